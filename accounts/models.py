@@ -1,0 +1,89 @@
+"""People, the keys of their applications, and their sessions."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+
+
+class User(AbstractUser):
+    """A person or a client application that can log in. Roles are groups: `accounts/roles.py`."""
+
+    email = models.EmailField(_("email address"), blank=True)
+    language = models.CharField(_("language"), max_length=10, blank=True, help_text=_("empty: the browser's"))
+    time_zone = models.CharField(_("time zone"), max_length=50, blank=True, help_text=_("empty: the server's"))
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Reads of API keys."""
+
+    def live(self) -> "ApiKeyQuerySet":
+        """Keys that may be used now."""
+        now = timezone.now()
+        return self.filter(revoked_at=None, user__is_active=True).filter(
+            models.Q(expires_at=None) | models.Q(expires_at__gt=now)
+        )
+
+
+class ApiKey(models.Model):
+    """A key of an application: shown once, kept as an HMAC, limited to scopes and models."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prefix = models.CharField(_("prefix"), max_length=40, unique=True, help_text=_("flm_<environment>_<id>, shown in lists"))
+    name = models.CharField(_("name"), max_length=100)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("owner"))
+    digest = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(_("scopes"), default=list)
+    allowed_models = models.JSONField(_("allowed models"), default=list, blank=True, help_text=_("deployment names; empty: all"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["-id"]
+        permissions = [
+            ("revoke_apikey", _("Can revoke an API key")),
+            ("manage_any_apikey", _("Can make and revoke API keys of other people")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class Session(models.Model):
+    """One log-in of an application or person by token: the family of a refresh token."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions", verbose_name=_("user"))
+    refresh_id = models.CharField(max_length=40, help_text=_("`jti` of the one refresh token that may be used"))
+    device = models.CharField(_("device"), max_length=255, blank=True)
+    address = models.CharField(_("address"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"))
+    expires_at = models.DateTimeField(_("expires"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_reason = models.CharField(_("why it ended"), max_length=40, blank=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = [("end_session", _("Can end a session of anybody"))]
+        # The snapshot of every web process: sessions ended lately.
+        indexes = [models.Index(fields=["ended_at"], name="accounts_session_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.device}".strip()

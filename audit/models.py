@@ -1,0 +1,68 @@
+"""The audit chain: rows that are only ever added, each holding the hash of the one before."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditPerson(models.Model):
+    """Clear text of a person who stands in the chain only as a salted hash; erasing it leaves the chain whole."""
+
+    reference = models.CharField(_("reference"), max_length=64, primary_key=True)
+    label = models.CharField(_("name"), max_length=255)
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("audited person")
+        verbose_name_plural = _("audited people")
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class AuditEvent(models.Model):
+    """One thing that happened: who, what, to what, from where, before and after."""
+
+    sequence = models.BigIntegerField(_("number"), primary_key=True)
+    at = models.DateTimeField(_("time"))
+    actor = models.CharField(_("actor"), max_length=64, blank=True, help_text=_("reference of a person, or a system part"))
+    action = models.CharField(_("action"), max_length=100)
+    target_type = models.CharField(_("kind of target"), max_length=100, blank=True)
+    target_id = models.CharField(_("target"), max_length=100, blank=True)
+    target_label = models.CharField(_("target name"), max_length=255, blank=True)
+    before = models.JSONField(_("before"), default=dict)
+    after = models.JSONField(_("after"), default=dict)
+    reason = models.TextField(_("reason"), blank=True)
+    outcome = models.CharField(_("outcome"), max_length=20, default="done", help_text=_("done, refused or failed"))
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    address = models.CharField(_("address"), max_length=64, blank=True)
+    previous_hash = models.CharField(_("previous hash"), max_length=64)
+    hash = models.CharField(_("hash"), max_length=64)
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        ordering = ["-sequence"]
+        default_permissions = ("view",)
+        permissions = [("verify_auditevent", _("Can verify the audit chain"))]
+        indexes = [
+            # "What did this person do", newest first.
+            models.Index(fields=["actor", "sequence"], name="audit_event_by_actor"),
+            # "What happened to this thing", newest first.
+            models.Index(fields=["target_type", "target_id", "sequence"], name="audit_event_by_target"),
+            models.Index(fields=["action", "sequence"], name="audit_event_by_action"),
+            models.Index(fields=["at"], name="audit_event_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.action}"
+
+
+class AuditHead(models.Model):
+    """The end of the chain: one row, locked last in each transaction that adds to it."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sequence = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, default="0" * 64)
+
+    def __str__(self) -> str:
+        return str(self.sequence)

@@ -1,0 +1,39 @@
+"""Time-ordered identifiers."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+_last = 0
+
+
+def uuid7_int() -> int:
+    """Give a version 7 UUID as a number, greater than any given before by this process.
+
+    Source: RFC 9562, section 5.7 and method 3 of section 6.2 (sub-millisecond fraction in the 12 bits of rand_a).
+    """
+    global _last
+    now = time.time_ns()
+    stamp = (now // 1_000_000) << 12 | (now % 1_000_000) * 4096 // 1_000_000
+    if stamp <= _last:
+        stamp = _last + 1
+    _last = stamp
+    random_b = int.from_bytes(os.urandom(8), "big") >> 2
+    return (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random_b
+
+
+def uuid7() -> uuid.UUID:
+    """Give a version 7 UUID."""
+    return uuid.UUID(int=uuid7_int())
+
+
+def uuid7_floor(timestamp_ms: int) -> uuid.UUID:
+    """Give the smallest version 7 UUID of a millisecond, the bound of a key range by time."""
+    return uuid.UUID(int=timestamp_ms << 80 | 0x7 << 76 | 0b10 << 62)
+
+
+def uuid7_time_ms(value: uuid.UUID) -> int:
+    """Give the Unix time in milliseconds at which a version 7 UUID was made."""
+    return value.int >> 80

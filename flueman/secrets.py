@@ -1,0 +1,52 @@
+"""The secrets of an embedded installation: made at the first start, kept in one file that only its owner reads."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "JWT_PRIVATE_KEY")
+
+
+def load_or_make(home: Path) -> dict[str, str]:
+    """Give the secrets kept under `home`, making what is missing. Safe when several processes start at once."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = home / "secrets.json"
+    with open(home / ".secrets.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = json.loads(target.read_text()) if target.exists() else {}
+        missing = [name for name in NAMES if not kept.get(name)]
+        if missing:
+            kept.update({name: _make(name) for name in missing})
+            _write(target, json.dumps(kept, indent=1))
+    return kept
+
+
+def _make(name: str) -> str:
+    if name == "JWT_PRIVATE_KEY":
+        return make_signing_key()
+    return secrets.token_urlsafe(48)
+
+
+def make_signing_key() -> str:
+    """Give a new P-256 private key, PEM, for ES256 signatures."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def _write(target: Path, text: str) -> None:
+    draft = target.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(target)

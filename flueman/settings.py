@@ -1,0 +1,279 @@
+"""Settings: each value read from the environment once, typed, with a default that is safe on a laptop.
+
+Every variable is named in `.env.example`; unsafe or contradictory values are system checks (`flueman/checks.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import dj_database_url
+from django.utils.translation import gettext_lazy as _
+
+from flueman import __version__, env, secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+FLUEMAN_HOME = env.path("FLUEMAN_HOME", BASE_DIR / "var")
+
+# -- where this runs ---------------------------------------------------------------------------------------------------
+ENVIRONMENT = env.choice("ENVIRONMENT", "LOCAL", ("LOCAL", "TEST", "STAGE", "PROD"))
+IS_PRODUCTION = ENVIRONMENT in ("STAGE", "PROD")
+DEBUG = env.flag("DEBUG", False)
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, least=1)
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", () if IS_PRODUCTION else ("*",))
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+VERSION = __version__
+
+# -- secrets: production brings its own, an embedded installation makes them at its first start ---------------------------
+_made = {} if IS_PRODUCTION else secrets.load_or_make(FLUEMAN_HOME)
+SECRET_KEY = env.text("SECRET_KEY", _made.get("SECRET_KEY", ""))
+API_KEY_PEPPER = env.text("API_KEY_PEPPER", _made.get("API_KEY_PEPPER", ""))
+AUDIT_SALT = env.text("AUDIT_SALT", _made.get("AUDIT_SALT", ""))
+JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY", _made.get("JWT_PRIVATE_KEY", "")).replace("\\n", "\n")
+
+# -- apps ----------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "flueman",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "common",
+    "audit",
+    "guards",
+    "jobs",
+    "accounts",
+    "files",
+    "registry",
+    "inference",
+]
+MIDDLEWARE = [
+    "common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.PersonalSettingsMiddleware",
+]
+ROOT_URLCONF = "flueman.urls"
+WSGI_APPLICATION = "flueman.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- database --------------------------------------------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{FLUEMAN_HOME / 'flueman.sqlite3'}")
+DATABASE_COLLATION = env.text("DATABASE_COLLATION", "utf8mb4_nopad_bin")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+_database = DATABASES["default"]
+_database["TEST"] = {}
+if _database["ENGINE"].endswith("sqlite3"):
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    _database["TEST"] = {"NAME": env.text("FLUEMAN_TEST_DATABASE_FILE", str(FLUEMAN_HOME / "test.sqlite3"))}
+elif _database["ENGINE"].endswith("mysql"):
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "charset": "utf8mb4",
+        "isolation_level": "read committed",
+        "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
+        "connect_timeout": 5,
+    }
+    _database["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": DATABASE_COLLATION}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- cache: Redis when there, this process's memory when not ------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# -- files: `file:///folder` or `s3://bucket?endpoint_url=…&region_name=…` -----------------------------------------------
+STORAGE_URL = env.text("STORAGE_URL", f"file://{FLUEMAN_HOME / 'blobs'}")
+_storage = urlsplit(STORAGE_URL)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": _storage.path}}
+    if _storage.scheme == "file"
+    else {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": _storage.netloc,
+            "location": _storage.path.strip("/"),
+            "default_acl": None,
+            "file_overwrite": True,
+            **{name: values[0] for name, values in parse_qs(_storage.query).items()},
+        },
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = FLUEMAN_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 8 * 1024**3)
+
+# -- people and credentials --------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/admin/login/"
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 10, least=1))
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, least=1))
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
+    "ALGORITHM": "ES256",
+    "SIGNING_KEY": JWT_PRIVATE_KEY,
+    "ISSUER": "flueman",
+    "AUDIENCE": "flueman",
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY", False) else None
+X_FRAME_OPTIONS = "DENY"
+
+# -- language and time ---------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = env.choice("FLUEMAN_LANGUAGE", "ko", ("ko", "en"))
+LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "Asia/Seoul")
+USE_THOUSAND_SEPARATOR = True
+
+# -- REST ----------------------------------------------------------------------------------------------------------------
+APPEND_SLASH = False
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CredentialAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.ModelPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["common.api.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["common.api.JsonParser"],
+    "DEFAULT_PAGINATION_CLASS": "common.api.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "common.api.exception_handler",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Flueman",
+    "DESCRIPTION": "Serves models and keeps every request, prediction and judgement.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
+
+# -- inference -----------------------------------------------------------------------------------------------------------
+RECORD = env.choice("RECORD", "committed", ("committed", "relaxed"))
+MAX_INFER_BYTES = env.integer("MAX_INFER_BYTES", 16 * 1024 * 1024)
+INFER_DEADLINE_S = env.number("INFER_DEADLINE_S", 10, least=0.1)
+INFER_QUEUE_ROWS = env.integer("INFER_QUEUE_ROWS", 4096, least=1)
+INLINE_INPUT_BYTES = 64 * 1024
+RUNNER = {
+    "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
+    "BATCH_DEADLINE_S": env.number("RUNNER_BATCH_DEADLINE_S", 20, least=0.1),
+    "MAX_BATCH": env.integer("RUNNER_MAX_BATCH", 128, least=1),
+    "THREADS": env.integer("RUNNER_THREADS", 1, least=1),
+    "CHECK_DEADLINE_S": env.number("RUNNER_CHECK_DEADLINE_S", 120, least=1),
+    "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
+}
+
+# -- jobs: the row is the truth, django-q2 rings the bell -----------------------------------------------------------------
+QUEUE_URL = env.text("QUEUE_URL", "orm://default")
+JOB_TIMEOUT_S = env.integer("JOB_TIMEOUT_S", 600, least=1)
+_queue = urlsplit(QUEUE_URL)
+Q_CLUSTER = {
+    "name": "flueman",
+    "workers": env.integer("JOB_WORKERS", 2, least=1),
+    "timeout": JOB_TIMEOUT_S,
+    "retry": 3 * JOB_TIMEOUT_S + 60,
+    "max_attempts": 1,
+    "bulk": 1,
+    "queue_limit": 1,
+    "catch_up": False,
+    "save_limit": 100,
+    "label": "Django Q",
+    "poll": 0.5,
+    **(
+        {"sqs": {name: values[0] for name, values in parse_qs(_queue.query).items()}}
+        if _queue.scheme == "sqs"
+        else {"orm": "default"}
+    ),
+}
+
+# -- logs: console in development, JSON in production ------------------------------------------------------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", "json" if IS_PRODUCTION else "console", ("json", "console"))
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"flueman": {"()": "common.logs.make_formatter", "style": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "flueman"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}},
+}
+
+# -- admin theme: common/admin.py fills what needs code -------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Flueman",
+    "SITE_HEADER": "Flueman",
+    "SITE_SYMBOL": "graph_3",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "flueman.dashboard.fill",
+    "ENVIRONMENT": "flueman.dashboard.environment",
+    "SIDEBAR": {"navigation": "flueman.navigation.sidebar", "show_search": True},
+}

@@ -1,0 +1,8 @@
+"""Django itself: admin, REST and pages."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flueman.settings")
+application = get_wsgi_application()

@@ -1,0 +1,40 @@
+"""Rows that keep several processes from stepping on each other."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+
+
+class Stamp(models.Model):
+    """A counter that is raised with each change of something that processes hold in memory."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
+
+class IdempotencyRecord(models.Model):
+    """One idempotency key of one caller on one route: claimed before the work, holding the answer after it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    caller = models.CharField(max_length=80)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text=_("SHA-256 of the request's body"))
+    created_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True, help_text=_("none while the work is under way"))
+    body = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("idempotency record")
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "route", "key"], name="guards_idempotency_one_per_key"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="guards_idempotency_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,185 @@
+"""What is served, by which version, and every request and prediction."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+from registry.models import ModelVersion
+
+
+class Deployment(models.Model):
+    """A name that applications call."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("deployment")
+        verbose_name_plural = _("deployments")
+        ordering = ["name"]
+        permissions = [
+            ("predict_deployment", _("Can call a deployment")),
+            ("deploy_deployment", _("Can choose the version that serves")),
+            ("disable_deployment", _("Can take a deployment out of service")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Route(models.Model):
+    """Which version gets which share of a deployment's requests."""
+
+    class Kind(models.TextChoices):
+        LIVE = "live", _("live")
+        CANARY = "canary", _("canary")
+        SHADOW = "shadow", _("shadow")
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="routes", verbose_name=_("deployment"))
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="routes", verbose_name=_("version"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.LIVE)
+    weight = models.PositiveSmallIntegerField(_("weight"), default=100, help_text=_("percent"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("route")
+        verbose_name_plural = _("routes")
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "version", "kind"], name="inference_route_once"),
+            models.CheckConstraint(condition=Q(weight__lte=100), name="inference_route_weight_is_percent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deployment} -> {self.version} ({self.weight}%)"
+
+
+class RunnerState(models.Model):
+    """What the model host says of the child process of one version."""
+
+    class State(models.TextChoices):
+        STARTING = "starting", _("loading")
+        READY = "ready", _("serving")
+        FAILED = "failed", _("failed")
+        STOPPED = "stopped", _("stopped")
+
+    version = models.OneToOneField(ModelVersion, on_delete=models.CASCADE, related_name="runner", primary_key=True)
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.STARTING)
+    socket_path = models.CharField(max_length=255, blank=True)
+    pid = models.PositiveIntegerField(null=True, blank=True)
+    restarts = models.PositiveIntegerField(_("restarts"), default=0)
+    load_ms = models.PositiveIntegerField(_("load time in ms"), null=True, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("runner")
+        verbose_name_plural = _("runners")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.state}"
+
+
+class InferenceRequest(models.Model):
+    """One call of a deployment that was let in. Names are copies, so that the row outlives what it speaks of.
+
+    The recorder writes it with plain SQL (`inference/recorder.py`): a new column needs a place there too.
+    """
+
+    class Door(models.TextChoices):
+        V2 = "v2", "Open Inference Protocol"
+        API = "api", "REST"
+        ADMIN = "admin", _("try-it page")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(_("time"))
+    deployment = models.CharField(_("deployment"), max_length=100)
+    model = models.CharField(_("model"), max_length=100)
+    version = models.PositiveIntegerField(_("version"))
+    version_id = models.UUIDField(null=True)
+    user_id = models.BigIntegerField(null=True)
+    key_id = models.UUIDField(null=True)
+    caller = models.CharField(_("caller"), max_length=150)
+    door = models.CharField(_("door"), max_length=10, choices=Door)
+    status = models.PositiveSmallIntegerField(_("status"))
+    error_code = models.CharField(_("error"), max_length=50, blank=True)
+    error = models.TextField(_("error message"), blank=True)
+    rows = models.PositiveIntegerField(_("rows"))
+    latency_ms = models.FloatField(_("latency in ms"), help_text=_("from the first byte read to the commit"))
+    queue_ms = models.FloatField(_("waiting in ms"), null=True)
+    run_ms = models.FloatField(_("model in ms"), null=True)
+    input = models.TextField(_("input"), help_text=_("JSON by input name; empty when the input is a blob"))
+    input_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of an input over 64 KB"))
+    client_request_id = models.CharField(max_length=128, blank=True)
+    trace_id = models.CharField(_("trace"), max_length=64, blank=True)
+    address = models.CharField(_("address"), max_length=64, blank=True)
+
+    class Meta:
+        db_table = "requests"
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        # The key holds the time (UUIDv7), so each index gives its rows newest first, and a time range is a key range.
+        indexes = [
+            models.Index(fields=["deployment", "version", "id"], name="requests_by_deployment"),
+            models.Index(fields=["user_id", "id"], name="requests_by_user"),
+            models.Index(fields=["key_id", "id"], name="requests_by_key"),
+            models.Index(fields=["status", "id"], name="requests_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Prediction(models.Model):
+    """The output for one row of a request: an object of values by output name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(
+        InferenceRequest, on_delete=models.DO_NOTHING, db_constraint=False, related_name="predictions", verbose_name=_("request")
+    )
+    row = models.PositiveIntegerField(_("row"))
+    output = models.TextField(_("output"), help_text=_("JSON by output name"))
+    label = models.CharField(_("label"), max_length=255, blank=True)
+    score = models.FloatField(_("score"), null=True)
+
+    class Meta:
+        db_table = "predictions"
+        verbose_name = _("prediction")
+        verbose_name_plural = _("predictions")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.label or self.row}"
+
+
+class MetricWindow(models.Model):
+    """One minute of one version of one deployment, rolled up from the request rows."""
+
+    minute = models.DateTimeField(_("minute"))
+    deployment = models.CharField(_("deployment"), max_length=100)
+    version = models.PositiveIntegerField(_("version"))
+    requests = models.PositiveIntegerField(_("requests"), default=0)
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    errors = models.PositiveIntegerField(_("errors"), default=0)
+    latency_sum_ms = models.FloatField(default=0)
+    latency_max_ms = models.FloatField(default=0)
+    histogram = models.JSONField(default=dict, help_text=_("requests by latency bucket: inference/latency.py"))
+
+    class Meta:
+        verbose_name = _("metric window")
+        verbose_name_plural = _("metric windows")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["minute", "deployment", "version"], name="inference_window_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute} {self.deployment}"

@@ -1,0 +1,160 @@
+"""Registered models, their versions and the names that point at them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+from files.models import Blob
+from registry.signature import Signature, parse_signature
+
+
+class RegisteredModel(models.Model):
+    """A model by name; its versions count from 1."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    task = models.CharField(_("task"), max_length=50, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
+    )
+    last_version = models.PositiveIntegerField(_("last version"), default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Reads of model versions."""
+
+    def ready(self) -> "ModelVersionQuerySet":
+        """Versions that passed their check and may be served."""
+        return self.filter(state=ModelVersion.State.READY)
+
+
+class ModelVersion(models.Model):
+    """One immutable folder of files of a model, and what its check found."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("waiting for its check")
+        CHECKING = "checking", _("being checked")
+        READY = "ready", _("ready")
+        REFUSED = "refused", _("refused")
+        ARCHIVED = "archived", _("archived")
+
+    class Format(models.TextChoices):
+        SAFETENSORS = "safetensors", "safetensors"
+        STATE_DICT = "state_dict", "PyTorch state dict"
+        TORCHSCRIPT = "torchscript", "TorchScript"
+        EXPORTED_PROGRAM = "exported_program", "torch.export"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions", verbose_name=_("model"))
+    number = models.PositiveIntegerField(_("version"))
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.PENDING)
+    format = models.CharField(_("format"), max_length=30, choices=Format)
+    manifest = models.JSONField(_("manifest"), default=dict)
+    signature = models.JSONField(_("signature"), default=dict)
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    check_report = models.JSONField(_("check"), default=dict, blank=True)
+    refusal = models.TextField(_("why it was refused"), blank=True)
+    description = models.TextField(_("description"), blank=True)
+    is_trusted = models.BooleanField(_("trusted to run as a program"), default=False)
+    size_bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
+    digest = models.CharField(_("digest"), max_length=64, blank=True, help_text=_("SHA-256 over the names and hashes of its files"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        ordering = ["-number"]
+        permissions = [
+            ("trust_modelversion", _("Can trust a version that is a program")),
+            ("archive_modelversion", _("Can archive a version")),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "number"], name="registry_modelversion_one_per_number"),
+        ]
+        # The list of one model's versions by state, newest first.
+        indexes = [models.Index(fields=["model", "state", "number"], name="registry_version_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.number}"
+
+    def parsed_signature(self) -> Signature:
+        """Give the signature as an object."""
+        return parse_signature(self.signature)
+
+
+class ModelFile(models.Model):
+    """One file of a version, by its path inside the version's folder."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="files", verbose_name=_("version"))
+    path = models.CharField(_("path"), max_length=255)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="model_files", verbose_name=_("content"))
+
+    class Meta:
+        verbose_name = _("model file")
+        verbose_name_plural = _("model files")
+        ordering = ["path"]
+        constraints = [models.UniqueConstraint(fields=["version", "path"], name="registry_modelfile_one_per_path")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class ModelAlias(models.Model):
+    """A movable name for a version, such as `champion`."""
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("model"))
+    name = models.CharField(_("alias"), max_length=100)
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("version"))
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["model", "name"], name="registry_modelalias_one_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.name}"
+
+
+class Tag(models.Model):
+    """A key and value on a model, or on one version of it."""
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="tags", verbose_name=_("model"))
+    version = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.CASCADE, related_name="tags", verbose_name=_("version")
+    )
+    key = models.CharField(_("key"), max_length=250)
+    value = models.TextField(_("value"), blank=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["key"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "key"], name="registry_tag_one_per_version_key"),
+            models.UniqueConstraint(
+                fields=["model", "key"], condition=Q(version=None), name="registry_tag_one_per_model_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
