@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from common.errors import Invalid
@@ -74,7 +75,7 @@ class Architecture:
 
 def _mlp_parameters(chosen: Mapping[str, Any]) -> int:
     sizes = chosen["sizes"]
-    return sum((size + 1) * after for size, after in zip(sizes, sizes[1:], strict=False))
+    return sum((size + 1) * after for size, after in pairwise(sizes))
 
 
 def _ngram_bag_parameters(chosen: Mapping[str, Any]) -> int:

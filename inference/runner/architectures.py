@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class Mlp(nn.Sequential):
 
     def __init__(self, *, sizes: Sequence[int], activation: str) -> None:
         layers: list[nn.Module] = []
-        for size, after in zip(sizes, sizes[1:], strict=False):
+        for size, after in pairwise(sizes):
             layers += (nn.Linear(size, after), _ACTIVATIONS[activation]())
         super().__init__(*layers[:-1])
 

@@ -36,6 +36,8 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
 DATATYPES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 MAX_TOKENS = 512  # of a text whose tokeniser sets no limit of its own
 
+CLASSIFICATION_OUTPUTS = {"label": "BYTES", "score": "FP32", "scores": "FP32"}
+
 Module = Callable[..., Any]
 
 
@@ -76,8 +78,6 @@ class TensorPipeline:
 class TextClassificationPipeline:
     """Texts in; the best label, its score and, if the signature asks, all scores out."""
 
-    OUTPUTS = {"label": "BYTES", "score": "FP32", "scores": "FP32"}
-
     def __init__(self, manifest: Manifest, folder: Path, module: Module) -> None:
         self._module = module
         self._outputs = manifest.signature.outputs
@@ -90,7 +90,7 @@ class TextClassificationPipeline:
             raise _bad("signature.inputs", "text-classification takes one BYTES input of shape [-1]")
         for spec in signature.outputs:
             shape = (-1, len(self._labels)) if spec.name == "scores" else (-1,)
-            if spec.datatype != self.OUTPUTS.get(spec.name) or spec.shape != shape:
+            if spec.datatype != CLASSIFICATION_OUTPUTS.get(spec.name) or spec.shape != shape:
                 raise _bad(
                     f"signature.outputs.{spec.name}",
                     f"text-classification gives label BYTES [-1], score FP32 [-1], scores FP32 [-1, {len(self._labels)}]",
@@ -117,7 +117,7 @@ class TextClassificationPipeline:
         return _from_torch(spec, best if spec.name == "score" else scores)
 
 
-_TASKS: Mapping[str, type[TensorPipeline] | type[TextClassificationPipeline]] = {
+_TASKS: Mapping[str, type[TensorPipeline | TextClassificationPipeline]] = {
     "tensor": TensorPipeline,
     "text-classification": TextClassificationPipeline,
 }
@@ -148,7 +148,7 @@ def _tokeniser(path: Path) -> Callable[[list[str]], torch.Tensor]:
 
     try:
         tokeniser = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
         raise _bad("tokeniser", f"cannot be read: {str(error)[:200]}") from None
     tokeniser.enable_padding(pad_id=0)
     if tokeniser.truncation is None:
