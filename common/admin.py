@@ -1,0 +1,228 @@
+"""What every page of the back office is made from; the only importer of the theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold import widgets
+from unfold.admin import ModelAdmin as ThemedModelAdmin
+from unfold.admin import StackedInline as ThemedStackedInline
+from unfold.admin import TabularInline as ThemedTabularInline
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminPasswordInput as PasswordInput
+from unfold.widgets import UnfoldAdminSelectWidget as Select
+from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+from unfold.widgets import UnfoldBooleanWidget as Checkbox
+
+from common.confirm import Consequence, Verb, confirm_action
+from common.errors import FluemanError
+from common.keyset import KeysetChangeListMixin, KeysetPaginator
+
+__all__ = [
+    "Checkbox",
+    "CheckboxSelectMultiple",
+    "Consequence",
+    "KeysetPaginator",
+    "ModelAdmin",
+    "PasswordInput",
+    "ReadOnlyAdmin",
+    "Select",
+    "StackedInline",
+    "TabularInline",
+    "TextInput",
+    "Textarea",
+    "Verb",
+    "confirm_action",
+    "require",
+]
+
+
+class KeysetChangeList(KeysetChangeListMixin, ChangeList):
+    """A list that is paged by key."""
+
+
+class CheckboxSelectMultiple(forms.CheckboxSelectMultiple):
+    """Choices as a column of boxes, each with its explanation under it."""
+
+    template_name = "admin/widgets/choices.html"
+    option_template_name = "admin/widgets/choice.html"
+
+    def __init__(self, *args: Any, notes: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.notes = notes or {}
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Give one box with its note."""
+        option = super().create_option(name, value, *args, **kwargs)
+        option["attrs"]["class"] = " ".join(widgets.CHECKBOX_CLASSES)
+        return option | {"note": self.notes.get(str(value), "")}
+
+
+class ModelAdmin(ThemedModelAdmin):
+    """A page per row and a list, in house style: no bulk actions, no full counts, verbs through services.
+
+    `question` is the line under a list's title; `empty_text` and `empty_command` are shown where there are no rows.
+    """
+
+    question: ClassVar[Any] = ""
+    empty_text: ClassVar[Any] = ""
+    empty_command: ClassVar[str] = ""
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions: ClassVar[Any] = None
+    verbs: ClassVar[Sequence[Verb]] = ()
+
+    def headline(self, request: HttpRequest, obj: Model) -> str:
+        """Give the sentence that answers the page's question."""
+        return str(obj)
+
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Give the buttons over the list: `{"label", "url"}` and at most one with `"primary": True`."""
+        return []
+
+    def detail_links(self, request: HttpRequest, obj: Model) -> list[dict[str, Any]]:
+        """Give the buttons over a row's page that only lead somewhere, in the form of `list_links`."""
+        return []
+
+    def pages(self) -> list[tuple[str, Callable[..., HttpResponseBase], str]]:
+        """Give further pages: (route, view, name), reached as `admin:<app>_<model>_<name>`."""
+        return []
+
+    def page(self, request: HttpRequest, template: str, *, title: Any, **context: Any) -> TemplateResponse:
+        """Show a page of our own in the frame of the admin."""
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "model_admin": self}
+        return TemplateResponse(request, template, {**frame, **context})
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Page by key where the paginator says so."""
+        return KeysetChangeList if issubclass(self.paginator, KeysetPaginator) else super().get_changelist(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the verbs and our own pages before Django's addresses."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        view = self.admin_site.admin_view
+        own = [path(route, view(page), name=f"{name}_{label}") for route, page, label in self.pages()]
+        do = path("<path:object_id>/do/<slug:verb>/", view(self.verb_view), name=f"{name}_do")
+        return [*own, do, *super().get_urls()]
+
+    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
+        """Ask for the reason and do one verb to one row."""
+        obj = self.get_object(request, object_id)
+        found = next((one for one in self.verbs if one.name == verb), None)
+        if obj is None or found is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not found.is_allowed(request, obj):
+            raise PermissionDenied
+        return confirm_action(request, model_admin=self, verb=found, obj=obj, back=self.url_of(obj))
+
+    @staticmethod
+    def dress(form: forms.Form) -> forms.Form:
+        """Give the plain widgets of a form the theme's look."""
+        looks = {"select": widgets.SELECT_CLASSES, "textarea": widgets.TEXTAREA_CLASSES}
+        for field in form.fields.values():
+            if isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.HiddenInput):
+                continue
+            kind = "select" if isinstance(field.widget, forms.Select) else "text"
+            kind = "textarea" if isinstance(field.widget, forms.Textarea) else kind
+            field.widget.attrs["class"] = " ".join(looks.get(kind, widgets.INPUT_CLASSES))
+        return form
+
+    def url_of(self, obj: Model) -> str:
+        """Give the address of a row's page."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list. The theme's own method is stepped over: it keeps the request on the shared instance."""
+        own = {"title": self.opts.verbose_name_plural, "question": self.question, "links": self.list_links(request)}
+        return super(ThemedModelAdmin, self).changelist_view(request, {**own, **(extra_context or {})})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show or save one row; what a service refuses is shown in the form, with everything typed kept."""
+        context = {**self._above(request, object_id), **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except FluemanError as error:
+            request.service_error = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, context)
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> type:
+        """Give the form, with the error of the service if it has just refused."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        error = getattr(request, "service_error", None)
+        return type("RefusedForm", (_RefusedMixin, form), {"service_error": error}) if error else form
+
+    def _above(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        obj = self.get_object(request, object_id) if object_id else None
+        if obj is None or not self.has_view_or_change_permission(request, obj):
+            return {}
+        verbs = [verb.button(self, obj) for verb in self.verbs if verb.is_allowed(request, obj)]
+        links = [*self.detail_links(request, obj), *verbs]
+        return {"headline": self.headline(request, obj), "links": links, "show_save_and_add_another": False}
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """A page for rows that only services write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody edits rows by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes rows by hand."""
+        return False
+
+
+class TabularInline(ThemedTabularInline):
+    """Rows below a row, as a table."""
+
+    extra = 0
+    show_change_link = True
+
+
+class StackedInline(ThemedStackedInline):
+    """Rows below a row, one under the other."""
+
+    extra = 0
+
+
+class _RefusedMixin:
+    """Shows in the form what a service refused."""
+
+    service_error: FluemanError
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data  # type: ignore[misc,attr-defined]
+        known = {name: text for name, text in self.service_error.fields.items() if name in self.fields}  # type: ignore[attr-defined]
+        for name, text in known.items():
+            self.add_error(name, text)  # type: ignore[attr-defined]
+        if not known:
+            self.add_error(None, self.service_error.message)  # type: ignore[attr-defined]
+        return cleaned
+
+
+def require(request: HttpRequest, permission: str) -> None:
+    """Raise PermissionDenied if the person of a request may not."""
+    if not request.user.has_perm(permission):  # type: ignore[union-attr]
+        raise PermissionDenied(permission)

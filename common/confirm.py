@@ -1,0 +1,105 @@
+"""A verb with a consequence: a button, a page that says what will change and asks for a reason, one service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import FluemanError
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a verb will do to one row: words, (what, before, after) lines, a name to type if it cannot be undone."""
+
+    text: Any = ""
+    changes: Sequence[tuple[Any, Any, Any]] = ()
+    typed_name: str = ""
+
+
+class ReasonForm(forms.Form):
+    """Why something is done; a verb that needs more gives a subclass."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        help_text=_("It is kept in the audit log."),
+        widget=forms.Textarea(attrs={"rows": 2, "autofocus": True}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that may be done to a row from its page.
+
+    `run(obj=, actor=, reason=, **fields of the form)` calls one service and gives the sentence to show, or "".
+    `consequence(obj)` says what will change; `form(obj)` makes the form's class where more than a reason is asked.
+    """
+
+    name: str
+    label: Any
+    permission: str
+    run: Callable[..., Any]
+    title: Callable[[Any], Any] | None = None
+    consequence: Callable[[Any], Consequence] = field(default=lambda _obj: Consequence())
+    form: Callable[[Any], type[ReasonForm]] = field(default=lambda _obj: ReasonForm)
+    is_offered: Callable[[Any], bool] = field(default=lambda _obj: True)
+    is_destructive: bool = False
+    is_primary: bool = False
+
+    def is_allowed(self, request: HttpRequest, obj: Model) -> bool:
+        """Tell whether this person may do it, and whether it makes sense now."""
+        return request.user.has_perm(self.permission) and self.is_offered(obj)  # type: ignore[union-attr]
+
+    def button(self, model_admin: Any, obj: Model) -> Mapping[str, Any]:
+        """Give the button that leads to the confirmation page."""
+        opts = model_admin.opts
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_do", args=[obj.pk, self.name])
+        return {"label": self.label, "url": url, "primary": self.is_primary, "danger": self.is_destructive}
+
+
+def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: Model, back: str) -> HttpResponseBase:
+    """Show what a verb will change; on POST with a reason do it, say so, and go back."""
+    consequence = verb.consequence(obj)
+    form = _make_form(model_admin, verb.form(obj), consequence, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        fields = {name: value for name, value in form.cleaned_data.items() if name != "typed_name"}
+        try:
+            told = verb.run(obj=obj, actor=request.user, **fields)
+        except FluemanError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, told or gettext("Done: %(what)s") % {"what": verb.label})
+            return HttpResponseRedirect(back)
+    title = verb.title(obj) if verb.title else gettext("%(verb)s: %(row)s") % {"verb": verb.label, "row": obj}
+    return model_admin.page(
+        request,
+        "admin/confirm.html",
+        title=title,
+        verb=verb,
+        consequence=consequence,
+        form=form,
+        back=back,
+        original=obj,
+    )
+
+
+def _make_form(model_admin: Any, form_class: type[ReasonForm], consequence: Consequence, data: Any) -> forms.Form:
+    form = form_class(data)
+    if name := consequence.typed_name:
+        label = gettext("Type “%(name)s” to confirm") % {"name": name}
+        form.fields["typed_name"] = forms.RegexField(f"^{re.escape(name)}$", label=label, error_messages=_TYPED_WRONG)
+    return model_admin.dress(form)
+
+
+_TYPED_WRONG = {"invalid": _("That is not the name.")}

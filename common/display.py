@@ -1,0 +1,158 @@
+"""How things are said in the back office: times, sizes, states, and values that are not text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext, pgettext
+
+# The few colours, each with one meaning; a state that is not named here is quiet.
+TONES = {
+    "good": {"ready", "serving", "succeeded", "done", "live", "enabled", "active", "passed", "ok"},
+    "busy": {"pending", "checking", "queued", "running", "starting", "loading", "waiting"},
+    "warn": {"refused", "cancelled", "expired", "degraded", "slow"},
+    "bad": {"failed", "error", "down", "broken"},
+}
+_NOTHING = "–"
+_TREE_ENTRIES = 200
+
+
+def badge(state: str, label: Any = "", tone: str = "") -> SafeString:
+    """Give a state as a word with a coloured dot."""
+    tone = tone or next((name for name, states in TONES.items() if state in states), "quiet")
+    return format_html('<span class="fm-badge fm-{}">{}</span>', tone, label or state)
+
+
+def thousands(value: float | None, digits: int = 0) -> str:
+    """Give a number with its thousands apart."""
+    return _NOTHING if value is None else number_format(value, digits, force_grouping=True)
+
+
+def size(value: int | None) -> str:
+    """Give bytes as people say them."""
+    return _NOTHING if value is None else filesizeformat(value)
+
+
+def duration(value_ms: float | None) -> str:
+    """Give milliseconds as people say them: 0.84 ms, 18 ms, 1.2 s, 3 min 5 s, 2 h 10 min."""
+    if value_ms is None:
+        return _NOTHING
+    if value_ms < 1000:
+        digits = 0 if value_ms >= 10 else 1 if value_ms >= 1 else 2
+        return f"{number_format(value_ms, digits)} ms"
+    seconds = value_ms / 1000
+    if seconds < 60:
+        return gettext("%(seconds)s s") % {"seconds": number_format(seconds, 1)}
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    return gettext("%(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+def percent(share: float | None) -> str:
+    """Give a share of one as percent, with more digits where it is small."""
+    if share is None:
+        return _NOTHING
+    return f"{number_format(share * 100, 0 if share == 0 or share >= 0.1 else 2 if share < 0.01 else 1)} %"
+
+
+def ago(when: datetime | None) -> SafeString:
+    """Give how long ago (or until) it is, with the exact time in the reader's time zone on hover."""
+    if when is None:
+        return mark_safe(_NOTHING)  # noqa: S308
+    exact = date_format(timezone.localtime(when), "Y-m-d H:i:s")
+    zone = timezone.get_current_timezone_name()
+    return format_html(
+        '<time datetime="{}" title="{} {}">{}</time>', when.astimezone(UTC).isoformat(), exact, zone, _distance(when)
+    )
+
+
+def moment(when: datetime | None) -> str:
+    """Give the exact time in the reader's time zone."""
+    return _NOTHING if when is None else date_format(timezone.localtime(when), "Y-m-d H:i:s")
+
+
+def copyable(text: str, label: Any = "") -> SafeString:
+    """Give a short code with a button that copies it."""
+    return format_html(
+        '<span class="fm-copyable"><code>{}</code><button type="button" class="fm-copy" data-copy="{}">{}</button></span>',
+        label or text,
+        text,
+        gettext("Copy"),
+    )
+
+
+def code_block(text: str, language: str = "") -> SafeString:
+    """Give lines of code with a button that copies them."""
+    return format_html(
+        '<div class="fm-code"><button type="button" class="fm-copy" data-copy="{}">{}</button>'
+        '<pre><code data-language="{}">{}</code></pre></div>',
+        text,
+        gettext("Copy"),
+        language,
+        text,
+    )
+
+
+def tree(value: Any, name: str = "", depth: int = 0) -> SafeString:
+    """Give an object or list as a folded tree for a reader; the first level is open."""
+    if isinstance(value, Mapping):
+        entries = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        entries = [(str(place), item) for place, item in enumerate(value, 1)]
+    else:
+        return format_html('<div class="fm-leaf"><span>{}</span> {}</div>', name, scalar(value))
+    shown = format_html_join("", "{}", ((tree(item, key, depth + 1),) for key, item in entries[:_TREE_ENTRIES]))
+    left = len(entries) - _TREE_ENTRIES
+    more = format_html('<div class="fm-leaf fm-quiet">{}</div>', gettext("and %d more") % left) if left > 0 else ""
+    if depth == 0 and not name:
+        return format_html('<div class="fm-tree">{}{}</div>', shown, more)
+    count = ngettext("%d entry", "%d entries", len(entries)) % len(entries)
+    return format_html("<details><summary>{} <small>{}</small></summary>{}{}</details>", name, count, shown, more)
+
+
+def scalar(value: Any) -> SafeString:
+    """Give one plain value: words for truth and absence, text as text."""
+    if value is None or value == "":
+        return format_html('<span class="fm-quiet">{}</span>', pgettext("no value", "none"))
+    if isinstance(value, bool):
+        return format_html("{}", gettext("yes") if value else gettext("no"))
+    if isinstance(value, float):
+        return format_html('<span class="fm-number">{}</span>', f"{value:.6g}" if math.isfinite(value) else str(value))
+    if isinstance(value, int):
+        return format_html('<span class="fm-number">{}</span>', thousands(value))
+    return format_html("{}", value)
+
+
+def empty(text: Any, *, url: str = "", label: Any = "", command: str = "") -> SafeString:
+    """Give an empty place: what belongs here, the one button to begin, a command to copy."""
+    return render_to_string("admin/parts/empty.html", {"text": text, "url": url, "label": label, "command": command})
+
+
+def _distance(when: datetime) -> str:
+    seconds = round((timezone.now() - when).total_seconds())
+    if abs(seconds) < 5:
+        return gettext("just now")
+    if abs(seconds) >= 7 * 86400:
+        return date_format(timezone.localtime(when), "Y-m-d")
+    said = _span(abs(seconds))
+    return (gettext("%(span)s ago") if seconds > 0 else gettext("in %(span)s")) % {"span": said}
+
+
+def _span(seconds: int) -> str:
+    if seconds < 60:
+        return ngettext("%d second", "%d seconds", seconds) % seconds
+    if seconds < 3600:
+        return ngettext("%d minute", "%d minutes", seconds // 60) % (seconds // 60)
+    if seconds < 86400:
+        return ngettext("%d hour", "%d hours", seconds // 3600) % (seconds // 3600)
+    return ngettext("%d day", "%d days", seconds // 86400) % (seconds // 86400)

@@ -1,0 +1,19 @@
+"""The words and pictures of `common/display.py` and `common/plots.py` for templates: `{% load flueman %}`."""
+
+from django import template
+
+from common import display
+
+register = template.Library()
+register.filter("ago", display.ago)
+register.filter("moment", display.moment)
+register.filter("size", display.size)
+register.filter("duration", display.duration)
+register.filter("thousands", display.thousands)
+register.filter("percent", display.percent)
+register.filter("scalar", display.scalar)
+register.filter("tree", display.tree)
+register.filter("copyable", display.copyable)
+register.filter("code_block", display.code_block)
+register.simple_tag(display.badge)
+register.simple_tag(display.empty)
