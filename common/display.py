@@ -84,7 +84,8 @@ def moment(when: datetime | None) -> str:
 def copyable(text: str, label: Any = "") -> SafeString:
     """Give a short code with a button that copies it."""
     return format_html(
-        '<span class="fm-copyable"><code>{}</code><button type="button" class="fm-copy" data-copy="{}">{}</button></span>',
+        '<span class="fm-copyable"><code>{}</code>'
+        '<button type="button" class="fm-copy" data-copy="{}">{}</button></span>',
         label or text,
         text,
         gettext("Copy"),

@@ -2,7 +2,7 @@
 
 from django import template
 
-from common import display
+from common import display, plots
 
 register = template.Library()
 register.filter("ago", display.ago)
@@ -17,3 +17,8 @@ register.filter("copyable", display.copyable)
 register.filter("code_block", display.code_block)
 register.simple_tag(display.badge)
 register.simple_tag(display.empty)
+register.simple_tag(plots.sparkline)
+register.simple_tag(plots.plot)
+register.simple_tag(plots.probabilities)
+register.simple_tag(plots.proportions)
+register.simple_tag(plots.tensor)
