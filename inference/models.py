@@ -1,11 +1,18 @@
 """What is served, by which version, and every request and prediction."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
 from registry.models import ModelVersion
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 class Deployment(models.Model):
@@ -86,6 +93,16 @@ class RunnerState(models.Model):
         return f"{self.version} {self.state}"
 
 
+class InferenceRequestQuerySet(models.QuerySet["InferenceRequest"]):
+    """Reads of the request log."""
+
+    def visible_to(self, user: User) -> InferenceRequestQuerySet:
+        """All requests for those who may see other people's, else the user's own."""
+        if user.has_perm("inference.view_any_inferencerequest"):
+            return self
+        return self.filter(user_id=user.pk)
+
+
 class InferenceRequest(models.Model):
     """One call of a deployment that was let in. Names are copies, so that the row outlives what it speaks of.
 
@@ -111,14 +128,16 @@ class InferenceRequest(models.Model):
     error_code = models.CharField(_("error"), max_length=50, blank=True)
     error = models.TextField(_("error message"), blank=True)
     rows = models.PositiveIntegerField(_("rows"))
-    latency_ms = models.FloatField(_("latency in ms"), help_text=_("from the first byte read to the commit"))
+    latency_ms = models.FloatField(_("latency in ms"), help_text=_("from the first byte read to the hand-over to the database"))
     queue_ms = models.FloatField(_("waiting in ms"), null=True)
     run_ms = models.FloatField(_("model in ms"), null=True)
-    input = models.TextField(_("input"), help_text=_("JSON by input name; empty when the input is a blob"))
+    input = models.TextField(_("input"), help_text=_("the body as it was sent; empty when it is a blob"))
     input_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of an input over 64 KB"))
     client_request_id = models.CharField(max_length=128, blank=True)
     trace_id = models.CharField(_("trace"), max_length=64, blank=True)
     address = models.CharField(_("address"), max_length=64, blank=True)
+
+    objects = InferenceRequestQuerySet.as_manager()
 
     class Meta:
         db_table = "requests"
@@ -126,9 +145,11 @@ class InferenceRequest(models.Model):
         verbose_name_plural = _("requests")
         ordering = ["-id"]
         default_permissions = ("view",)
+        permissions = [("view_any_inferencerequest", _("Can see the requests of other people"))]
         # The key holds the time (UUIDv7), so each index gives its rows newest first, and a time range is a key range.
         indexes = [
-            models.Index(fields=["deployment", "version", "id"], name="requests_by_deployment"),
+            models.Index(fields=["deployment", "id"], name="requests_by_deployment"),
+            models.Index(fields=["deployment", "version", "id"], name="requests_by_version"),
             models.Index(fields=["user_id", "id"], name="requests_by_user"),
             models.Index(fields=["key_id", "id"], name="requests_by_key"),
             models.Index(fields=["status", "id"], name="requests_by_status"),
