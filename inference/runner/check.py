@@ -1,0 +1,54 @@
+"""One look at a version before it may serve: `python -m inference.runner.check --folder F --out DIR`.
+
+Confined as the process that will serve it. Each step is a JSON line on stdout as it happens; the last is the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from inference.runner import sandbox
+from inference.runner.child import take_stdout
+
+_CONVERTED_BYTES = 64 * 1024**3  # at most, of a converted file
+
+
+def main() -> int:
+    """Check a folder. Gives 0 if every step passed, 1 if not."""
+    options = _options()
+    report = take_stdout()
+    missing = sandbox.confine(
+        parent=options.parent,
+        readable=[options.folder],
+        writable=[options.out],
+        memory_bytes=options.memory_bytes,
+        file_bytes=_CONVERTED_BYTES,
+    )
+    from inference.runner.examination import Examination  # noqa: PLC0415 - numpy and torch: after the walls stand
+
+    examination = Examination(
+        folder=options.folder,
+        out=options.out,
+        is_trusted=options.trusted,
+        max_batch=options.max_batch,
+        report=report,
+        missing_walls=missing,
+    )
+    return 0 if examination.run() else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--trusted", action="store_true")
+    parser.add_argument("--max-batch", type=int, default=128)
+    parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

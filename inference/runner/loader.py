@@ -1,0 +1,86 @@
+"""From a folder to a model that is ready to run."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from common.errors import Invalid, NotAllowed
+from inference.runner.architectures import build
+from inference.runner.manifest import Manifest, is_program
+from inference.runner.pipelines import Pipeline, make_pipeline
+
+warnings.filterwarnings("ignore", message=".*torch.jit.load.*deprecated.*")
+
+
+def load(folder: Path, manifest: Manifest, *, is_trusted: bool = False) -> Pipeline:
+    """Give the pipeline of a folder. Raises Invalid if it cannot be loaded, NotAllowed for a program without trust."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    return make_pipeline(manifest, folder, _module(folder / manifest.weights, manifest, is_trusted))
+
+
+def read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:
+    """Give the tensors of a safetensors file or a state dict. Raises Invalid if there are none."""
+    if manifest.format == "safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise _bad(f"cannot be read as safetensors: {error}") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch errors of every kind; none of them is ours
+        raise _bad(f"cannot be read as a state dict: {_first_line(error)}") from None
+    is_state = isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
+    )
+    if not is_state:
+        raise _bad("is no state dict: save model.state_dict(), a mapping of names to tensors")
+    return dict(state)
+
+
+def _module(path: Path, manifest: Manifest, is_trusted: bool) -> Callable[..., Any]:
+    if not is_program(manifest.format):
+        return _fill(build(manifest.architecture or "", manifest.arguments), read_weights(path, manifest)).eval()
+    if not is_trusted:
+        raise NotAllowed(f"{manifest.format} is a program and runs only in a trusted version", code="not_trusted")
+    try:
+        if manifest.format == "torchscript":
+            return torch.jit.load(path, map_location="cpu").eval()
+        return torch.export.load(path).module()
+    except Exception as error:  # torch raises whatever its readers meet
+        raise _bad(f"cannot be loaded as {manifest.format}: {_first_line(error)}") from None
+
+
+def _fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    """Put the weights into the module; every one must be wanted, there, and of the right shape."""
+    wanted = module.state_dict()
+    missing, surplus = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    if missing or surplus:
+        parts = [
+            f"{word} {_listed(names)}" for word, names in (("lacks", missing), ("has the unknown", surplus)) if names
+        ]
+        raise _bad(" and ".join(parts) + f"; the architecture wants {_listed(sorted(wanted))}")
+    for name, tensor in wanted.items():
+        if tensor.shape != weights[name].shape:
+            raise _bad(f"`{name}` has shape {list(weights[name].shape)}, the architecture says {list(tensor.shape)}")
+    module.load_state_dict(weights, strict=True)
+    return module
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name[:80]}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
+
+
+def _bad(what: str) -> Invalid:
+    return Invalid(f"weights: {what}", fields={"weights": what})

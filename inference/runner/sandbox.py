@@ -1,0 +1,153 @@
+"""What the process of a model gives up before it opens anything of the model's. Linux; no torch, no Django.
+
+It must run while the process has one thread: a user namespace wants that, and Landlock binds only the calling thread
+and those it starts, so this comes before numpy and torch are imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import common
+import inference
+import registry
+
+CODE = Path(common.__file__).resolve().parent.parent
+# Our own code: imported here while the project's folder can still be listed; it may hold the database and stays shut.
+_PACKAGES = [Path(package.__path__[0]).resolve() for package in (common, inference, registry)]
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_SYS_CREATE_RULESET, _SYS_ADD_RULE, _SYS_RESTRICT_SELF = 444, 445, 446
+_RULESET_VERSION, _RULE_PATH_BENEATH = 1, 1
+# Source: linux/landlock.h. Access to files up to each version of the interface: 13 kinds, refer, truncate, ioctl.
+_FILE_ACCESS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+_WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
+_READ = _READ_FILE | _READ_DIR
+_WRITE = _READ | _WRITE_FILE | _TRUNCATE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8  # with remove and make, folders and files
+_OF_A_FILE = 1 | _WRITE_FILE | _READ_FILE | _TRUNCATE
+
+_SYSTEM = (
+    *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/sys/devices/system"),
+    *("/dev/urandom", "/dev/random", "/dev/zero"),
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/driver/nvidia"),
+)
+_DEVICES = ("/dev/null", "/dev/nvidiactl", "/dev/nvidia-uvm", *(f"/dev/nvidia{n}" for n in range(16)))
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "TZ")
+
+
+def environment(*, threads: int, scratch: Path | None = None) -> dict[str, str]:
+    """Give the whole environment of a model's process: nothing of the parent's but what is named here."""
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return kept | {
+        "LANG": "C.UTF-8",
+        "HOME": str(scratch or "/nonexistent"),
+        "TMPDIR": str(scratch or "/nonexistent"),
+        "USER": "model",
+        "PYTHONPATH": str(CODE),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
+    }
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Give the command line of a module of this package; the current folder is never on the import path."""
+    return [sys.executable, "-P", "-s", "-m", module, "--parent", str(os.getpid()), *arguments]
+
+
+def confine(
+    *, parent: int, readable: Sequence[Path], writable: Sequence[Path] = (), memory_bytes: int, file_bytes: int = 0
+) -> list[str]:
+    """Build the walls and give the names of those that this system has not (`network`, `files`)."""
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    _limit_resources(memory_bytes, file_bytes)
+    missing = [] if _leave_network() else ["network"]
+    _drop_capabilities()
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    if not _restrict_files(readable, writable):
+        missing.append("files")
+    _die_with(parent)  # last: a new user namespace clears the signal
+    return missing
+
+
+def _limit_resources(memory_bytes: int, file_bytes: int) -> None:
+    for kind, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 1024),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_AS, memory_bytes),
+    ):
+        _, hard = resource.getrlimit(kind)
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _leave_network() -> bool:
+    """Move into a network namespace with nothing in it. Sockets that are open stay usable."""
+    return any(_LIBC.unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
+
+
+def _drop_capabilities() -> None:
+    header = struct.pack("Ii", 0x20080522, 0)  # Source: linux/capability.h, version 3
+    if _LIBC.capset(header, bytes(24)) != 0:
+        raise OSError(ctypes.get_errno(), "cannot drop capabilities")
+
+
+def _prctl(option: int, value: int) -> None:
+    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+def _die_with(parent: int) -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent process has gone")
+
+
+def _restrict_files(readable: Sequence[Path], writable: Sequence[Path]) -> bool:
+    """Refuse every file but the given ones, the interpreter's and the system's libraries. Source: landlock(7)."""
+    version = _LIBC.syscall(_SYS_CREATE_RULESET, None, 0, _RULESET_VERSION)
+    if version < 1:
+        return False
+    handled = _FILE_ACCESS[min(version, max(_FILE_ACCESS))]
+    # TCP bind and connect (version 4); signals and abstract sockets to processes outside (version 6): none allowed
+    attributes = struct.pack("QQQ", handled, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = _LIBC.syscall(_SYS_CREATE_RULESET, attributes, len(attributes), 0)
+    if ruleset < 0:
+        return False
+    rules = {Path(path): _READ for path in (*_SYSTEM, *_library_folders(), *readable)}
+    rules |= {Path(path): _WRITE for path in (*_DEVICES, *writable)}
+    for path, access in rules.items():
+        _allow(ruleset, path, access & handled)
+    refused = _LIBC.syscall(_SYS_RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+    return refused == 0
+
+
+def _library_folders() -> Iterable[str | Path]:
+    return sys.prefix, sys.base_prefix, *_PACKAGES
+
+
+def _allow(ruleset: int, path: Path, access: int) -> None:
+    try:
+        file = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        rule = struct.pack("=Qi", access if path.is_dir() else access & _OF_A_FILE, file)
+        if _LIBC.syscall(_SYS_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot allow {path}")
+    finally:
+        os.close(file)
