@@ -24,6 +24,7 @@ def main() -> None:
     """Prepare, then replace this process by supervisord, which starts the parts of flueman/supervisord.conf."""
     if "MAKELEVEL" in os.environ:
         die_with_parent(os.getppid(), signal.SIGTERM)
+    append_to_output()
     host, port = env.text("HOST", "127.0.0.1"), env.integer("PORT", 8000)
     home = env.path("FLUEMAN_HOME", ROOT / "var")
     make_home(home)
@@ -34,9 +35,16 @@ def main() -> None:
     collect_static(home)
     mark_demo(home)
     sys.stdout.flush()
+    os.chdir(home)
     user = ["-u", "root"] if os.getuid() == 0 else []
     configuration = ["-n", "-c", str(ROOT / "flueman" / "supervisord.conf")]
     os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", *configuration, *user])
+
+
+def append_to_output() -> None:
+    """Let all who write to the standard output append, or supervisord and the welcome overwrite each other in a file."""
+    flags = fcntl.fcntl(1, fcntl.F_GETFL)
+    fcntl.fcntl(1, fcntl.F_SETFL, flags | os.O_APPEND)
 
 
 def make_home(home: Path) -> None:

@@ -1,0 +1,57 @@
+# make run | test | check | bench | setup. Needs Linux, Python 3.11 and the package registry; all else is made in .venv.
+#
+#   PYTHON           the interpreter that makes .venv (python3.11, else python3)
+#   TORCH_INDEX_URL  where torch comes from, e.g. https://download.pytorch.org/whl/cpu to leave the CUDA packages out
+#   HOST PORT FLUEMAN_HOME DATABASE_URL REDIS_URL STORAGE_URL QUEUE_URL …: see .env.example
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check bench format messages
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+run: $(VENV)/.run
+	@exec $(PY) -m flueman.supervise
+
+setup: $(VENV)/.dev
+	@if [ -d .git ]; then $(VENV)/bin/pre-commit install >/dev/null && echo "The hooks of .pre-commit-config.yaml are in place."; fi
+
+test: $(VENV)/.dev
+	@exec $(PY) tools/run_tests.py
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+	$(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.dev
+	@exec $(PY) -m bench
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+messages: $(VENV)/.dev
+	@exec $(PY) tools/compile_messages.py
+
+$(VENV)/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Flueman needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "Python lacks its venv module (Debian: apt-get install python3-venv)."; exit 1; }
+
+$(VENV)/.run: requirements.txt constraints.txt | $(VENV)/bin/python
+	@echo "Installing what Flueman needs into $(VENV) (once)."
+	@if [ -n "$(TORCH_INDEX_URL)" ]; then $(PIP) --index-url "$(TORCH_INDEX_URL)" --no-deps "$$(grep -o '^torch==[^ ]*' requirements.txt)"; fi
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(PIP) -r requirements-dev.txt
+	@touch $@
