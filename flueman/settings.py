@@ -26,6 +26,7 @@ PORT = env.integer("PORT", 8000, least=1)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", () if IS_PRODUCTION else ("*",))
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 VERSION = __version__
+WEB_THREADS = env.integer("WEB_THREADS", 8, least=1)
 
 # -- secrets: production brings its own, an embedded installation makes them at its first start ---------------------------
 _made = {} if IS_PRODUCTION else secrets.load_or_make(FLUEMAN_HOME)
@@ -36,7 +37,7 @@ JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY", _made.get("JWT_PRIVATE_KEY", "")).
 
 # -- apps ----------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "flueman",
+    "flueman.apps.FluemanConfig",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",

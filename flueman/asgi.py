@@ -1,0 +1,58 @@
+"""The web process: `/v2` and the probes as plain ASGI, everything else by Django on a bounded pool of threads.
+
+Django runs as WSGI: under its own ASGI handler each request gets a new thread and database connection.
+"""
+
+from __future__ import annotations
+
+import os
+
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flueman.settings")
+django_application = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402 - the apps must be loaded first
+
+from flueman.checks import refuse_to_start_unsafe  # noqa: E402
+from flueman.probes import Probes  # noqa: E402
+from inference.engine import get_engine, start_on_this_loop  # noqa: E402
+from inference.gateway import Gateway, Receive, Scope, Send  # noqa: E402
+
+refuse_to_start_unsafe()
+
+_pages = WSGIMiddleware(django_application, workers=settings.WEB_THREADS)
+_gateway = Gateway(get_engine)
+_probes = Probes(get_engine)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Send each request to the part that answers it."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    if scope["type"] != "http":
+        return
+    path: str = scope["path"]
+    if path.startswith("/v2/") or path == "/v2":
+        await _gateway(scope, receive, send)
+    elif path in ("/livez", "/readyz"):
+        await _probes(scope, receive, send)
+    else:
+        await _pages(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    engine = None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            engine = await start_on_this_loop()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            _probes.drain()
+            if engine:
+                await engine.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

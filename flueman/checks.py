@@ -1,0 +1,77 @@
+"""System checks of settings: unsafe or contradictory values, each with an id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
+SECRET_LENGTH = 32
+EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin")
+
+
+@register(Tags.security)
+def check_secrets(**_options: Any) -> list[CheckMessage]:
+    """Refuse secrets that are missing, short or plainly a placeholder."""
+    found: list[CheckMessage] = []
+    for name in SECRETS:
+        value = getattr(settings, name)
+        if len(value) < SECRET_LENGTH or len(set(value)) < 8 or "change" in value.lower():
+            found.append(Error(f"{name} must be random text of at least {SECRET_LENGTH} characters.", id="flueman.E001"))
+    if len({getattr(settings, name) for name in SECRETS}) != len(SECRETS):
+        found.append(Error(f"{', '.join(SECRETS)} must differ from each other.", id="flueman.E002"))
+    if "PRIVATE KEY" not in settings.JWT_PRIVATE_KEY:
+        found.append(Error("JWT_PRIVATE_KEY must be a P-256 private key in PEM form.", id="flueman.E003"))
+    return found
+
+
+@register(Tags.security)
+def check_production(**_options: Any) -> list[CheckMessage]:
+    """Refuse what is fine on a laptop and not in production."""
+    if not settings.IS_PRODUCTION:
+        return []
+    found: list[CheckMessage] = []
+    if settings.DEBUG:
+        found.append(Error("DEBUG must be off in production.", id="flueman.E010"))
+    if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
+        found.append(Error("ALLOWED_HOSTS must name the hosts in production.", id="flueman.E011"))
+    if not settings.SESSION_COOKIE_SECURE:
+        found.append(Error("SECURE_COOKIES must be on in production.", id="flueman.E012"))
+    if connection.vendor == "sqlite":
+        found.append(Warning("SQLite serves one machine only; set DATABASE_URL.", id="flueman.W013"))
+    if settings.RECORD == "relaxed":
+        found.append(Warning("RECORD=relaxed answers before the commit: a crash loses requests.", id="flueman.W014"))
+    return found
+
+
+@register(Tags.compatibility)
+def check_contradictions(**_options: Any) -> list[CheckMessage]:
+    """Refuse values that cannot both hold."""
+    found: list[CheckMessage] = []
+    if connection.vendor == "mysql" and settings.DATABASE_COLLATION not in EXACT_COLLATIONS:
+        found.append(
+            Warning(
+                f"DATABASE_COLLATION {settings.DATABASE_COLLATION} does not tell all names apart; "
+                f"use one of {', '.join(EXACT_COLLATIONS)}.",
+                id="flueman.W020",
+            )
+        )
+    if settings.RUNNER["BATCH_DEADLINE_S"] < settings.INFER_DEADLINE_S:
+        found.append(
+            Error("RUNNER_BATCH_DEADLINE_S must not be under INFER_DEADLINE_S.", id="flueman.E021"),
+        )
+    if not settings.STORAGE_URL.startswith(("file://", "s3://")):
+        found.append(Error("STORAGE_URL must begin with file:// or s3://.", id="flueman.E022"))
+    return found
+
+
+def refuse_to_start_unsafe() -> None:
+    """Raise ImproperlyConfigured if a check of settings finds an error: servers do not run checks by themselves."""
+    errors = [str(message) for message in run_checks(tags=[Tags.security, Tags.compatibility]) if message.is_serious()]
+    ours = [text for text in errors if "flueman.E" in text]
+    if ours:
+        raise ImproperlyConfigured("\n".join(ours))

@@ -1,0 +1,222 @@
+"""`/api/v1/deployments`: what is served, choosing the version, and the friendly door to a prediction."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api import limit_body
+from common.errors import Invalid, NotFound
+from common.strict_json import loads
+from inference import payload, services
+from inference.engine import Answer, Ask, predict_sync
+from inference.models import Deployment, InferenceRequest
+from registry.models import ModelVersion
+
+
+class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
+    """A deployment and the version that it is meant to serve."""
+
+    model = serializers.SerializerMethodField()
+    version = serializers.SerializerMethodField()
+    state = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Deployment
+        fields = ("name", "description", "is_enabled", "model", "version", "state", "created_at", "updated_at")
+        read_only_fields = fields
+
+    def get_model(self, deployment: Deployment) -> str | None:
+        """Name of the model that serves."""
+        route = self._route(deployment)
+        return route.version.model.name if route else None
+
+    def get_version(self, deployment: Deployment) -> int | None:
+        """Number of the version that serves."""
+        route = self._route(deployment)
+        return route.version.number if route else None
+
+    def get_state(self, deployment: Deployment) -> str:
+        """`ready`, `starting`, `failed`, or `none` before a version was chosen."""
+        route = self._route(deployment)
+        if route is None:
+            return "none"
+        runner = getattr(route.version, "runner", None)
+        return runner.state if runner else "starting"
+
+    @staticmethod
+    def _route(deployment: Deployment) -> Any:
+        live = [route for route in deployment.routes.all() if route.kind == "live"]
+        return max(live, key=lambda route: (route.weight, route.pk), default=None)
+
+
+class DeploySerializer(serializers.Serializer[Any]):
+    """Which version a deployment shall serve."""
+
+    name = serializers.CharField(max_length=100)
+    model = serializers.CharField(max_length=100)
+    version = serializers.IntegerField(min_value=1)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why it is done."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+
+
+class PredictSerializer(serializers.Serializer[Any]):
+    """Values by input name; nesting gives the shape."""
+
+    inputs = serializers.DictField()
+
+
+class TimingSerializer(serializers.Serializer[Any]):
+    """Milliseconds spent up to the commit."""
+
+    parse_ms = serializers.FloatField()
+    queue_ms = serializers.FloatField()
+    model_ms = serializers.FloatField()
+    total_ms = serializers.FloatField()
+
+
+class PredictionAnswerSerializer(serializers.Serializer[Any]):
+    """Outputs by name, and who answered."""
+
+    outputs = serializers.DictField()
+    deployment = serializers.CharField()
+    model = serializers.CharField()
+    version = serializers.IntegerField()
+    request_id = serializers.UUIDField()
+    timing = TimingSerializer()
+
+
+class RawJsonParser(BaseParser):
+    """Keeps the bytes: the prediction path parses them itself, once."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+        """Give the whole body. Raises TooLarge."""
+        return limit_body(stream, parser_context["request"], settings.MAX_INFER_BYTES)
+
+
+class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]):
+    """Deployments by name."""
+
+    queryset = Deployment.objects.prefetch_related("routes__version__model", "routes__version__runner")
+    serializer_class = DeploymentSerializer
+    lookup_field = "name"
+    lookup_value_regex = "[^/]+"
+    permission_map = {
+        "create": ["inference.deploy_deployment"],
+        "enable": ["inference.disable_deployment"],
+        "disable": ["inference.disable_deployment"],
+        "destroy": ["inference.disable_deployment"],
+        "predict": ["inference.predict_deployment"],
+    }
+
+    @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
+    def create(self, request: Request) -> Response:
+        """Let a version answer for a deployment, which is made if there is none."""
+        wanted = DeploySerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        data = wanted.validated_data
+        version = ModelVersion.objects.filter(model__name=data["model"], number=data["version"]).first()
+        if version is None:
+            raise NotFound(f"there is no version {data['version']} of a model '{data['model']}'")
+        services.deploy(name=data["name"], version=version, actor=request.user, reason=data.get("reason", ""))
+        deployment = self.get_queryset().get(routes__version=version, name=data["name"])
+        return Response(self.get_serializer(deployment).data)
+
+    @extend_schema(request=ReasonSerializer, responses=DeploymentSerializer)
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, name: str) -> Response:
+        """Put a deployment back into service."""
+        return self._switch(request, True)
+
+    @extend_schema(request=ReasonSerializer, responses=DeploymentSerializer)
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, name: str) -> Response:
+        """Take a deployment out of service."""
+        return self._switch(request, False)
+
+    def destroy(self, request: Request, name: str) -> Response:
+        """Remove a deployment that is out of service; its requests stay."""
+        services.delete_deployment(deployment=self.get_object(), actor=request.user)
+        return Response(status=204)
+
+    @extend_schema(
+        request=PredictSerializer,
+        responses=PredictionAnswerSerializer,
+        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        examples=[OpenApiExample("intent", {"inputs": {"text": ["근처에 갈 만한 식당 알려줘"]}}, request_only=True)],
+    )
+    @action(detail=True, methods=["post"], parser_classes=[RawJsonParser])
+    def predict(self, request: Request, name: str) -> HttpResponse:
+        """Run the deployment's version on the inputs; request and predictions are kept before the answer leaves."""
+        received = perf_counter()
+        body = request.data
+        if not isinstance(body, bytes):
+            raise Invalid("the body must be JSON", fields={"inputs": "is missing"})
+        ask = Ask(
+            deployment=name,
+            caller=request.auth,
+            door=InferenceRequest.Door.API.value,
+            body=body,
+            received=received,
+            read=lambda signature: payload.read_friendly(loads(body), signature),
+            render=partial(friendly_answer, name),
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            address=request.META.get("REMOTE_ADDR", ""),
+        )
+        answer = predict_sync(ask)
+        response = HttpResponse(answer.body, content_type="application/json")
+        if answer.is_replay:
+            response["Idempotency-Replayed"] = "true"
+        return response
+
+    def _switch(self, request: Request, enabled: bool) -> Response:
+        reason = ReasonSerializer(data=request.data)
+        reason.is_valid(raise_exception=True)
+        deployment = services.set_enabled(
+            deployment=self.get_object(),
+            enabled=enabled,
+            actor=request.user,
+            reason=reason.validated_data.get("reason", ""),
+        )
+        return Response(self.get_serializer(self.get_queryset().get(pk=deployment.pk)).data)
+
+
+def friendly_answer(deployment: str, answer: Answer) -> bytes:
+    """Give the answer of the friendly door."""
+    return orjson.dumps(
+        {
+            "outputs": {spec.name: payload.nested_values(output) for spec, output in answer.outputs},
+            "deployment": deployment,
+            "model": answer.target.model,
+            "version": answer.target.version,
+            "request_id": _dashed(answer.request_id),
+            "timing": {
+                "parse_ms": round(answer.parse_ms, 3),
+                "queue_ms": round(answer.queue_ms, 3),
+                "model_ms": round(answer.run_ms, 3),
+                "total_ms": round(answer.total_ms, 3),
+            },
+        }
+    )
+
+
+def _dashed(value: str) -> str:
+    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"

@@ -1,0 +1,358 @@
+"""The prediction path behind every door: who, what, where, run, keep, answer (`docs/architecture.md`, "One prediction").
+
+One engine a process, on one event loop: that of the ASGI server, or a thread of its own where there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter, time_ns
+from typing import Any
+
+import orjson
+import uvloop
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection, transaction
+
+from accounts.credentials import Caller
+from accounts.services import touch_keys
+from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
+from common.ids import uuid7_int
+from files.services import add_reference, store
+from guards import idempotency
+from inference.payload import Inputs, rows_of
+from inference.recorder import Claim, Record, Recorder
+from inference.snapshot import Endpoint, Snapshot, Target, refresh
+from inference.transport import Output, Result, Runner, is_finite
+from registry.signature import Signature, TensorSpec
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.4
+TOUCH_S = 30.0
+PREDICT = "inference.predict_deployment"
+_LABEL_LENGTH = 255
+
+
+@dataclass(slots=True)
+class Ask:
+    """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature."""
+
+    deployment: str
+    caller: Caller
+    door: str
+    body: bytes
+    received: float
+    read: Callable[[Signature], Inputs]
+    render: Callable[[Answer], bytes]
+    version: str | None = None
+    idempotency_key: str = ""
+    trace_id: str = ""
+    address: str = ""
+    id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a call got: the rendered body, and what it was made of. A replay has a body only."""
+
+    request_id: str
+    target: Target
+    body: bytes = b""
+    inputs: Inputs | None = None
+    outputs: list[tuple[TensorSpec, Output]] = field(default_factory=list)
+    parse_ms: float = 0.0
+    queue_ms: float = 0.0
+    run_ms: float = 0.0
+    commit_ms: float = 0.0
+    total_ms: float = 0.0
+    is_replay: bool = False
+
+
+class Engine:
+    """Snapshot, runners and recorder of one process."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recorder: Recorder | None = None
+        self._runners: dict[tuple[str, str], Runner] = {}
+        self._used_keys: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="engine")
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Begin on the running loop. Safe to call again."""
+        if self._loop is not None:
+            return
+        self._loop = asyncio.get_running_loop()
+        self._recorder = Recorder()
+        self.snapshot = await self._loop.run_in_executor(self._keeper, refresh, None)
+        self._tasks = [self._loop.create_task(self._keep_fresh()), self._loop.create_task(self._keep_touching())]
+
+    async def stop(self) -> None:
+        """Write what waits, then end."""
+        for task in self._tasks:
+            task.cancel()
+        if self._recorder:
+            await self._recorder.close()
+        for runner in self._runners.values():
+            runner.close()
+        self._keeper.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs on. Raises Unavailable before the start."""
+        if self._loop is None:
+            raise Unavailable("the engine has not started", retry_after_s=1)
+        return self._loop
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            new = await self.loop.run_in_executor(self._keeper, refresh, self.snapshot)
+            if new is not self.snapshot and new is not None:
+                self.snapshot = new
+                self._retire_runners(new)
+
+    async def _keep_touching(self) -> None:
+        while True:
+            await asyncio.sleep(TOUCH_S)
+            used, self._used_keys = self._used_keys, set()
+            if used:
+                await self.loop.run_in_executor(self._keeper, _touch, used)
+
+    def _retire_runners(self, snapshot: Snapshot) -> None:
+        wanted = {(t.version_id, t.socket_path) for e in snapshot.endpoints.values() for t in e.targets}
+        for key in [key for key in self._runners if key not in wanted]:
+            self._runners.pop(key).retire()
+
+    # -- one prediction --------------------------------------------------------------------------------------------------
+    def current(self) -> Snapshot:
+        """Give the snapshot. Raises Unavailable before the first one."""
+        if self.snapshot is None:
+            raise Unavailable("the database does not answer", retry_after_s=1)
+        return self.snapshot
+
+    def endpoint(self, name: str, caller: Caller) -> Endpoint:
+        """Give a deployment that the caller may call. Raises NotAllowed or NotFound."""
+        if not caller.may(PREDICT):
+            raise NotAllowed("this credential may not call deployments; it needs the scope predict")
+        if not caller.may_call(name):
+            raise NotAllowed("this key may not call that deployment")
+        return self.current().endpoint(name)
+
+    async def predict(self, ask: Ask) -> Answer:
+        """Run a call and keep it. Raises a FluemanError; a call that reached a version is kept then, too."""
+        target = self.endpoint(ask.deployment, ask.caller).choose(ask.version)
+        if ask.caller.key_id:
+            self._used_keys.add(ask.caller.key_id)
+        answer, claimed = Answer(ask.id, target), None
+        try:
+            answer.inputs = inputs = ask.read(target.signature)
+            answer.parse_ms = (perf_counter() - ask.received) * 1000
+            if ask.idempotency_key:
+                held = await self._claim(ask)
+                if isinstance(held, idempotency.Replay):
+                    return Answer(ask.id, target, held.body.encode(), is_replay=True)
+                claimed = held
+            blob = await self._store_body(ask)
+            result = await self._run(target, inputs, ask.received + settings.INFER_DEADLINE_S)
+            _fill(answer, result, target.signature)
+            answer.total_ms = (perf_counter() - ask.received) * 1000
+            answer.body = ask.render(answer)
+            await self._keep(ask, answer, blob, claimed)
+            return answer
+        except FluemanError as error:
+            if claimed is not None:
+                await self.loop.run_in_executor(self._threads, _release, claimed)
+            if error.code != "not_recorded":
+                await self._keep_failure(ask, target, answer, error)
+            raise
+
+    def _run(self, target: Target, inputs: Inputs, deadline: float) -> asyncio.Future[Result]:
+        if not target.socket_path:
+            if target.state == "failed":
+                raise NotReady(f"the model could not be loaded: {target.error}"[:300], code="not_ready", retry_after_s=5)
+            raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)
+        key = (target.version_id, target.socket_path)
+        runner = self._runners.get(key)
+        if runner is None:
+            runner = self._runners[key] = Runner(
+                target.socket_path, is_batched=target.signature.is_batched, queue_rows=settings.INFER_QUEUE_ROWS
+            )
+        return runner.submit(inputs.tensors, inputs.rows, deadline)
+
+    async def _claim(self, ask: Ask) -> idempotency.Claimed | idempotency.Replay:
+        def work() -> idempotency.Claimed | idempotency.Replay:
+            return idempotency.claim(
+                caller=ask.caller.identity,
+                route=f"predict {ask.door} {ask.deployment}",
+                key=ask.idempotency_key,
+                body_hash=idempotency.fingerprint(ask.body),
+                lease_s=settings.INFER_DEADLINE_S + 10,
+            )
+
+        return await self.loop.run_in_executor(self._threads, _in_thread, work)
+
+    async def _store_body(self, ask: Ask) -> str:
+        """Keep a large body as a blob before its row; give its SHA-256, or nothing for a small one."""
+        if len(ask.body) <= settings.INLINE_INPUT_BYTES:
+            return ""
+        return await self.loop.run_in_executor(self._threads, _in_thread, lambda: _store(ask.body))
+
+    async def _keep(self, ask: Ask, answer: Answer, blob: str, claimed: idempotency.Claimed | None) -> None:
+        assert answer.inputs is not None and self._recorder is not None
+        rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=answer.target.signature.is_batched)
+        record = Record(
+            _request_row(ask, answer, status=200, blob=blob),
+            [_prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
+            Claim(claimed.id, claimed.stored_lease, 200, answer.body.decode()) if claimed else None,
+        )
+        started = perf_counter()
+        future = self._recorder.write(record)
+        if settings.RECORD == "committed" or claimed:
+            await future
+        answer.commit_ms = (perf_counter() - started) * 1000
+
+    async def _keep_failure(self, ask: Ask, target: Target, answer: Answer, error: FluemanError) -> None:
+        """Keep a refused or failed call as well as the database lets us; the caller gets the first error either way."""
+        assert self._recorder is not None
+        answer.total_ms = (perf_counter() - ask.received) * 1000
+        row = _request_row(ask, answer, status=error.status, error=error)
+        try:
+            await self._recorder.write(Record(row, ()))
+        except FluemanError as second:
+            logger.warning("a failed call could not be kept: %s", second)
+
+
+def _fill(answer: Answer, result: Result, signature: Signature) -> None:
+    answer.queue_ms, answer.run_ms = result.queue_ms, result.run_ms
+    if len(result.outputs) != len(signature.outputs):
+        raise Unavailable("the model gave another number of outputs than its signature says", code="model_failed")
+    answer.outputs = list(zip(signature.outputs, result.outputs, strict=True))
+    for spec, output in answer.outputs:
+        if not is_finite(output):
+            raise Unavailable(f"the model gave a number that is not finite in '{spec.name}'", code="output_not_finite")
+
+
+def _request_row(
+    ask: Ask, answer: Answer, *, status: int, blob: str = "", error: FluemanError | None = None
+) -> tuple[Any, ...]:
+    inputs, caller = answer.inputs, ask.caller
+    is_inline = not blob and len(ask.body) <= settings.INLINE_INPUT_BYTES
+    return (
+        ask.id, _now(), ask.deployment, answer.target.model, answer.target.version, answer.target.version_id,
+        caller.user_id, caller.key_id, caller.label, ask.door, status,
+        error.code if error else "", error.message[:2000] if error else "", inputs.rows if inputs else 0,
+        answer.total_ms, answer.queue_ms, answer.run_ms,
+        ask.body.decode("utf-8", "replace").replace("\0", "") if is_inline else "", blob,
+        inputs.client_id if inputs else "", ask.trace_id, ask.address,
+    )  # fmt: skip
+
+
+def _prediction_row(request_id: str, row: int, output: dict[str, Any]) -> tuple[Any, ...]:
+    label, score = output.get("label", ""), output.get("score")
+    return (
+        f"{uuid7_int():032x}",
+        request_id,
+        row,
+        orjson.dumps(output).decode(),
+        label[:_LABEL_LENGTH] if isinstance(label, str) else "",
+        score if isinstance(score, float) else None,
+    )
+
+
+_second = (0, "")
+
+
+def _now() -> str:
+    """Give the time in UTC as every database here takes it; the part down to the second is made once a second."""
+    global _second
+    seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
+    if _second[0] != seconds:
+        _second = (seconds, datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S."))
+    return f"{_second[1]}{nanoseconds // 1000:06d}"
+
+
+def _in_thread(work: Callable[[], Any]) -> Any:
+    close_old_connections()
+    try:
+        return work()
+    except DatabaseError as error:
+        raise Unavailable("the database does not answer", code="not_recorded", retry_after_s=1) from error
+
+
+def _store(body: bytes) -> str:
+    with transaction.atomic():
+        blob = store(io.BytesIO(body))
+        add_reference(blob=blob)
+    return blob.sha256
+
+
+def _release(claimed: idempotency.Claimed) -> None:
+    try:
+        close_old_connections()
+        idempotency.release(claimed)
+    except DatabaseError as error:
+        logger.warning("an idempotency claim stays until its lease ends: %s", error)
+
+
+def _touch(used: set[str]) -> None:
+    try:
+        close_old_connections()
+        touch_keys(used)
+    except DatabaseError as error:
+        logger.warning("the last use of keys was not noted: %s", error)
+
+
+# -- one engine a process ------------------------------------------------------------------------------------------------
+_engine: Engine | None = None
+_lock = threading.Lock()
+
+
+def get_engine() -> Engine:
+    """Give this process's engine; where no server's loop has started one, on a thread of its own."""
+    global _engine
+    with _lock:
+        if _engine is None or _engine._loop is None:
+            _engine = _engine or Engine()
+            loop = uvloop.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="engine", daemon=True).start()
+            asyncio.run_coroutine_threadsafe(_engine.start(), loop).result(30)
+        return _engine
+
+
+async def start_on_this_loop() -> Engine:
+    """Start this process's engine on the running loop, as the ASGI server does."""
+    global _engine
+    if _engine is None:
+        _engine = Engine()
+    await _engine.start()
+    return _engine
+
+
+def predict_sync(ask: Ask) -> Answer:
+    """Run a call from a Django thread. Raises a FluemanError.
+
+    Never inside a transaction: the loop's commit would wait for the lock that this thread holds.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("a prediction cannot run inside a transaction")
+    engine = get_engine()
+    future = asyncio.run_coroutine_threadsafe(engine.predict(ask), engine.loop)
+    try:
+        return future.result(settings.INFER_DEADLINE_S + 15)
+    except TimeoutError as error:
+        future.cancel()
+        raise Unavailable("the engine does not answer", retry_after_s=1) from error
