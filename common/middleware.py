@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from common.api_errors import is_api, json_error
+from common.context import Origin, origin
 from common.ids import uuid7
 from common.logs import request_id
 
@@ -22,11 +24,17 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         current = given if _GOOD_ID.fullmatch(given) else str(uuid7())
-        request.request_id = current
-        token = request_id.set(current)
+        request.request_id = current  # type: ignore[attr-defined]
+        id_token = request_id.set(current)
+        origin_token = origin.set(Origin(current, request.META.get("REMOTE_ADDR") or ""))
         try:
             response = self.get_response(request)
         finally:
-            request_id.reset(token)
+            origin.reset(origin_token)
+            request_id.reset(id_token)
         response["X-Request-ID"] = current
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer an API client in JSON also when the error came from outside a DRF view, such as its renderer."""
+        return json_error(error) if is_api(request) else None

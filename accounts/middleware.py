@@ -1,0 +1,32 @@
+"""A person's own language and time zone, for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+
+from common.api_errors import is_api
+
+
+class PersonalSettingsMiddleware:
+    """Shows a logged-in person their language and time zone; the API speaks UTC."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_api(request):
+            with timezone.override("UTC"):
+                return self.get_response(request)
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        language = request.user.language or translation.get_language() or settings.LANGUAGE_CODE
+        zone = request.user.time_zone if request.user.time_zone in available_timezones() else settings.TIME_ZONE
+        with translation.override(language), timezone.override(ZoneInfo(zone)):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        return response

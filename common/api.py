@@ -1,0 +1,154 @@
+"""What every REST view shares: strict JSON in, plain JSON out, refused by default, pages without counting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext
+from rest_framework.pagination import BasePagination
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common import strict_json
+from common.api_errors import dumps, exception_handler
+from common.errors import Invalid, NotAllowed, NotAuthenticated, TooLarge
+
+if TYPE_CHECKING:  # DRF's views read our classes from the settings while they are imported
+    from rest_framework.views import APIView
+
+__all__ = ["JsonParser", "JsonRenderer", "KeysetPagination", "ModelPermissions", "exception_handler", "permission_of"]
+
+
+class JsonParser(BaseParser):
+    """Reads a JSON body of bounded size through the strict parser."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        """Give the value of the body. Raises TooLarge or Invalid."""
+        body = stream.read(settings.MAX_JSON_BYTES + 1)
+        if len(body) > settings.MAX_JSON_BYTES:
+            raise TooLarge(gettext("The body is larger than %(bytes)s bytes.") % {"bytes": settings.MAX_JSON_BYTES})
+        return strict_json.loads(body)
+
+
+class JsonRenderer(BaseRenderer):
+    """Writes JSON, times in UTC."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        """Give the body of an answer; empty for none."""
+        return b"" if data is None else dumps(data)
+
+
+class Caller(Protocol):
+    """What `request.auth` must offer."""
+
+    user_id: int
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the caller holds a permission such as `registry.add_modelversion`."""
+
+
+class ModelPermissions(BasePermission):
+    """Asks for the permission of an action: the view's `permission_map`, else Django's own of its model.
+
+    A permission of `""` asks only for a known caller. An action that neither names is refused.
+    """
+
+    verbs = {
+        "list": "view",
+        "retrieve": "view",
+        "metadata": "view",
+        "create": "add",
+        "update": "change",
+        "partial_update": "change",
+        "destroy": "delete",
+    }
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the action may be done at all; rows are narrowed by the view's queryset."""
+        if request.auth is None:
+            raise NotAuthenticated(gettext("A key or token is needed."))
+        action = getattr(view, "action", None) or ""
+        if not action and request.method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            return True
+        permission = permission_of(view, action)
+        if permission is None or (permission and not request.auth.may(permission)):
+            raise NotAllowed(gettext("You may not do this."), fields={"permission": permission or ""})
+        return True
+
+
+def permission_of(view: APIView, action: str) -> str | None:
+    """Give the permission that an action of a view asks for, None if none is set (refused)."""
+    named: Mapping[str, str] = getattr(view, "permission_map", {})
+    if action in named:
+        return named[action]
+    queryset: QuerySet[Any] | None = getattr(view, "queryset", None)
+    if queryset is None or action not in ModelPermissions.verbs:
+        return None
+    meta = queryset.model._meta
+    return f"{meta.app_label}.{ModelPermissions.verbs[action]}_{meta.model_name}"
+
+
+class KeysetPagination(BasePagination):
+    """Pages by key, newest first, without counting. A view may name another unique field in `keyset`."""
+
+    max_page_size = 200
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+        """Give the rows of one page. Raises Invalid for a cursor that is none."""
+        self.request, self.keyset = request, getattr(view, "keyset", "-pk")
+        name, size = self.keyset.lstrip("-"), self._page_size(request)
+        if cursor := request.query_params.get("cursor"):
+            side = "lt" if self.keyset.startswith("-") else "gt"
+            try:
+                queryset = queryset.filter(**{f"{name}__{side}": strict_json.check_text(cursor, field="cursor")})
+            except (ValueError, ValidationError):
+                raise Invalid(gettext("This is no cursor of ours."), fields={"cursor": cursor}) from None
+        rows = list(queryset.order_by(self.keyset)[: size + 1])
+        self.has_next, self.rows = len(rows) > size, rows[:size]
+        return self.rows
+
+    def _page_size(self, request: Request) -> int:
+        given = request.query_params.get("page_size", "50")
+        if not (given.isascii() and given.isdigit() and 0 < int(given[:9]) <= self.max_page_size):
+            raise Invalid(gettext("The page size must be 1 to 200."), fields={"page_size": given[:20]})
+        return int(given)
+
+    def get_paginated_response(self, data: Sequence[Any]) -> Response:
+        """Give the page with the address of the next one, None at the end."""
+        return Response({"results": data, "next": self._next()})
+
+    def _next(self) -> str | None:
+        if not self.has_next:
+            return None
+        query = self.request.query_params.copy()
+        query["cursor"] = str(getattr(self.rows[-1], self.keyset.lstrip("-")))
+        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Give the OpenAPI schema of a page."""
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["results", "next"],
+            "properties": {"results": schema, "next": link},
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        """Give the OpenAPI parameters of a page."""
+        return [
+            {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}},
+            {"name": "page_size", "in": "query", "required": False, "schema": {"type": "integer", "maximum": 200}},
+        ]

@@ -1,0 +1,90 @@
+"""JSON from outside: parsed by orjson, and refused where later layers would stumble over it."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+from typing import Any
+
+import orjson
+
+from common.errors import Invalid
+
+MAX_DEPTH = 64
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\x00\x00")
+
+
+def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Give the value of a JSON text. Raises Invalid, naming the field where one can be named."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _explain(body, error, max_depth) from None
+    if body.count(b"[") + body.count(b"{") > max_depth:
+        check_depth(body, max_depth=max_depth)
+    if b"\\u0000" in body:
+        _refuse_bad_text(value)
+    return value
+
+
+def check_depth(body: bytes, *, max_depth: int = MAX_DEPTH) -> None:
+    """Refuse a text nested deeper than allowed, by its brackets alone. Raises Invalid."""
+    steps = _STRINGS.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
+    if max(accumulate(steps, lambda depth, step: depth + 1 if step else depth - 1), default=0) > max_depth:
+        raise Invalid(f"nested deeper than {max_depth} levels", code="too_deep")
+
+
+def check_text(value: str, *, field: str = "") -> str:
+    """Give the text back. Raises Invalid if it holds NUL or half of a surrogate pair, which no database keeps."""
+    if problem := _text_problem(value):
+        raise Invalid(problem, fields={field: problem} if field else None)
+    return value
+
+
+def _explain(body: bytes, error: orjson.JSONDecodeError, max_depth: int) -> Invalid:
+    """Give the reason for a refusal: orjson is strict but names no field, the lenient parser finds it."""
+    check_depth(body, max_depth=max_depth)
+    try:
+        _refuse_bad_text(json.loads(body))
+    except Invalid as found:
+        return found
+    except (ValueError, RecursionError):
+        pass
+    return Invalid(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})", code="malformed")
+
+
+def _refuse_bad_text(value: Any) -> None:
+    """Walk a value and name the first field that holds what JSON or a database cannot keep."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        path, item = waiting.pop()
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if problem := _text_problem(key):
+                    raise Invalid(problem, fields={path or "(top)": problem})
+                waiting.append((f"{path}.{key}" if path else key, inner))
+        elif isinstance(item, list):
+            waiting.extend((f"{path}[{index}]", inner) for index, inner in enumerate(item))
+        elif problem := _problem(item):
+            raise Invalid(problem, fields={path or "(top)": problem})
+
+
+def _problem(item: object) -> str:
+    if isinstance(item, str):
+        return _text_problem(item)
+    if isinstance(item, float) and item - item != 0:
+        return "NaN and infinities are not numbers of JSON"
+    return ""
+
+
+def _text_problem(text: str) -> str:
+    if "\0" in text:
+        return "holds the character NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    return ""
