@@ -1,0 +1,153 @@
+"""Search of the request log: newest first, page by page by key, never a count and never an unbounded scan.
+
+Conditions that an index answers (caller, deployment, version, status) find their rows at any age. Those that none
+answers (words, latency, error, model) look through at most `SCAN_ROWS` rows at a time; the page then says how far
+it looked, and its cursor goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Left, Lower
+
+from accounts.models import User
+from common.ids import uuid7_floor, uuid7_time_ms
+from inference.criteria import Criteria
+from inference.models import InferenceRequest, Prediction
+
+PAGE_ROWS = 50
+SCAN_ROWS = 20_000
+PREVIEW_CHARACTERS = 300
+# The statuses that doors write: equality with each walks an index in key order, a range of statuses would not.
+ERROR_STATUSES = {
+    "4xx": (400, 401, 403, 404, 409, 413, 415, 422, 429, 499),
+    "5xx": (500, 502, 503, 504, 507),
+}
+# All but what may be long.
+LIST_FIELDS = tuple(f.attname for f in InferenceRequest._meta.fields if f.name not in ("input", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows newest first. `cursor` continues after them; `searched_to` is set where the look-through stopped early."""
+
+    rows: list[InferenceRequest]
+    cursor: UUID | None = None
+    searched_to: datetime | None = None
+
+
+def search(
+    criteria: Criteria, *, viewer: User, cursor: UUID | None = None, size: int = PAGE_ROWS, scan: int = SCAN_ROWS
+) -> Page:
+    """Give the page of requests that fit and come after `cursor`, of those that the viewer may see."""
+    visible = InferenceRequest.objects.visible_to(viewer)
+    if criteria.request_id is not None:
+        return Page(_load(visible, [criteria.request_id]))
+    indexed, rest = _conditions(criteria)
+    rows = visible.filter(_key_range(criteria, cursor)).filter(indexed).order_by("-id")
+    floor = None
+    if rest:
+        floor = rows.values_list("id", flat=True)[scan : scan + 1].first()
+        rows = rows.alias(input_lower=Lower("input")).filter(rest)
+        rows = rows if floor is None else rows.filter(id__gt=floor)
+    found = list(rows.values_list("id", flat=True)[: size + 1])
+    if len(found) > size:
+        return Page(_load(visible, found[:size]), found[size - 1])
+    if floor is None:
+        return Page(_load(visible, found))
+    # The floor itself has not been looked at, and a cursor is exclusive: it points just above.
+    return Page(_load(visible, found), UUID(int=floor.int + 1), time_of(floor))
+
+
+def time_of(key: UUID) -> datetime:
+    """Give the time that a request's key holds."""
+    return datetime.fromtimestamp(uuid7_time_ms(key) / 1000, UTC)
+
+
+def predictions_of(request_id: UUID, *, after: int = -1, size: int = PAGE_ROWS) -> QuerySet[Prediction]:
+    """Give the predictions of one request from a row on, in the order of its rows."""
+    return Prediction.objects.filter(request_id=request_id, row__gt=after).order_by("row")[:size]
+
+
+def _key_range(criteria: Criteria, cursor: UUID | None) -> Q:
+    wanted = Q()
+    if criteria.since:
+        wanted &= Q(id__gte=_floor(criteria.since))
+    if criteria.until:
+        wanted &= Q(id__lt=_floor(criteria.until))
+    if cursor:
+        wanted &= Q(id__lt=cursor)
+    return wanted
+
+
+def _floor(moment: datetime) -> UUID:
+    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))
+
+
+def _conditions(criteria: Criteria) -> tuple[Q, Q]:
+    """Give the condition that an index answers, and all the others."""
+    wanted: list[Q] = []
+    if criteria.key_ids:
+        wanted.append(Q(key_id__in=criteria.key_ids))
+    if criteria.user_id is not None:
+        wanted.append(Q(user_id=criteria.user_id))
+    errors = _statuses(criteria.status)
+    if errors:
+        wanted.append(Q(status__in=errors))
+    if criteria.deployment:
+        version = Q() if criteria.version is None else Q(version=criteria.version)
+        wanted.append(Q(deployment=criteria.deployment) & version)
+    rest = _unindexed(criteria)
+    for condition in wanted[1:]:
+        rest &= condition
+    return (wanted[0] if wanted else Q()), rest
+
+
+def _statuses(status: str) -> tuple[int, ...]:
+    """Give the statuses that are errors and asked for; successes are most rows, and looked through."""
+    if status == "errors":
+        return ERROR_STATUSES["4xx"] + ERROR_STATUSES["5xx"]
+    if status.isdigit() and int(status) >= 400:
+        return (int(status),)
+    return ERROR_STATUSES.get(status, ())
+
+
+def _unindexed(criteria: Criteria) -> Q:
+    wanted = Q()
+    if criteria.status == "2xx" or (criteria.status.isdigit() and int(criteria.status) < 400):
+        wanted &= Q(status__lt=300) if criteria.status == "2xx" else Q(status=int(criteria.status))
+    if criteria.version is not None and not criteria.deployment:
+        wanted &= Q(version=criteria.version)
+    if criteria.model:
+        wanted &= Q(model=criteria.model)
+    if criteria.error_code:
+        wanted &= Q(error_code=criteria.error_code)
+    if criteria.slower_than_ms is not None:
+        wanted &= Q(latency_ms__gt=criteria.slower_than_ms)
+    for word in criteria.words.split():
+        # The input is kept as JSON, so a quote in a word stands there with its backslash.
+        escaped = orjson.dumps(word.lower()).decode()[1:-1]
+        wanted &= Q(input_lower__contains=escaped) | Q(client_request_id=word) | Q(trace_id=word)
+    return wanted
+
+
+def _load(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[InferenceRequest]:
+    """Give what a list shows of some requests: the start of the input, and of the first row's output."""
+    first = Prediction.objects.filter(request_id=OuterRef("id"), row=0)
+    return list(
+        visible.filter(pk__in=ids)
+        .only(*LIST_FIELDS)
+        .annotate(
+            input_start=Left(F("input"), PREVIEW_CHARACTERS),
+            first_label=Subquery(first.values("label")[:1]),
+            first_score=Subquery(first.values("score")[:1]),
+            first_output=Subquery(first.values(start=Left("output", PREVIEW_CHARACTERS))[:1]),
+        )
+        .order_by("-id")
+    )
