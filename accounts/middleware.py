@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from common.api_errors import is_api
+from common.api.errors import is_api
 
 
 class PersonalSettingsMiddleware:

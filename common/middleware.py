@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from common.api_errors import is_api, json_error
+from common.api.errors import is_api, json_error
 from common.context import Origin, origin
 from common.ids import uuid7
 from common.logs import request_id

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common import strict_json
-from common.api_errors import dumps, exception_handler
+from common.api.errors import dumps, exception_handler
 from common.errors import Invalid, NotAllowed, NotAuthenticated, TooLarge
 
 if TYPE_CHECKING:  # DRF's views read our classes from the settings while they are imported
