@@ -33,7 +33,12 @@ class StoredFile(models.Model):
     folder = models.CharField(_("folder"), max_length=255, blank=True)
     content_type = models.CharField(_("type"), max_length=127, default="application/octet-stream")
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

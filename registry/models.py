@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
@@ -17,7 +16,12 @@ class RegisteredModel(models.Model):
     description = models.TextField(_("description"), blank=True)
     task = models.CharField(_("task"), max_length=50, blank=True)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
     )
     last_version = models.PositiveIntegerField(_("last version"), default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -57,7 +61,9 @@ class ModelVersion(models.Model):
         EXPORTED_PROGRAM = "exported_program", "torch.export"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions", verbose_name=_("model"))
+    model = models.ForeignKey(
+        RegisteredModel, on_delete=models.PROTECT, related_name="versions", verbose_name=_("model")
+    )
     number = models.PositiveIntegerField(_("version"))
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.PENDING)
     format = models.CharField(_("format"), max_length=30, choices=Format)
@@ -69,9 +75,16 @@ class ModelVersion(models.Model):
     description = models.TextField(_("description"), blank=True)
     is_trusted = models.BooleanField(_("trusted to run as a program"), default=False)
     size_bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)
-    digest = models.CharField(_("digest"), max_length=64, blank=True, help_text=_("SHA-256 over the names and hashes of its files"))
+    digest = models.CharField(
+        _("digest"), max_length=64, blank=True, help_text=_("SHA-256 over the names and hashes of the uploaded files")
+    )
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
@@ -89,11 +102,30 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["model", "number"], name="registry_modelversion_one_per_number"),
         ]
-        # The list of one model's versions by state, newest first.
-        indexes = [models.Index(fields=["model", "state", "number"], name="registry_version_by_state")]
+        indexes = [
+            # The list of one model's versions by state, newest first.
+            models.Index(fields=["model", "state", "number"], name="registry_version_by_state"),
+            # "Is this content here already", asked by each import.
+            models.Index(fields=["model", "digest"], name="registry_version_by_digest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} v{self.number}"
+
+    @property
+    def is_program(self) -> bool:
+        """Whether its weights are a program, which runs only once somebody has trusted it."""
+        return self.format in (self.Format.TORCHSCRIPT, self.Format.EXPORTED_PROGRAM)
+
+    @property
+    def is_waiting_for_trust(self) -> bool:
+        """Whether nothing happens until somebody trusts it."""
+        return self.state == self.State.PENDING and self.is_program and not self.is_trusted
+
+    @property
+    def weights_path(self) -> str:
+        """The path of the file that holds its weights."""
+        return str(self.manifest.get("weights", ""))
 
     def parsed_signature(self) -> Signature:
         """Give the signature as an object."""
@@ -120,9 +152,13 @@ class ModelFile(models.Model):
 class ModelAlias(models.Model):
     """A movable name for a version, such as `champion`."""
 
-    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("model"))
+    model = models.ForeignKey(
+        RegisteredModel, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("model")
+    )
     name = models.CharField(_("alias"), max_length=100)
-    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("version"))
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("version")
+    )
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
@@ -135,26 +171,35 @@ class ModelAlias(models.Model):
         return f"{self.model}@{self.name}"
 
 
-class Tag(models.Model):
-    """A key and value on a model, or on one version of it."""
+class ModelTag(models.Model):
+    """A key and value on a model."""
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="tags", verbose_name=_("model"))
-    version = models.ForeignKey(
-        ModelVersion, null=True, blank=True, on_delete=models.CASCADE, related_name="tags", verbose_name=_("version")
-    )
     key = models.CharField(_("key"), max_length=250)
     value = models.TextField(_("value"), blank=True)
 
     class Meta:
-        verbose_name = _("tag")
-        verbose_name_plural = _("tags")
+        verbose_name = _("tag of a model")
+        verbose_name_plural = _("tags of models")
         ordering = ["key"]
-        constraints = [
-            models.UniqueConstraint(fields=["version", "key"], name="registry_tag_one_per_version_key"),
-            models.UniqueConstraint(
-                fields=["model", "key"], condition=Q(version=None), name="registry_tag_one_per_model_key"
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=["model", "key"], name="registry_modeltag_one_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+class VersionTag(models.Model):
+    """A key and value on one version of a model."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="tags", verbose_name=_("version"))
+    key = models.CharField(_("key"), max_length=250)
+    value = models.TextField(_("value"), blank=True)
+
+    class Meta:
+        verbose_name = _("tag of a version")
+        verbose_name_plural = _("tags of versions")
+        ordering = ["key"]
+        constraints = [models.UniqueConstraint(fields=["version", "key"], name="registry_versiontag_one_per_key")]
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"

@@ -211,7 +211,14 @@ def infer_shape(spec: TensorSpec, data: Any) -> tuple[int, ...]:
 
 
 def _kind_words(kinds: set[type], datatype: str) -> str:
-    words = {str: "text", bool: "true or false", float: "a fraction", type(None): "null", list: "a list", dict: "an object"}
+    words = {
+        str: "text",
+        bool: "true or false",
+        float: "a fraction",
+        type(None): "null",
+        list: "a list",
+        dict: "an object",
+    }
     wrong = kinds - (_NUMBERS if datatype in FLOATS else {bool} if datatype == "BOOL" else {int})
     return " and ".join(sorted(words.get(kind, "a whole number") for kind in wrong))
 

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,34 +15,55 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Blob',
+            name="Blob",
             fields=[
-                ('sha256', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='SHA-256')),
-                ('size_bytes', models.PositiveBigIntegerField(verbose_name='size in bytes')),
-                ('storage_key', models.CharField(max_length=255)),
-                ('references', models.PositiveIntegerField(default=0, verbose_name='references')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("sha256", models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name="SHA-256")),
+                ("size_bytes", models.PositiveBigIntegerField(verbose_name="size in bytes")),
+                ("storage_key", models.CharField(max_length=255)),
+                ("references", models.PositiveIntegerField(default=0, verbose_name="references")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'blob',
-                'verbose_name_plural': 'blobs',
+                "verbose_name": "blob",
+                "verbose_name_plural": "blobs",
             },
         ),
         migrations.CreateModel(
-            name='StoredFile',
+            name="StoredFile",
             fields=[
-                ('id', models.UUIDField(default=common.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=255, verbose_name='name')),
-                ('folder', models.CharField(blank=True, max_length=255, verbose_name='folder')),
-                ('content_type', models.CharField(default='application/octet-stream', max_length=127, verbose_name='type')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('blob', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='files', to='files.blob', verbose_name='content')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+                ("id", models.UUIDField(default=common.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=255, verbose_name="name")),
+                ("folder", models.CharField(blank=True, max_length=255, verbose_name="folder")),
+                (
+                    "content_type",
+                    models.CharField(default="application/octet-stream", max_length=127, verbose_name="type"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "blob",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="files",
+                        to="files.blob",
+                        verbose_name="content",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'file',
-                'verbose_name_plural': 'files',
-                'ordering': ['-id'],
+                "verbose_name": "file",
+                "verbose_name_plural": "files",
+                "ordering": ["-id"],
             },
         ),
     ]

@@ -1,0 +1,31 @@
+"""Every write to the registry."""
+
+from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
+from registry.services.models import register_model, update_model
+from registry.services.versions import (
+    add_version,
+    archive_version,
+    pass_check,
+    recheck,
+    refuse,
+    start_check,
+    trust_version,
+    update_version,
+)
+
+__all__ = [
+    "add_version",
+    "archive_version",
+    "delete_alias",
+    "delete_tag",
+    "pass_check",
+    "recheck",
+    "refuse",
+    "register_model",
+    "set_alias",
+    "set_tag",
+    "start_check",
+    "trust_version",
+    "update_model",
+    "update_version",
+]

@@ -1,0 +1,55 @@
+"""What all writes of versions share: a conditional change of state, and the facts that the audit keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record
+from common.errors import Conflict, Invalid
+from jobs.services import enqueue
+from registry.models import ModelVersion
+
+State = ModelVersion.State
+CHECK = "inference.check_version"
+Actor = User | str | None
+
+
+def move(version: ModelVersion, old: tuple[str, ...], new: str, **changes: Any) -> None:
+    """Change the state if it is still one of `old`. Raises Conflict if not."""
+    if not ModelVersion.objects.filter(pk=version.pk, state__in=old).update(state=new, **changes):
+        now = ModelVersion.objects.get(pk=version.pk).get_state_display()
+        raise Conflict(_("%(version)s is %(state)s meanwhile.") % {"version": version, "state": now})
+    version.refresh_from_db()
+
+
+def enqueue_check(version: ModelVersion, actor: Actor) -> None:
+    """Ask for a check, inside the caller's transaction."""
+    person = actor if isinstance(actor, User) else None
+    enqueue(kind=CHECK, payload={"version_id": str(version.pk)}, actor=person, target=version)
+
+
+def facts(version: ModelVersion) -> dict[str, Any]:
+    """Give what the audit keeps of a version."""
+    return {
+        "state": version.state,
+        "format": version.format,
+        "weights": version.weights_path,
+        "digest": version.digest,
+        "is_trusted": version.is_trusted,
+        "size_bytes": version.size_bytes,
+    }
+
+
+def tell(version: ModelVersion, action: str, actor: Actor, before: Mapping[str, Any], **more: Any) -> None:
+    """Record what happened to a version, with its facts before and after."""
+    record(action=f"registry.{action}", actor=actor, target=version, before=before, after=facts(version), **more)
+
+
+def demand_reason(reason: str) -> None:
+    """Raise Invalid if no reason was given."""
+    if not reason.strip():
+        raise Invalid(_("A reason is needed."), fields={"reason": "is missing"})

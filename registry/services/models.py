@@ -1,0 +1,50 @@
+"""Writes of registered models."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import User
+from audit.services import record
+from registry.models import RegisteredModel
+from registry.naming import model_name
+
+_FIELDS = ("description", "task", "owner_id")
+
+
+def register_model(
+    *, name: str, actor: User | str | None, description: str = "", task: str = "", owner: User | None = None
+) -> RegisteredModel:
+    """Give the model of a name, registered if there was none. Raises Invalid for a bad name."""
+    if owner is None and isinstance(actor, User):
+        owner = actor
+    with transaction.atomic():
+        model, is_new = RegisteredModel.objects.get_or_create(
+            name=model_name(name), defaults={"description": description, "task": task, "owner": owner}
+        )
+        if is_new:
+            record(action="registry.model_registered", actor=actor, target=model, after=_facts(model))
+    return model
+
+
+def update_model(
+    *, model: RegisteredModel, actor: User | str | None, description: str | None = None, task: str | None = None,
+    owner: User | None = None,
+) -> RegisteredModel:  # fmt: skip
+    """Change what a model says of itself; `None` leaves a field as it is."""
+    given = {"description": description, "task": task, "owner": owner}
+    with transaction.atomic():
+        locked = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        before = _facts(locked)
+        for field, value in given.items():
+            if value is not None:
+                setattr(locked, field, value)
+        locked.full_clean()
+        if _facts(locked) != before:
+            locked.save(update_fields=["description", "task", "owner", "updated_at"])
+            record(action="registry.model_changed", actor=actor, target=locked, before=before, after=_facts(locked))
+    return locked
+
+
+def _facts(model: RegisteredModel) -> dict[str, object]:
+    return {"name": model.name, **{field: getattr(model, field) for field in _FIELDS}}

@@ -1,0 +1,173 @@
+"""Writes of model versions: added, trusted, checked again, archived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record, record_refusal
+from common.errors import Conflict, Invalid
+from files.models import Blob
+from files.services import add_reference, store
+from jobs.models import Job
+from registry.intake import REFUSED_CONTENT, staged
+from registry.manifest import Manifest, list_files, read_manifest
+from registry.models import ModelFile, ModelVersion, RegisteredModel
+from registry.services._state import Actor, State, demand_reason, enqueue_check, facts, move, tell
+from registry.usage import find_usages
+
+
+def add_version(
+    *,
+    model: RegisteredModel,
+    files: Mapping[str, Path | BinaryIO],
+    actor: Actor,
+    description: str = "",
+    metrics: Mapping[str, float] | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    is_reused: bool = False,
+) -> ModelVersion:
+    """Keep files, or one zip archive of them, as a new version and have it checked.
+
+    `manifest` stands for a `flueman.json` that was not sent. With `is_reused` a version of this model with the same
+    content is given instead of a second one. Raises Invalid naming the file or field, TooLarge, StorageFull.
+    """
+    try:
+        with staged(files, manifest=manifest) as folder:
+            read = read_manifest(folder)
+            blobs = {path: store(folder / path) for path in sorted(list_files(folder))}
+    except Invalid as error:
+        if error.code == REFUSED_CONTENT:
+            record_refusal(action="registry.version_added", actor=actor, target=model, reason=error.message)
+        raise
+    digest = content_digest(blobs)
+    if is_reused and (existing := model.versions.filter(digest=digest).first()):
+        return existing
+    version = _make_version(model, read, actor)
+    version.digest = digest
+    version.size_bytes = sum(blob.size_bytes for blob in blobs.values())
+    version.description = description or version.description
+    version.metrics = dict(metrics) if metrics is not None else version.metrics
+    return _insert(version, blobs, task=read.task, actor=actor)
+
+
+def content_digest(blobs: Mapping[str, Blob]) -> str:
+    """Give the SHA-256 over the names and hashes of files."""
+    lines = "".join(f"{blobs[path].sha256}  {path}\n" for path in sorted(blobs))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _make_version(model: RegisteredModel, read: Manifest, actor: Actor) -> ModelVersion:
+    return ModelVersion(
+        model=model,
+        format=read.format,
+        manifest=dict(read.raw),
+        signature=read.signature.as_dict(),
+        metrics=read.raw.get("metrics", {}),
+        description=str(read.raw.get("description", "")),
+        created_by=actor if isinstance(actor, User) else None,
+    )
+
+
+def _insert(version: ModelVersion, blobs: Mapping[str, Blob], *, task: str, actor: Actor) -> ModelVersion:
+    with transaction.atomic():
+        model = RegisteredModel.objects.filter(pk=version.model.pk)
+        # The model's row stays locked to the end: numbers have no gap and are never given twice.
+        model.update(last_version=F("last_version") + 1, updated_at=timezone.now())
+        version.number = model.values_list("last_version", flat=True).get()
+        model.filter(task="").update(task=task)
+        version.full_clean(validate_unique=False, validate_constraints=False)
+        version.save(force_insert=True)
+        for blob in blobs.values():
+            add_reference(blob=blob)
+        ModelFile.objects.bulk_create(ModelFile(version=version, path=path, blob=blob) for path, blob in blobs.items())
+        tell(version, "version_added", actor, {})
+        if not version.is_waiting_for_trust:
+            enqueue_check(version, actor)
+    return version
+
+
+def trust_version(*, version: ModelVersion, actor: User, reason: str) -> ModelVersion:
+    """Let a program run, and have it checked. Raises Conflict if it is none or is trusted, Invalid without a reason."""
+    demand_reason(reason)
+    if not version.is_program:
+        raise Conflict(_("This version holds only weights: it needs no trust."))
+    with transaction.atomic():
+        before = facts(version)
+        if not ModelVersion.objects.filter(pk=version.pk, is_trusted=False).update(is_trusted=True):
+            raise Conflict(_("This version is trusted already."))
+        version.refresh_from_db()
+        if version.state in (State.PENDING, State.REFUSED):
+            move(version, (State.PENDING, State.REFUSED), State.PENDING, refusal="")
+            enqueue_check(version, actor)
+        tell(version, "version_trusted", actor, before, reason=reason)
+    return version
+
+
+def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVersion:
+    """Have a version checked again, an archived one to bring it back.
+
+    Raises Conflict while a check is under way, the version serves, or it is a program that nobody trusts.
+    """
+    if version.is_program and not version.is_trusted:
+        raise Conflict(_("This version is a program: somebody has to trust it first."))
+    with transaction.atomic():
+        _lock(version)
+        before = facts(version)
+        if check_jobs(version).unfinished().exists():
+            raise Conflict(_("A check of this version is under way."))
+        _demand_unused(version)
+        move(version, tuple(State), State.PENDING, refusal="")
+        enqueue_check(version, actor)
+        tell(version, "version_rechecked", actor, before, reason=reason)
+    return version
+
+
+def archive_version(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVersion:
+    """Put a version away; a new check brings it back. Raises Conflict while it serves, has an alias, or is checked."""
+    with transaction.atomic():
+        _lock(version)
+        before = facts(version)
+        if names := list(version.aliases.values_list("name", flat=True)):
+            raise Conflict(_("The alias %(names)s points at it: move it first.") % {"names": ", ".join(names)})
+        _demand_unused(version)
+        move(version, (State.READY, State.REFUSED, State.PENDING), State.ARCHIVED)
+        tell(version, "version_archived", actor, before, reason=reason)
+    return version
+
+
+def update_version(*, version: ModelVersion, actor: Actor, description: str) -> ModelVersion:
+    """Change a version's description: nothing else of it ever changes."""
+    with transaction.atomic():
+        _lock(version)
+        before = ModelVersion.objects.values_list("description", flat=True).get(pk=version.pk)
+        if before != description:
+            version.description = description
+            version.save(update_fields=["description"])
+            changed = {"before": {"description": before}, "after": {"description": description}}
+            record(action="registry.version_changed", actor=actor, target=version, **changed)
+    return version
+
+
+def check_jobs(version: ModelVersion) -> Any:
+    """Give the jobs that check a version, newest first."""
+    return Job.objects.filter(target_type=version._meta.label_lower, target_id=str(version.pk))
+
+
+def _lock(version: ModelVersion) -> None:
+    """Lock the model's row, through which all goes that must see a model's versions and aliases stand still."""
+    RegisteredModel.objects.select_for_update().get(pk=version.model_id)
+    version.refresh_from_db()
+
+
+def _demand_unused(version: ModelVersion) -> None:
+    if users := [usage.label for usage in find_usages([version.pk])[version.pk] if usage.is_live]:
+        raise Conflict(_("It serves %(names)s: deploy another version there first.") % {"names": ", ".join(users)})
