@@ -16,9 +16,9 @@ from inference.runner.batching import check_inputs, describe
 from inference.runner.frames import Tensor, join_rows, split_rows
 from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_rows
 from inference.runner.loader import load, read_weights
-from inference.runner.manifest import MANIFEST, Manifest, read_manifest
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
+from registry.manifest import MANIFEST, Manifest, read_manifest
 
 STEPS = ("open", "load", "convert", "signature", "sample", "batch", "measure")
 CONVERTED_WEIGHTS = "model.safetensors"

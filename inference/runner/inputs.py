@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from inference.runner.frames import Tensor, join_rows, pack_strings, split_rows, unpack_strings
-from inference.runner.manifest import Manifest
+from registry.manifest import Manifest
 from registry.signature import DTYPES, FLOATS, Signature, TensorSpec, infer_shape, read_numbers, read_texts
 
 TEXTS = ("안녕하세요", "오늘 근처에 문을 연 식당이 있나요? 아이와 함께 갈 거예요.", "hello", "?", "ㅋㅋㅋ 고마워요")

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from common.errors import Invalid, NotAllowed
 from inference.runner.architectures import build
-from inference.runner.manifest import Manifest, is_program
 from inference.runner.pipelines import Pipeline, make_pipeline
+from registry.manifest import Manifest, is_program
 
 warnings.filterwarnings("ignore", message=".*torch.jit.load.*deprecated.*")
 

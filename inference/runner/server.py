@@ -19,7 +19,7 @@ import uvloop
 from inference.runner.batching import Batcher, describe
 from inference.runner.frames import INFER, FrameError, Reader, pack_error
 from inference.runner.loader import load
-from inference.runner.manifest import read_manifest
+from registry.manifest import read_manifest
 
 _QUIET_S = 0.1  # after SIGTERM: frames already on their way are still read
 _MAX_STOP_S = 5.0

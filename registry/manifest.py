@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from common.errors import Invalid
-from inference.runner.architecture_names import read_arguments
-from inference.runner.sniff import PROGRAMS, REFUSED, WEIGHTS, sniff
+from registry.architectures import read_arguments
+from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.signature import Signature, infer_shape, parse_signature, read_numbers, read_texts
 
 MANIFEST = "flueman.json"
