@@ -22,6 +22,7 @@ setup: $(VENV)/.dev
 	@if [ -d .git ]; then $(VENV)/bin/pre-commit install >/dev/null && echo "The hooks of .pre-commit-config.yaml are in place."; fi
 
 test: $(VENV)/.dev
+	@[ "$$(id -u)" != 0 ] || sh tools/install_system.sh
 	@exec $(PY) tools/run_tests.py
 
 check: $(VENV)/.dev
@@ -40,7 +41,7 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff format .
 
 messages: $(VENV)/.dev
-	@exec $(PY) tools/compile_messages.py
+	@exec $(PY) tools/messages.py
 
 $(VENV)/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Flueman needs Python 3.11 or newer; set PYTHON=…"; exit 1; }

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def append_to_output() -> None:
-    """Let all who write to the standard output append, or supervisord and the welcome overwrite each other in a file."""
+    """Make all who share the standard output append; in a file they would overwrite each other."""
     flags = fcntl.fcntl(1, fcntl.F_GETFL)
     fcntl.fcntl(1, fcntl.F_SETFL, flags | os.O_APPEND)
 
@@ -143,7 +143,7 @@ def collect_static(home: Path) -> None:
 
 def mark_demo(home: Path) -> None:
     """Note that the demo is still to be loaded; `/readyz` stays red until flueman/welcome.py has removed the note."""
-    note = home / "run" / "demo.pending"
+    note = home / "demo.pending"
     wanted = env.flag("FLUEMAN_DEMO", True) and not (home / "run" / "demo.loaded").exists()
     if wanted:
         note.touch()

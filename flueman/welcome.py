@@ -23,7 +23,7 @@ def main() -> None:
     """Wait for web, load the demo if it is still to be loaded, wait until all is ready, print the welcome."""
     home, url = Path(os.environ["FLUEMAN_HOME"]), base_url()
     wait_for(f"{url}/livez")
-    note = home / "run" / "demo.pending"
+    note = home / "demo.pending"
     if note.exists():
         loaded = load_demo()
         if loaded:

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.browser import browser_problem  # noqa: E402
 from tests.mariadb import mariadb_problem  # noqa: E402
 
 
@@ -60,8 +61,6 @@ def run(database: str, workers: str, rest: list[str]) -> tuple[int, str]:
 
 def left_out() -> list[str]:
     """Give a line for each thing that this machine lacks and tests therefore left out."""
-    from tests.browser import browser_problem
-
     problem = browser_problem()
     return [f"browser: LEFT OUT: {problem}"] if problem else []
 

@@ -96,7 +96,7 @@ def test_start_when_the_folder_is_in_use_says_so_and_ends_with_code_1(installati
 
 def test_home_when_made_is_for_its_owner_only(installation: Installation) -> None:
     installation.start()
-    assert wait_until(lambda: (installation.home / "run" / "supervisor.lock").exists(), 20)
+    assert wait_until((installation.home / "run" / "supervisor.lock").exists, 20)
     assert installation.home.stat().st_mode & 0o777 == 0o700
     assert (installation.home / "log").stat().st_mode & 0o777 == 0o700
 

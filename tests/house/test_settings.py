@@ -1,0 +1,61 @@
+"""Every environment variable that the code reads is in .env.example, and the other way round."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERNAL = {"FLUEMAN_CONSOLE", "FLUEMAN_PYTHON", "FLUEMAN_ROOT", "FLUEMAN_SUPERVISOR_PID", "FLUEMAN_TEST_DATABASE_FILE"}
+FOREIGN = {"MAKELEVEL", "OMP_NUM_THREADS", "DJANGO_SETTINGS_MODULE"}
+SKIPPED = {".venv", "bench", "tests", "tools", "var"}
+
+
+def test_variables_when_read_by_the_code_are_documented() -> None:
+    assert read_by_code() - documented() == set()
+
+
+def test_variables_when_documented_are_read_by_the_code() -> None:
+    assert documented() - read_by_code() == set()
+
+
+def test_example_when_used_as_it_stands_sets_nothing() -> None:
+    assert [line for line in example().splitlines() if line and not line.startswith("#")] == []
+
+
+def example() -> str:
+    """Give the text of .env.example."""
+    return (ROOT / ".env.example").read_text()
+
+
+def documented() -> set[str]:
+    """Give the names in .env.example: lines of the form `# NAME=value`."""
+    return set(re.findall(r"^# ([A-Z][A-Z0-9_]*)=", example(), flags=re.MULTILINE))
+
+
+def read_by_code() -> set[str]:
+    """Give the variables that Python files read through flueman/env.py, os.environ or os.getenv."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        if path.relative_to(ROOT).parts[0] not in SKIPPED:
+            found |= {name for node in ast.walk(ast.parse(path.read_text())) if (name := variable(node))}
+    return found - INTERNAL - FOREIGN
+
+
+def variable(node: ast.AST) -> str | None:
+    """Give the variable that an expression reads, `None` if it reads none."""
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ" and isinstance(node.ctx, ast.Load):
+        name = node.slice
+    elif isinstance(node, ast.Call) and node.args and is_reader(ast.unparse(node.func)):
+        name = node.args[0]
+    else:
+        return None
+    return name.value if isinstance(name, ast.Constant) else None
+
+
+def is_reader(function: str) -> bool:
+    """Say whether a function reads environment variables."""
+    return function in ("os.environ.get", "os.getenv") or bool(
+        re.fullmatch(r"env\.(text|flag|integer|number|items|choice|path)", function)
+    )
