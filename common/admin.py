@@ -10,8 +10,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import StackedInline as ThemedStackedInline
@@ -53,9 +55,6 @@ class KeysetChangeList(KeysetChangeListMixin, ChangeList):
 class CheckboxSelectMultiple(forms.CheckboxSelectMultiple):
     """Choices as a column of boxes, each with its explanation under it."""
 
-    template_name = "admin/widgets/choices.html"
-    option_template_name = "admin/widgets/choice.html"
-
     def __init__(self, *args: Any, notes: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.notes = notes or {}
@@ -65,6 +64,10 @@ class CheckboxSelectMultiple(forms.CheckboxSelectMultiple):
         option = super().create_option(name, value, *args, **kwargs)
         option["attrs"]["class"] = " ".join(widgets.CHECKBOX_CLASSES)
         return option | {"note": self.notes.get(str(value), "")}
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Draw with the site's templates, which the renderer of forms does not know."""
+        return render_to_string("admin/parts/choices.html", self.get_context(name, value, attrs))
 
 
 class ModelAdmin(ThemedModelAdmin):

@@ -52,7 +52,7 @@ def sparkline(values: Sequence[float | None], label: Any = "", unit: str = "") -
 def plot(
     series: Sequence[Series], labels: Sequence[str], *, title: Any, unit: str = "", height: int = 140
 ) -> SafeString:
-    """Give lines and bars over the same places, with a scale from nought, the unit, and each place's figures on hover."""
+    """Give lines and bars over the same places, with a scale from nought and each place's figures on hover."""
     top = _nice(max((value for one in series for value in one.values if value is not None), default=0))
     shapes = [
         {"tone": one.tone, "bars": _bars(one.values, top), "line": ""}
