@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inference.runner.architecture_names import NAMES, read_arguments
+from registry.architectures import NAMES, read_arguments
 
 __all__ = ["NAMES", "build"]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from common.errors import Invalid
-from inference.runner.architecture_names import ARCHITECTURES, NAMES, read_arguments
+from registry.architectures import ARCHITECTURES, NAMES, read_arguments
 from inference.runner.architectures import build
 
 TEXT = {"outputs": 5}
