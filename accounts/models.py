@@ -1,5 +1,7 @@
 """People, the keys of their applications, and their sessions."""
 
+from typing import Protocol
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
@@ -18,10 +20,24 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [("change_self", _("Can change own language, time zone and password"))]
+
+
+class Viewer(Protocol):
+    """Somebody who looks: a caller of the API (`accounts/credentials.py`)."""
+
+    user_id: int
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the viewer holds a permission."""
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Reads of API keys."""
+
+    def visible_to(self, viewer: Viewer) -> "ApiKeyQuerySet":
+        """Keys of the viewer, or of everybody for those who manage them."""
+        return self if viewer.may("accounts.manage_any_apikey") else self.filter(user_id=viewer.user_id)
 
     def live(self) -> "ApiKeyQuerySet":
         """Keys that may be used now."""
@@ -35,15 +51,21 @@ class ApiKey(models.Model):
     """A key of an application: shown once, kept as an HMAC, limited to scopes and models."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    prefix = models.CharField(_("prefix"), max_length=40, unique=True, help_text=_("flm_<environment>_<id>, shown in lists"))
+    prefix = models.CharField(
+        _("prefix"), max_length=40, unique=True, help_text=_("flm_<environment>_<id>, shown in lists")
+    )
     name = models.CharField(_("name"), max_length=100)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("owner"))
     digest = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
-    allowed_models = models.JSONField(_("allowed models"), default=list, blank=True, help_text=_("deployment names; empty: all"))
+    allowed_models = models.JSONField(
+        _("allowed models"), default=list, blank=True, help_text=_("deployment names; empty: all")
+    )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
-    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by"))
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
@@ -54,12 +76,24 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
         ordering = ["-id"]
         permissions = [
-            ("revoke_apikey", _("Can revoke an API key")),
-            ("manage_any_apikey", _("Can make and revoke API keys of other people")),
+            ("revoke_apikey", _("Can revoke own API keys")),
+            ("manage_any_apikey", _("Can see, make and revoke API keys of other people")),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Reads of sessions."""
+
+    def visible_to(self, viewer: Viewer) -> "SessionQuerySet":
+        """Sessions of the viewer, or of everybody for those who manage them."""
+        return self if viewer.may("accounts.manage_any_session") else self.filter(user_id=viewer.user_id)
+
+    def open(self) -> "SessionQuerySet":
+        """Sessions that can still be refreshed."""
+        return self.filter(ended_at=None, expires_at__gt=timezone.now())
 
 
 class Session(models.Model):
@@ -76,12 +110,17 @@ class Session(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(_("why it ended"), max_length=40, blank=True)
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         ordering = ["-id"]
         default_permissions = ("view",)
-        permissions = [("end_session", _("Can end a session of anybody"))]
+        permissions = [
+            ("end_session", _("Can end own sessions")),
+            ("manage_any_session", _("Can see and end sessions of other people")),
+        ]
         # The snapshot of every web process: sessions ended lately.
         indexes = [models.Index(fields=["ended_at"], name="accounts_session_by_end")]
 

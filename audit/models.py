@@ -24,7 +24,9 @@ class AuditEvent(models.Model):
 
     sequence = models.BigIntegerField(_("number"), primary_key=True)
     at = models.DateTimeField(_("time"))
-    actor = models.CharField(_("actor"), max_length=64, blank=True, help_text=_("reference of a person, or a system part"))
+    actor = models.CharField(
+        _("actor"), max_length=64, blank=True, help_text=_("reference of a person, or a part of the system")
+    )
     action = models.CharField(_("action"), max_length=100)
     target_type = models.CharField(_("kind of target"), max_length=100, blank=True)
     target_id = models.CharField(_("target"), max_length=100, blank=True)
@@ -35,6 +37,7 @@ class AuditEvent(models.Model):
     outcome = models.CharField(_("outcome"), max_length=20, default="done", help_text=_("done, refused or failed"))
     request_id = models.CharField(_("request"), max_length=64, blank=True)
     address = models.CharField(_("address"), max_length=64, blank=True)
+    credential = models.CharField(_("API key"), max_length=40, blank=True, help_text=_("prefix; empty for a person"))
     previous_hash = models.CharField(_("previous hash"), max_length=64)
     hash = models.CharField(_("hash"), max_length=64)
 

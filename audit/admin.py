@@ -1,0 +1,229 @@
+"""Who did what, and is it whole? Read only; the one thing to do is to verify."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin, messages
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditEvent, AuditHead, AuditPerson
+from audit.sentences import sentence
+from audit.services import names_of, record
+from audit.verification import verify
+from common.admin import KeysetPaginator, ReadOnlyAdmin
+from common.difference import Change, difference
+from common.display import ago, badge, thousands
+
+VERIFIED = "audit.verified"
+# Words are looked for among the latest events only: there is no index over words, and the chain grows for ever.
+SEARCHED_EVENTS = 200_000
+_SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+
+
+class SpanFilter(admin.SimpleListFilter):
+    """The time that is looked at."""
+
+    title = _("time")
+    parameter_name = "span"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Give the spans."""
+        return [
+            ("hour", _("last hour")),
+            ("day", _("last day")),
+            ("week", _("last week")),
+            ("month", _("last 30 days")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Keep the events of the span."""
+        span = _SPANS.get(self.value() or "")
+        return queryset.filter(at__gte=timezone.now() - span) if span else queryset
+
+
+class AreaFilter(admin.SimpleListFilter):
+    """The part of Flueman that an action belongs to."""
+
+    title = _("area")
+    parameter_name = "area"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Give the areas in which something can happen."""
+        return [
+            ("accounts", _("people and keys")),
+            ("registry", _("models")),
+            ("inference", _("deployments")),
+            ("jobs", _("jobs")),
+            ("files", _("files")),
+            ("audit", _("audit")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Keep the events of the area."""
+        return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """How it ended."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Give the outcomes."""
+        return [("done", _("done")), ("refused", _("refused")), ("failed", _("failed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Keep the events that ended so."""
+        return queryset.filter(outcome=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """The chain as sentences, and each event as a difference."""
+
+    question = _("Who did what, and is the record whole?")
+    empty_text = _(
+        "Everything that people and the system do is written here, in a chain that cannot be changed unseen."
+    )
+    detail_template = "admin/audit/event.html"
+    list_display = ("what", "target", "state", "when")
+    search_fields = ("sequence",)
+    search_help_text = _("number, person, target or request id")
+    list_filter = (SpanFilter, AreaFilter, OutcomeFilter)
+    list_filter_sheet = False
+    sortable_by = ()
+    paginator = KeysetPaginator
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
+    ) -> tuple[QuerySet[AuditEvent], bool]:
+        """Find by number at once; by person, target or request id among the latest events."""
+        term = search_term.strip().lstrip("#")
+        if not term:
+            return queryset, False
+        if term.isdecimal():
+            return queryset.filter(Q(sequence=int(term[:18])) | Q(target_id=term)), False
+        head = AuditHead.objects.values_list("sequence", flat=True).first() or 0
+        people = AuditPerson.objects.filter(label__icontains=term, erased_at=None).values_list("reference", flat=True)
+        references = list(people[:100])
+        matches = Q(target_label__icontains=term) | Q(target_id=term) | Q(request_id=term) | Q(action__startswith=term)
+        matches |= Q(actor__in=references) | Q(target_label__in=references)
+        return queryset.filter(matches, sequence__gt=head - SEARCHED_EVENTS), False
+
+    def pages(self) -> list[Any]:
+        """Add the verification."""
+        return [("verify/", self.verify_view, "verify")]
+
+    def headline(self, request: HttpRequest, obj: AuditEvent) -> str:
+        """Say what happened."""
+        return sentence(obj)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Put the state of the chain over the list."""
+        state = {"question": self._chain_state(), "can_verify": request.user.has_perm("audit.verify_auditevent")}  # type: ignore[union-attr]
+        return super().changelist_view(request, {**state, **(extra_context or {})})
+
+    def detail(self, request: HttpRequest, obj: AuditEvent) -> dict[str, Any]:
+        """Give the difference, who and whence, and the place in the chain."""
+        names = names_of([obj.actor, obj.target_label])
+        return {
+            "changes": [_named(obj, change) for change in difference(obj.before, obj.after)],
+            "actor": names.get(obj.actor, obj.actor),
+            "actor_url": f"{reverse('admin:audit_auditevent_changelist')}?actor__exact={obj.actor}"
+            if obj.actor
+            else "",
+            "target": names.get(obj.target_label, obj.target_label),
+            "target_url": _target_url(request, obj),
+            "earlier": AuditEvent.objects.filter(sequence=obj.sequence - 1).first(),
+            "later": AuditEvent.objects.filter(sequence=obj.sequence + 1).first(),
+        }
+
+    def verify_view(self, request: HttpRequest) -> HttpResponseRedirect:
+        """Walk the whole chain and say what was found; the walk itself is an event."""
+        if request.method != "POST" or not request.user.has_perm("audit.verify_auditevent"):  # type: ignore[union-attr]
+            raise PermissionDenied
+        found = verify()
+        with transaction.atomic():
+            record(
+                action=VERIFIED,
+                actor=request.user,  # type: ignore[arg-type]
+                after={"events": found.events, "first_bad": found.first_bad},
+                outcome="done" if found.is_whole else "failed",
+            )
+        (messages.success if found.is_whole else messages.error)(request, str(found))
+        return HttpResponseRedirect(reverse("admin:audit_auditevent_changelist"))
+
+    @admin.display(description=_("what happened"))
+    def what(self, obj: AuditEvent) -> str:
+        """Say the event as a sentence."""
+        return sentence(obj)
+
+    @admin.display(description=_("target"))
+    def target(self, obj: AuditEvent) -> SafeString:
+        """Link to all that happened to the same thing."""
+        if not obj.target_id:
+            return format_html("{}", "")
+        same = f"?target_type__exact={obj.target_type}&target_id__exact={obj.target_id}"
+        return format_html('<a class="fm-quiet" href="{}">{}</a>', same, _kind(obj))
+
+    @admin.display(description=_("outcome"))
+    def state(self, obj: AuditEvent) -> SafeString:
+        """Show how it ended, quietly where it was simply done."""
+        labels = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
+        return badge(obj.outcome, labels.get(obj.outcome, obj.outcome))
+
+    @admin.display(description=_("when"))
+    def when(self, obj: AuditEvent) -> SafeString:
+        """Say how long ago."""
+        return ago(obj.at)
+
+    def _chain_state(self) -> str:
+        count = AuditHead.objects.values_list("sequence", flat=True).first() or 0
+        last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
+        if last is None:
+            return gettext("%(count)s events; the chain has not been verified yet.") % {"count": thousands(count)}
+        said = gettext("{count} events; the chain was whole when last verified, {when}.")
+        if last.outcome != "done":
+            said = gettext("{count} events; the chain was BROKEN when last verified, {when}.")
+        return format_html(said, count=thousands(count), when=ago(last.at))
+
+
+def _kind(event: AuditEvent) -> str:
+    try:
+        return str(apps.get_model(event.target_type)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return event.target_type
+
+
+def _named(event: AuditEvent, change: Change) -> Change:
+    """Call a field as its model does."""
+    try:
+        name = str(apps.get_model(event.target_type)._meta.get_field(change.name).verbose_name)  # type: ignore[union-attr]
+    except (LookupError, ValueError, FieldDoesNotExist, AttributeError):
+        name = gettext(change.name.replace("_", " "))
+    return Change(capfirst(name), change.before, change.after)
+
+
+def _target_url(request: HttpRequest, event: AuditEvent) -> str:
+    try:
+        model = apps.get_model(event.target_type)
+        page = admin.site.get_model_admin(model)
+        exists = page.has_view_permission(request) and model._default_manager.filter(pk=event.target_id).exists()
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        return reverse(name, args=[event.target_id]) if exists else ""
+    except (LookupError, ValueError, NoReverseMatch, admin.sites.NotRegistered):
+        return ""
