@@ -1,0 +1,110 @@
+"""Each event as a sentence in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditEvent
+from audit.services import PERSON, names_of
+
+Words = Mapping[str, str | Promise]
+
+# What was done to the target; `%(actor)s`, `%(target)s`, and whatever `before` and `after` hold, as `%(before.x)s`.
+ACTIONS: Words = {
+    "accounts.api_key_created": _("%(actor)s made the API key %(target)s"),
+    "accounts.api_key_revoked": _("%(actor)s revoked the API key %(target)s"),
+    "accounts.logged_in": _("%(actor)s logged in"),
+    "accounts.logged_out": _("%(actor)s logged out"),
+    "accounts.password_changed": _("%(actor)s changed the password of %(target)s"),
+    "accounts.roles_set": _("%(actor)s set the roles of %(target)s to %(after.roles)s"),
+    "accounts.session_ended": _("%(actor)s ended the session %(target)s"),
+    "accounts.session_reused": _("A used refresh token of %(target)s came again; the session was ended"),
+    "accounts.user_activated": _("%(actor)s activated the account of %(target)s"),
+    "accounts.user_changed": _("%(actor)s changed the settings of %(target)s"),
+    "accounts.user_created": _("%(actor)s made an account for %(target)s"),
+    "accounts.user_deactivated": _("%(actor)s deactivated the account of %(target)s"),
+    "audit.person_erased": _("%(actor)s erased the name of a person from the audit trail"),
+    "audit.verified": _("%(actor)s verified the audit chain"),
+    "files.file_added": _("%(actor)s added the file %(target)s"),
+    "files.file_removed": _("%(actor)s removed the file %(target)s"),
+    "inference.deployed": _("%(actor)s deployed %(after.version)s as %(target)s"),
+    "inference.deployment_deleted": _("%(actor)s deleted the deployment %(target)s"),
+    "inference.deployment_described": _("%(actor)s described the deployment %(target)s"),
+    "inference.deployment_disabled": _("%(actor)s took the deployment %(target)s out of service"),
+    "inference.deployment_enabled": _("%(actor)s put the deployment %(target)s into service"),
+    "jobs.cancelled": _("%(actor)s cancelled the job %(target)s"),
+    "jobs.retried": _("%(actor)s had the job %(target)s tried again"),
+    "registry.alias_deleted": _("%(actor)s removed the alias %(target)s"),
+    "registry.alias_set": _("%(actor)s set the alias %(target)s"),
+    "registry.model_changed": _("%(actor)s changed the model %(target)s"),
+    "registry.model_registered": _("%(actor)s registered the model %(target)s"),
+    "registry.tag_deleted": _("%(actor)s removed a tag from %(target)s"),
+    "registry.tag_set": _("%(actor)s tagged %(target)s"),
+    "registry.version_added": _("%(actor)s added the version %(target)s"),
+    "registry.version_archived": _("%(actor)s archived %(target)s"),
+    "registry.version_changed": _("%(actor)s changed the version %(target)s"),
+    "registry.version_passed": _("%(target)s passed its check"),
+    "registry.version_recheck": _("%(actor)s had %(target)s checked again"),
+    "registry.version_refused": _("%(target)s did not pass its check"),
+    "registry.version_trusted": _("%(actor)s trusted %(target)s, which is a program"),
+}
+# The same where it was tried and not done.
+REFUSALS: Words = {
+    "accounts.logged_in": _("Somebody tried to log in as %(target)s and failed"),
+    "registry.version_added": _("%(actor)s sent a version of %(target)s that was refused"),
+}
+
+
+def sentence(event: AuditEvent, names: Mapping[str, str] | None = None) -> str:
+    """Give what happened, with its reason; `names` of `names_of` spare a query for each event."""
+    if names is None:
+        names = names_of(references_in(event))
+    words = (REFUSALS if event.outcome != "done" else ACTIONS).get(event.action)
+    parts = _Parts(event, names)
+    said = str(words) % parts if words else _any(event, parts)
+    return gettext("%(sentence)s: %(reason)s") % {"sentence": said, "reason": event.reason} if event.reason else said
+
+
+def references_in(event: AuditEvent) -> list[str]:
+    """Give the references of people whose names the sentence wants."""
+    return [event.actor, event.target_label]
+
+
+class _Parts(dict[str, Any]):
+    """What a sentence may ask for; a part that an event does not hold reads as a dash."""
+
+    def __init__(self, event: AuditEvent, names: Mapping[str, str]) -> None:
+        super().__init__(
+            actor=_name(event.actor, names) or gettext("somebody unknown"),
+            target=_name(event.target_label, names) or event.target_id or "—",
+        )
+        for side in ("before", "after"):
+            values = getattr(event, side)
+            self.update({f"{side}.{key}": _text(value) for key, value in values.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+
+def _any(event: AuditEvent, parts: _Parts) -> str:
+    verb = event.action.replace("_", " ").replace(".", ": ")
+    tail = (
+        "" if event.outcome == "done" else f" ({gettext('refused') if event.outcome == 'refused' else event.outcome})"
+    )
+    return f"{parts['actor']}: {verb} {parts['target']}{tail}"
+
+
+def _name(label: str, names: Mapping[str, str]) -> str:
+    """Give the clear name; a person who was erased keeps only the beginning of the reference."""
+    if not label.startswith(PERSON):
+        return label
+    return names.get(label) or gettext("person %(reference)s") % {"reference": label[len(PERSON) :][:8]}
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) or "—" if isinstance(value, list) else str(value)
