@@ -74,11 +74,13 @@ class ModelAdmin(ThemedModelAdmin):
     """A page per row and a list, in house style: no bulk actions, no full counts, verbs through services.
 
     `question` is the line under a list's title; `empty_text` and `empty_command` are shown where there are no rows.
+    With `detail_template` a row's page is that template, filled by `detail`, and no form.
     """
 
     question: ClassVar[Any] = ""
     empty_text: ClassVar[Any] = ""
     empty_command: ClassVar[str] = ""
+    detail_template: ClassVar[str] = ""
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
@@ -89,6 +91,10 @@ class ModelAdmin(ThemedModelAdmin):
     def headline(self, request: HttpRequest, obj: Model) -> str:
         """Give the sentence that answers the page's question."""
         return str(obj)
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give what `detail_template` shows besides `original`."""
+        return {}
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Give the buttons over the list: `{"label", "url"}` and at most one with `"primary": True`."""
@@ -160,6 +166,9 @@ class ModelAdmin(ThemedModelAdmin):
     ) -> Any:
         """Show or save one row; what a service refuses is shown in the form, with everything typed kept."""
         context = {**self._above(request, object_id), **(extra_context or {})}
+        if self.detail_template and "original" in context:
+            row = context["original"]
+            return self.page(request, self.detail_template, title=str(row), **context, **self.detail(request, row))
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except FluemanError as error:
@@ -178,7 +187,8 @@ class ModelAdmin(ThemedModelAdmin):
             return {}
         verbs = [verb.button(self, obj) for verb in self.verbs if verb.is_allowed(request, obj)]
         links = [*self.detail_links(request, obj), *verbs]
-        return {"headline": self.headline(request, obj), "links": links, "show_save_and_add_another": False}
+        above = {"headline": self.headline(request, obj), "links": links, "original": obj}
+        return {**above, "show_save_and_add_another": False}
 
 
 class ReadOnlyAdmin(ModelAdmin):
