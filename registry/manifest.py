@@ -18,6 +18,7 @@ from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.signature import Signature, infer_shape, parse_signature, read_numbers, read_texts
 
 MANIFEST = "flueman.json"
+CONVERTED_WEIGHTS = "model.safetensors"  # what a state dict becomes
 FORMATS = ("safetensors", "state_dict", "torchscript", "exported_program")
 TASKS = ("tensor", "text-classification")
 MAX_MANIFEST_BYTES = 1024 * 1024

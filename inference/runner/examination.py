@@ -18,10 +18,9 @@ from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_r
 from inference.runner.loader import load, read_weights
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
-from registry.manifest import MANIFEST, Manifest, read_manifest
+from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, Manifest, read_manifest
 
 STEPS = ("open", "load", "convert", "signature", "sample", "batch", "measure")
-CONVERTED_WEIGHTS = "model.safetensors"
 
 _BATCH_ROWS = 5
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4  # FP32 sums in another order differ by less

@@ -1,0 +1,126 @@
+"""A version's check, run by the host in a confined process of its own; what that process says is data, not truth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from common.errors import Invalid
+from files.services import store
+from inference.host import process as processes
+from inference.host.database import Database
+from inference.host.materialise import materialise, remove
+from inference.host.places import cache_folder
+from inference.host.states import read_version
+from registry.formats import sniff
+from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, list_files, read_manifest
+from registry.models import ModelVersion
+
+MAX_LINES = 64
+
+Tell = Callable[[dict[str, Any]], Awaitable[None]]
+
+_STATES = ("running", "passed", "failed")
+
+
+async def check(version_id: UUID, database: Database, tell: Tell) -> dict[str, Any]:
+    """Check a version, telling each step as it happens, and give the report.
+
+    Raises NotFound if the version or its bytes are missing, DatabaseAwayError if the database does not answer.
+    """
+    version = await database.call(read_version, version_id)
+    try:
+        folder = await asyncio.to_thread(materialise, version)
+    except Invalid as error:
+        return await _fail([], "open", error.message, tell)
+    out = Path(tempfile.mkdtemp(dir=cache_folder("checks")))
+    try:
+        report = await _run(version, folder, out, tell)
+        if not report["ok"]:
+            return report
+        return await _complete(report, folder, out, database)
+    except Invalid as error:
+        return await _fail(report["steps"], "convert", error.message, tell)
+    finally:
+        await asyncio.to_thread(remove, out)
+
+
+async def _run(version: ModelVersion, folder: Path, out: Path, tell: Tell) -> dict[str, Any]:
+    """Give the report of the process, or one of our own if it ends without."""
+    deadline_s = settings.RUNNER["CHECK_DEADLINE_S"]
+    process = await processes.start("check", "--out", out, folder=folder, is_trusted=version.is_trusted, scratch=out)
+    log = asyncio.create_task(processes.log_errors(process, f"check of {version}"))
+    steps: list[dict[str, Any]] = []
+    try:
+        async with asyncio.timeout(deadline_s):
+            report = await _follow(process, steps, tell)
+            words = "" if report else processes.last_words(await process.wait())
+    except TimeoutError:
+        report, words = None, f"it took more than {deadline_s:g} s"
+    finally:
+        await processes.kill(process)
+        await log
+    if report is not None:
+        return {
+            **report,
+            "ok": report.get("ok") is True,
+            "steps": [step for step in steps if step["state"] != "running"],
+        }
+    return await _fail(steps, steps[-1]["step"] if steps else "open", f"the check ended early: {words}", tell)
+
+
+async def _follow(process: Process, steps: list[dict[str, Any]], tell: Tell) -> dict[str, Any] | None:
+    """Tell the steps that the process reports and give its report, `None` if it ends without one."""
+    async for line in processes.reports(process):
+        if isinstance(line.get("report"), dict):
+            return dict(line["report"])
+        step = _step(line)
+        if step is None or len(steps) >= MAX_LINES:
+            return None
+        steps.append(step)
+        await tell(step)
+    return None
+
+
+def _step(line: dict[str, Any]) -> dict[str, Any] | None:
+    """Give a line in the one form that a step has, `None` if it has another."""
+    if line.get("state") not in _STATES or not isinstance(line.get("ms"), int):
+        return None
+    return {
+        "step": str(line.get("step"))[:40],
+        "state": line["state"],
+        "message": str(line.get("message"))[:2000],
+        "ms": line["ms"],
+    }
+
+
+async def _fail(steps: list[dict[str, Any]], name: str, message: str, tell: Tell) -> dict[str, Any]:
+    step = {"step": name, "state": "failed", "message": message, "ms": 0}
+    await tell(step)
+    return {"ok": False, "steps": [*(step for step in steps if step["state"] != "running"), step]}
+
+
+async def _complete(report: dict[str, Any], folder: Path, out: Path, database: Database) -> dict[str, Any]:
+    """Add the manifest that now holds and the SHA-256 of the files that take the place of the uploaded weights."""
+    manifest = await asyncio.to_thread(read_manifest, folder)
+    if manifest.format != "state_dict":
+        return {**report, "converted": {}, "manifest": dict(manifest.raw)}
+    weights = out / CONVERTED_WEIGHTS
+    if CONVERTED_WEIGHTS not in list_files(out) or sniff(weights) != "safetensors":
+        raise Invalid(f"the converted {CONVERTED_WEIGHTS} is no safetensors file")
+    raw = {**manifest.raw, "format": "safetensors", "weights": CONVERTED_WEIGHTS}
+    text = json.dumps(raw, ensure_ascii=False, indent=2).encode()
+    blobs = {
+        CONVERTED_WEIGHTS: await database.call_long(store, weights),
+        MANIFEST: await database.call_long(store, BytesIO(text)),
+    }
+    return {**report, "converted": {path: blob.sha256 for path, blob in blobs.items()}, "manifest": raw}

@@ -1,0 +1,100 @@
+"""The model host: keeps a process for every version that is wanted, and answers at its control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import time
+from uuid import UUID
+
+from common.errors import Conflict
+from inference.host import control, places, states
+from inference.host.database import Database, DatabaseAwayError
+from inference.host.materialise import clear_unused
+from inference.host.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.3
+HEARTBEAT_S = 5.0
+
+
+class Host:
+    """Compares what is wanted with what runs, several times a second."""
+
+    def __init__(self) -> None:
+        self.runners: dict[UUID, Runner] = {}
+        self.explicit: set[UUID] = set()
+        self.database = Database()
+        self._ending: dict[UUID, asyncio.Task[None]] = {}
+        self._last_beat = 0.0
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop the processes and return."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await self._begin(stop)
+        async with control.listening(self):
+            while not stop.is_set():
+                await self._tick()
+                await self._pause(stop)
+        await self._end()
+
+    async def _begin(self, stop: asyncio.Event) -> None:
+        """Forget what a killed host left behind, once the database answers."""
+        for socket in places.run_folder().glob("m-*.sock"):
+            socket.unlink(missing_ok=True)
+        while not stop.is_set():
+            with contextlib.suppress(DatabaseAwayError):
+                await self.database.call(states.reset)
+                wanted = await self.database.call(states.read_wanted)
+                await asyncio.to_thread(clear_unused, set(wanted))
+                return
+            await asyncio.sleep(1)
+
+    async def _tick(self) -> None:
+        try:
+            wanted = await self.database.call(states.read_wanted, set(self.explicit))
+            self._compare(wanted)
+            await self.database.flush()
+            if time.monotonic() - self._last_beat > HEARTBEAT_S:
+                await self.database.beat(self.runners)
+                self._last_beat = time.monotonic()
+        except DatabaseAwayError:
+            await asyncio.sleep(TICK_S)
+
+    def _compare(self, wanted: dict[UUID, states.Wanted]) -> None:
+        for version_id in self.runners.keys() - wanted.keys():
+            ending = asyncio.create_task(self.runners.pop(version_id).stop())
+            self._ending[version_id] = ending
+            ending.add_done_callback(lambda _, gone=version_id: self._ending.pop(gone))
+        for version_id in wanted.keys() - self.runners.keys() - self._ending.keys():
+            self.runners[version_id] = Runner(wanted[version_id], self.database)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait a moment, less if there is something to write or the host shall stop."""
+        waits = [asyncio.create_task(event.wait()) for event in (stop, self.database.changed)]
+        await asyncio.wait(waits, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        self.database.changed.clear()
+
+    async def _end(self) -> None:
+        await asyncio.gather(*(runner.stop(drain_s=0) for runner in self.runners.values()), *self._ending.values())
+        with contextlib.suppress(DatabaseAwayError):
+            await self.database.flush()
+
+
+def run_host() -> None:
+    """Run the one model host of this FLUEMAN_HOME. Raises Conflict if there is one already."""
+    lock = os.open(places.run_folder() / "host.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Conflict("a model host runs already in this FLUEMAN_HOME") from None
+    asyncio.run(Host().run())

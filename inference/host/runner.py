@@ -1,0 +1,127 @@
+"""One version's process, kept alive: copied, started, watched, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio.subprocess import Process
+
+from django.conf import settings
+from django.utils import timezone
+
+from common.errors import FluemanError, Unprocessable
+from inference.host import process as processes
+from inference.host.database import Database, DatabaseAwayError
+from inference.host.materialise import materialise
+from inference.host.places import model_socket
+from inference.host.states import State, Wanted, read_version
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+REFUSED_PAUSE_S = 30.0  # before a version that cannot be loaded is tried again
+STEADY_S = 10.0  # who served this long and then died is started again at once
+DRAIN_S = 2.5  # web learns within a second that a version is not served any more
+
+
+class Runner:
+    """Keeps the process of one version; the database hears of every change."""
+
+    def __init__(self, wanted: Wanted, database: Database) -> None:
+        self.wanted = wanted
+        self.state = State.STARTING
+        self.restarts = 0
+        self._database = database
+        self._process: Process | None = None
+        self._memory_bytes = 0
+        self._socket = model_socket(wanted.id)
+        self._task = asyncio.create_task(self._keep())
+
+    @property
+    def pid(self) -> int | None:
+        """The process that serves, if one does."""
+        return self._process.pid if self._process else None
+
+    async def stop(self, *, drain_s: float = DRAIN_S) -> None:
+        """Take the version out of service: web is told first, then the process finishes what waits."""
+        self._note(State.STOPPED, socket_path="", pid=None, error="")
+        if self._process is not None:
+            await asyncio.sleep(drain_s)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._socket.unlink(missing_ok=True)
+
+    async def _keep(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                is_steady = await self._serve_once()
+                pause_s = FIRST_PAUSE_S if is_steady else min(2 * pause_s, LONGEST_PAUSE_S)
+            except DatabaseAwayError:
+                pause_s = LONGEST_PAUSE_S
+            except (FluemanError, OSError) as error:
+                logger.error("%s cannot be served: %s", self.wanted.label, error)
+                self._note(State.FAILED, socket_path="", pid=None, error=str(error))
+                pause_s = REFUSED_PAUSE_S
+            await asyncio.sleep(pause_s)
+            self.restarts += 1
+
+    async def _serve_once(self) -> bool:
+        """Load and serve until the process ends; give whether it served for a good while."""
+        loop = asyncio.get_running_loop()
+        self._note(State.STARTING, started_at=timezone.now(), restarts=self.restarts)
+        version = await self._database.call(read_version, self.wanted.id)
+        folder = await loop.run_in_executor(None, materialise, version)
+        began = loop.time()
+        process = self._process = await processes.start(
+            "child",
+            *("--socket", self._socket, "--queue-rows", settings.RUNNER["QUEUE_ROWS"]),
+            *("--batch-deadline-s", settings.RUNNER["BATCH_DEADLINE_S"]),
+            folder=folder,
+            is_trusted=version.is_trusted,
+        )
+        log = asyncio.create_task(processes.log_errors(process, self.wanted.label))
+        try:
+            if await self._is_ready(process):
+                self._note_ready(load_ms=round((loop.time() - began) * 1000))
+            returncode = await process.wait()
+        finally:
+            await processes.end(process)
+            await log
+            self._process = None
+        words = processes.last_words(returncode)
+        logger.warning("%s: %s; it is started again", self.wanted.label, words)
+        self._note(State.STARTING, pid=None, error=words)
+        return loop.time() - began > STEADY_S
+
+    async def _is_ready(self, process: Process) -> bool:
+        """Wait until the model is loaded. Raises Unprocessable if it cannot be, or takes too long."""
+        try:
+            async with asyncio.timeout(settings.RUNNER["CHECK_DEADLINE_S"]):
+                report = await anext(processes.reports(process), None)
+        except TimeoutError:
+            raise Unprocessable(f"loading took more than {settings.RUNNER['CHECK_DEADLINE_S']:g} s") from None
+        if report is None:
+            return False
+        if "error" in report:
+            raise Unprocessable(str(report["error"].get("message", ""))[:2000])
+        if report.get("missing_walls"):
+            logger.warning("%s runs without walls around %s", self.wanted.label, report["missing_walls"])
+        self._memory_bytes = int(report["memory_bytes"])
+        return True
+
+    def _note_ready(self, *, load_ms: int) -> None:
+        logger.info("%s serves after %d ms", self.wanted.label, load_ms)
+        self._note(
+            State.READY,
+            pid=self.pid,
+            socket_path=str(self._socket),
+            load_ms=load_ms,
+            memory_bytes=self._memory_bytes,
+            heartbeat_at=timezone.now(),
+            error="",
+        )
+
+    def _note(self, state: State, **fields: object) -> None:
+        self.state = state
+        self._database.note(self.wanted.id, state=state, **fields)

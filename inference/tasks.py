@@ -1,0 +1,59 @@
+"""Jobs of this app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from files.models import Blob
+from inference.host import client
+from jobs.handlers import handler
+from jobs.runner import JobRun
+from registry import services
+from registry.models import ModelVersion
+
+CHECK_STEPS = {
+    "open": _("Opening the files"),
+    "load": _("Loading the model"),
+    "convert": _("Converting to safetensors"),
+    "signature": _("Trying the signature"),
+    "sample": _("Running the sample"),
+    "batch": _("Comparing rows alone and together"),
+    "measure": _("Measuring time and memory"),
+}
+
+
+@handler("inference.check_version", label=_("Check of a version"))
+def check_version(run: JobRun) -> None:
+    """Check a version in the model host, and make it ready or refuse it for what was found."""
+    version = ModelVersion.objects.get(pk=run.payload["version_id"])
+    if version.state not in (ModelVersion.State.PENDING, ModelVersion.State.CHECKING):
+        return  # an attempt before this one got as far as the result
+    services.start_check(version=version)
+    report = client.check(version.pk, lambda step: _show(run, step))
+    run.result({"ok": report["ok"]})
+    if report["ok"]:
+        services.pass_check(
+            version=version, report=report, converted=_blobs(report["converted"]), manifest=report["manifest"]
+        )
+    else:
+        services.refuse(version=version, reason=_reason(report), report=report)
+
+
+def _show(run: JobRun, step: Mapping[str, Any]) -> None:
+    names = list(CHECK_STEPS)
+    name = step["step"]
+    done = names.index(name) + (step["state"] != "running") if name in names else 0
+    run.report(100 * done / len(names), str(CHECK_STEPS.get(name, name)))
+    if step["state"] != "running":
+        run.log(f"{CHECK_STEPS.get(name, name)}: {step['message']}", "error" if step["state"] == "failed" else "info")
+
+
+def _blobs(converted: Mapping[str, str]) -> dict[str, Blob]:
+    return {path: Blob.objects.get(pk=sha256) for path, sha256 in converted.items()}
+
+
+def _reason(report: Mapping[str, Any]) -> str:
+    return next((str(step["message"]) for step in report["steps"] if step["state"] == "failed"), "")
