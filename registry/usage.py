@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One thing that uses a version: what it is called, where to look at it, whether the version may not go meanwhile."""
+    """One thing that uses a version; while it is live the version may not go."""
 
     label: str
     url: str = ""

@@ -1,17 +1,9 @@
 """Every write to the registry."""
 
+from registry.services.checks import pass_check, refuse, start_check
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, update_model
-from registry.services.versions import (
-    add_version,
-    archive_version,
-    pass_check,
-    recheck,
-    refuse,
-    start_check,
-    trust_version,
-    update_version,
-)
+from registry.services.versions import add_version, archive_version, recheck, trust_version, update_version
 
 __all__ = [
     "add_version",

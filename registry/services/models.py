@@ -5,11 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import User
-from audit.services import record
+from audit.services import person, record
 from registry.models import RegisteredModel
 from registry.naming import model_name
-
-_FIELDS = ("description", "task", "owner_id")
 
 
 def register_model(
@@ -47,4 +45,5 @@ def update_model(
 
 
 def _facts(model: RegisteredModel) -> dict[str, object]:
-    return {"name": model.name, **{field: getattr(model, field) for field in _FIELDS}}
+    owner = person(model.owner) if model.owner else ""
+    return {"name": model.name, "description": model.description, "task": model.task, "owner": owner}
