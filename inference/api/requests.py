@@ -1,0 +1,199 @@
+"""`/api/v1/requests` and `/api/v1/predictions`: what was asked, what was answered, by which version, how fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.db.models import QuerySet
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.errors import Invalid, NotFound
+from files.models import Blob
+from files.services import open_blob
+from inference import log
+from inference.criteria import RANGES, read_criteria, read_uuid
+from inference.models import InferenceRequest, Prediction
+from inference.payload import inputs_of
+
+SEE_ALL = "inference.view_any_inferencerequest"
+PREDICTIONS_SHOWN = 100
+_FILTERS = [
+    OpenApiParameter("q", str, description="A request id, the beginning of a key, a user name, or words of the input"),
+    OpenApiParameter("request_id", OpenApiTypes.UUID),
+    OpenApiParameter("user", str, description="User name"),
+    OpenApiParameter("key", str, description="The beginning of a key, such as flm_local_ab12"),
+    OpenApiParameter("deployment", str),
+    OpenApiParameter("model", str),
+    OpenApiParameter("version", int),
+    OpenApiParameter("status", str, description="A number, 2xx, 4xx, 5xx or errors"),
+    OpenApiParameter("error", str, description="Error code"),
+    OpenApiParameter("slower_than_ms", float),
+    OpenApiParameter("words", str, description="Words that the input holds"),
+    OpenApiParameter("range", str, enum=list(RANGES), description="24h, or any for one call or caller, if left out"),
+    OpenApiParameter("since", OpenApiTypes.DATETIME),
+    OpenApiParameter("until", OpenApiTypes.DATETIME),
+    OpenApiParameter("cursor", OpenApiTypes.UUID, description="From `next` of the page before"),
+    OpenApiParameter("page_size", int, description="1 to 200"),
+]
+
+
+class PredictionSerializer(serializers.ModelSerializer[Prediction]):
+    """The output for one row of a request."""
+
+    request_id = serializers.UUIDField(read_only=True)
+    output = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Prediction
+        fields = ("id", "request_id", "row", "label", "score", "output")
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_output(self, prediction: Prediction) -> Any:
+        """Values by output name."""
+        return orjson.loads(prediction.output)
+
+
+class RequestSerializer(serializers.ModelSerializer[InferenceRequest]):
+    """One call of a deployment, without what may be long."""
+
+    class Meta:
+        model = InferenceRequest
+        fields = (
+            "id", "created_at", "deployment", "model", "version", "version_id", "user_id", "key_id", "caller", "door",
+            "status", "error_code", "rows", "latency_ms", "queue_ms", "run_ms", "client_request_id", "trace_id",
+            "address",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class RequestDetailSerializer(RequestSerializer):
+    """One call with its input and the predictions of its first rows."""
+
+    inputs = serializers.SerializerMethodField()
+    predictions = serializers.SerializerMethodField()
+
+    class Meta(RequestSerializer.Meta):
+        fields = (*RequestSerializer.Meta.fields, "error", "inputs", "input_blob", "predictions")
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
+    def get_inputs(self, row: InferenceRequest) -> dict[str, Any] | None:
+        """Values by input name; null for an input kept as a blob, which `/input` gives."""
+        return None if row.input_blob else inputs_of(row.input)
+
+    @extend_schema_field(PredictionSerializer(many=True))
+    def get_predictions(self, row: InferenceRequest) -> Any:
+        """Those of the first rows; `/predictions` gives all."""
+        return PredictionSerializer(log.predictions_of(row.pk, size=PREDICTIONS_SHOWN), many=True).data
+
+
+class LogPageSerializer(serializers.Serializer[Any]):
+    """A page. `searched_to` says how far back was looked where the page ended early; `next` goes on from there."""
+
+    results = RequestSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    searched_to = serializers.DateTimeField(allow_null=True)
+
+
+class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[InferenceRequest]):
+    """The request log, newest first; callers without the permission to see all see their own calls."""
+
+    queryset = InferenceRequest.objects.all()
+    serializer_class = RequestDetailSerializer
+    filter_backends: list[Any] = []
+    pagination_class = None
+    lookup_value_converter = "uuid"
+    permission_map = {"predictions": "inference.view_inferencerequest", "input": "inference.view_inferencerequest"}
+
+    def get_queryset(self) -> QuerySet[InferenceRequest]:
+        """Narrow to what the credential may see."""
+        return visible_to(self.request)
+
+    @extend_schema(parameters=_FILTERS, responses=LogPageSerializer)
+    def list(self, request: Request) -> Response:
+        """Search the request log."""
+        params = request.query_params
+        criteria = read_criteria(params.dict())
+        cursor = read_uuid(params["cursor"], "cursor") if params.get("cursor") else None
+        page = log.search(criteria, visible=self.get_queryset(), cursor=cursor, size=_page_size(request))
+        return Response(
+            {
+                "results": RequestSerializer(page.rows, many=True).data,
+                "next": _next_address(request, page),
+                "searched_to": page.searched_to,
+            }
+        )
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after", int, description="Give the rows after this one"), _FILTERS[-1]],
+        responses=PredictionSerializer(many=True),
+    )
+    @action(detail=True, pagination_class=None)
+    def predictions(self, request: Request, pk: str) -> Response:
+        """Give the predictions of a request in the order of its rows."""
+        after = request.query_params.get("after", "-1")
+        if not after.removeprefix("-").isdecimal() or len(after) > 9:
+            raise Invalid("after must be the number of a row", fields={"after": "must be a whole number"})
+        rows = log.predictions_of(self.get_object().pk, after=int(after), size=_page_size(request))
+        return Response(PredictionSerializer(rows, many=True).data)
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def input(self, request: Request, pk: str) -> FileResponse:
+        """Give a body that was too large for the row, as it was sent."""
+        blob = Blob.objects.filter(sha256=self.get_object().input_blob).first()
+        if blob is None:
+            raise NotFound("the input of this request is not kept as a file; it is in the request itself")
+        stream = open_blob(blob)
+        return FileResponse(stream, as_attachment=True, filename=f"{pk}.json", content_type="application/json")
+
+
+class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Prediction]):
+    """Single predictions by id."""
+
+    queryset = Prediction.objects.all()
+    serializer_class = PredictionSerializer
+    filter_backends: list[Any] = []
+    lookup_value_converter = "uuid"
+    permission_map = {"retrieve": "inference.view_inferencerequest"}
+
+    def get_object(self) -> Prediction:
+        """Give a prediction of a request that the credential may see. Raises NotFound."""
+        prediction = super().get_object()
+        if not visible_to(self.request).filter(pk=prediction.request_id).exists():
+            raise NotFound("there is no such prediction")
+        return prediction
+
+
+def visible_to(request: Request) -> QuerySet[InferenceRequest]:
+    """Give the requests that a credential may see: its owner's, or all; a key for some models sees only these."""
+    caller = request.auth
+    rows = InferenceRequest.objects.all()
+    if not caller.may(SEE_ALL):
+        rows = rows.filter(user_id=caller.user_id)
+    if caller.allowed_models is not None:
+        rows = rows.filter(deployment__in=caller.allowed_models)
+    return rows
+
+
+def _page_size(request: Request) -> int:
+    given = request.query_params.get("page_size", "50")
+    if not (given.isascii() and given.isdigit() and 0 < int(given[:9]) <= 200):
+        raise Invalid("the page size must be 1 to 200", fields={"page_size": "must be 1 to 200"})
+    return int(given)
+
+
+def _next_address(request: Request, page: log.Page) -> str | None:
+    if page.cursor is None:
+        return None
+    query = request.query_params.copy()
+    query["cursor"] = str(page.cursor)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
