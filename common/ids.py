@@ -14,7 +14,7 @@ def uuid7_int() -> int:
 
     Source: RFC 9562, section 5.7 and method 3 of section 6.2 (sub-millisecond fraction in the 12 bits of rand_a).
     """
-    global _last
+    global _last  # noqa: PLW0603 - one clock a process
     now = time.time_ns()
     stamp = (now // 1_000_000) << 12 | (now % 1_000_000) * 4096 // 1_000_000
     if stamp <= _last:

@@ -10,4 +10,4 @@ class FluemanConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself."""
-        from flueman import checks  # noqa: F401
+        from flueman import checks  # noqa: F401, PLC0415 - needs the settings

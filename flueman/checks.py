@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.checks import CheckMessage, Error, Tags, register, run_checks
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
@@ -21,7 +22,9 @@ def check_secrets(**_options: Any) -> list[CheckMessage]:
     for name in SECRETS:
         value = getattr(settings, name)
         if len(value) < SECRET_LENGTH or len(set(value)) < 8 or "change" in value.lower():
-            found.append(Error(f"{name} must be random text of at least {SECRET_LENGTH} characters.", id="flueman.E001"))
+            found.append(
+                Error(f"{name} must be random text of at least {SECRET_LENGTH} characters.", id="flueman.E001")
+            )
     if len({getattr(settings, name) for name in SECRETS}) != len(SECRETS):
         found.append(Error(f"{', '.join(SECRETS)} must differ from each other.", id="flueman.E002"))
     if "PRIVATE KEY" not in settings.JWT_PRIVATE_KEY:
@@ -42,9 +45,11 @@ def check_production(**_options: Any) -> list[CheckMessage]:
     if not settings.SESSION_COOKIE_SECURE:
         found.append(Error("SECURE_COOKIES must be on in production.", id="flueman.E012"))
     if connection.vendor == "sqlite":
-        found.append(Warning("SQLite serves one machine only; set DATABASE_URL.", id="flueman.W013"))
+        found.append(CheckWarning("SQLite serves one machine only; set DATABASE_URL.", id="flueman.W013"))
     if settings.RECORD == "relaxed":
-        found.append(Warning("RECORD=relaxed answers before the commit: a crash loses requests.", id="flueman.W014"))
+        found.append(
+            CheckWarning("RECORD=relaxed answers before the commit: a crash loses requests.", id="flueman.W014")
+        )
     return found
 
 
@@ -54,7 +59,7 @@ def check_contradictions(**_options: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if connection.vendor == "mysql" and settings.DATABASE_COLLATION not in EXACT_COLLATIONS:
         found.append(
-            Warning(
+            CheckWarning(
                 f"DATABASE_COLLATION {settings.DATABASE_COLLATION} does not tell all names apart; "
                 f"use one of {', '.join(EXACT_COLLATIONS)}.",
                 id="flueman.W020",

@@ -44,7 +44,7 @@ class Probes:
         await send_json(send, {"ready": is_ready, "parts": parts}, status=200 if is_ready else 503)
 
     def _models(self) -> bool:
-        """Whether every enabled deployment has once been loaded or failed; later trouble of one model is that model's."""
+        """Whether every enabled deployment has loaded or failed once; later trouble of one model is that model's."""
         snapshot = self._engine().snapshot
         if not self._have_models_loaded and snapshot is not None:
             states = [t.state for e in snapshot.endpoints.values() if e.is_enabled for t in e.targets]

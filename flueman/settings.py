@@ -28,14 +28,14 @@ CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 VERSION = __version__
 WEB_THREADS = env.integer("WEB_THREADS", 8, least=1)
 
-# -- secrets: production brings its own, an embedded installation makes them at its first start ---------------------------
+# -- secrets: production brings its own, an embedded installation makes them at its first start ------------------------
 _made = {} if IS_PRODUCTION else secrets.load_or_make(FLUEMAN_HOME)
 SECRET_KEY = env.text("SECRET_KEY", _made.get("SECRET_KEY", ""))
 API_KEY_PEPPER = env.text("API_KEY_PEPPER", _made.get("API_KEY_PEPPER", ""))
 AUDIT_SALT = env.text("AUDIT_SALT", _made.get("AUDIT_SALT", ""))
 JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY", _made.get("JWT_PRIVATE_KEY", "")).replace("\\n", "\n")
 
-# -- apps ----------------------------------------------------------------------------------------------------------------
+# -- apps --------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "flueman.apps.FluemanConfig",
     "unfold",
@@ -90,7 +90,7 @@ TEMPLATES = [
     },
 ]
 
-# -- database --------------------------------------------------------------------------------------------------------------
+# -- database ----------------------------------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{FLUEMAN_HOME / 'flueman.sqlite3'}")
 DATABASE_COLLATION = env.text("DATABASE_COLLATION", "utf8mb4_nopad_bin")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
@@ -114,7 +114,7 @@ elif _database["ENGINE"].endswith("mysql"):
     _database["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": DATABASE_COLLATION}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# -- cache: Redis when there, this process's memory when not ------------------------------------------------------------
+# -- cache: Redis when there, this process's memory when not -----------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
@@ -122,7 +122,7 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-# -- files: `file:///folder` or `s3://bucket?endpoint_url=…&region_name=…` -----------------------------------------------
+# -- files: `file:///folder` or `s3://bucket?endpoint_url=…&region_name=…` ---------------------------------------------
 STORAGE_URL = env.text("STORAGE_URL", f"file://{FLUEMAN_HOME / 'blobs'}")
 _storage = urlsplit(STORAGE_URL)
 STORAGES = {
@@ -180,7 +180,7 @@ SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY", False) else None
 X_FRAME_OPTIONS = "DENY"
 
-# -- language and time ---------------------------------------------------------------------------------------------------
+# -- language and time -------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = env.choice("FLUEMAN_LANGUAGE", "ko", ("ko", "en"))
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 USE_I18N = True
@@ -188,7 +188,7 @@ USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "Asia/Seoul")
 USE_THOUSAND_SEPARATOR = True
 
-# -- REST ----------------------------------------------------------------------------------------------------------------
+# -- REST --------------------------------------------------------------------------------------------------------------
 APPEND_SLASH = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CredentialAuthentication"],
@@ -216,7 +216,7 @@ SPECTACULAR_SETTINGS = {
 }
 MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
 
-# -- inference -----------------------------------------------------------------------------------------------------------
+# -- inference ---------------------------------------------------------------------------------------------------------
 RECORD = env.choice("RECORD", "committed", ("committed", "relaxed"))
 MAX_INFER_BYTES = env.integer("MAX_INFER_BYTES", 16 * 1024 * 1024)
 INFER_DEADLINE_S = env.number("INFER_DEADLINE_S", 10, least=0.1)
@@ -231,7 +231,7 @@ RUNNER = {
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
 }
 
-# -- jobs: the row is the truth, django-q2 rings the bell -----------------------------------------------------------------
+# -- jobs: the row is the truth, django-q2 rings the bell --------------------------------------------------------------
 QUEUE_URL = env.text("QUEUE_URL", "orm://default")
 JOB_TIMEOUT_S = env.integer("JOB_TIMEOUT_S", 600, least=1)
 _queue = urlsplit(QUEUE_URL)
@@ -254,7 +254,7 @@ Q_CLUSTER = {
     ),
 }
 
-# -- logs: console in development, JSON in production ------------------------------------------------------------------------
+# -- logs: console in development, JSON in production ------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "json" if IS_PRODUCTION else "console", ("json", "console"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
@@ -266,7 +266,7 @@ LOGGING = {
     "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}},
 }
 
-# -- admin theme: common/admin.py fills what needs code -------------------------------------------------------------------
+# -- admin theme: common/admin.py fills what needs code ----------------------------------------------------------------
 UNFOLD = {
     "SITE_TITLE": "Flueman",
     "SITE_HEADER": "Flueman",

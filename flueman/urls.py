@@ -1,8 +1,20 @@
 """Addresses of Django's part; `/v2` and the probes are answered before it (`flueman/asgi.py`)."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from common.api.errors import unknown_route
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include("flueman.api")),
+    re_path(r"^api/", unknown_route),
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
 ]

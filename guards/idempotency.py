@@ -49,7 +49,7 @@ def fingerprint(body: bytes) -> str:
 def claim(*, caller: str, route: str, key: str, body_hash: str, lease_s: float) -> Claimed | Replay:
     """Claim a key in a commit of its own, or give the answer it already has.
 
-    Raises Conflict while another call works on it, Unprocessable if it was used with another body, Invalid for a bad key.
+    Raises Conflict while another call works on it, Unprocessable for another body, Invalid for a bad key.
     """
     if not key or len(key) > MAX_KEY_LENGTH or not key.isprintable() or not key.isascii():
         raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters", code="bad_key")
@@ -59,7 +59,13 @@ def claim(*, caller: str, route: str, key: str, body_hash: str, lease_s: float) 
     try:
         with transaction.atomic():
             IdempotencyRecord.objects.create(
-                id=record_id, caller=caller, route=route, key=key, fingerprint=body_hash, created_at=now, lease_until=lease_until
+                id=record_id,
+                caller=caller,
+                route=route,
+                key=key,
+                fingerprint=body_hash,
+                created_at=now,
+                lease_until=lease_until,
             )
     except IntegrityError:
         record = IdempotencyRecord.objects.filter(caller=caller, route=route, key=key).first()
@@ -89,7 +95,6 @@ def _meet(record: IdempotencyRecord, body_hash: str, now: datetime, lease_until:
     if not taken:
         raise _under_way()
     return Claimed(record.id.hex, lease_until)
-
 
 
 def _under_way() -> Conflict:

@@ -1,4 +1,4 @@
-"""The prediction path behind every door: who, what, where, run, keep, answer (`docs/architecture.md`, "One prediction").
+"""The prediction path behind every door: who, what, where, run, keep, answer (`docs/architecture.md`).
 
 One engine a process, on one event loop: that of the ASGI server, or a thread of its own where there is none.
 """
@@ -18,11 +18,11 @@ from typing import Any
 
 import orjson
 import uvloop
+from accounts.credentials import Caller
+from accounts.services import touch_keys
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from accounts.credentials import Caller
-from accounts.services import touch_keys
 from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
 from files.services import add_reference, store
@@ -137,7 +137,7 @@ class Engine:
         for key in [key for key in self._runners if key not in wanted]:
             self._runners.pop(key).retire()
 
-    # -- one prediction --------------------------------------------------------------------------------------------------
+    # -- one prediction ------------------------------------------------------------------------------------------------
     def current(self) -> Snapshot:
         """Give the snapshot. Raises Unavailable before the first one."""
         if self.snapshot is None:
@@ -183,7 +183,9 @@ class Engine:
     def _run(self, target: Target, inputs: Inputs, deadline: float) -> asyncio.Future[Result]:
         if not target.socket_path:
             if target.state == "failed":
-                raise NotReady(f"the model could not be loaded: {target.error}"[:300], code="not_ready", retry_after_s=5)
+                raise NotReady(
+                    f"the model could not be loaded: {target.error}"[:300], code="not_ready", retry_after_s=5
+                )
             raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)
         key = (target.version_id, target.socket_path)
         runner = self._runners.get(key)
@@ -212,7 +214,8 @@ class Engine:
         return await self.loop.run_in_executor(self._threads, _in_thread, lambda: _store(ask.body))
 
     async def _keep(self, ask: Ask, answer: Answer, blob: str, claimed: idempotency.Claimed | None) -> None:
-        assert answer.inputs is not None and self._recorder is not None
+        assert answer.inputs is not None
+        assert self._recorder is not None
         rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=answer.target.signature.is_batched)
         record = Record(
             _request_row(ask, answer, status=200, blob=blob),
@@ -278,7 +281,7 @@ _second = (0, "")
 
 def _now() -> str:
     """Give the time in UTC as every database here takes it; the part down to the second is made once a second."""
-    global _second
+    global _second  # noqa: PLW0603 - a cache
     seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
     if _second[0] != seconds:
         _second = (seconds, datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S."))
@@ -316,14 +319,14 @@ def _touch(used: set[str]) -> None:
         logger.warning("the last use of keys was not noted: %s", error)
 
 
-# -- one engine a process ------------------------------------------------------------------------------------------------
+# -- one engine a process ----------------------------------------------------------------------------------------------
 _engine: Engine | None = None
 _lock = threading.Lock()
 
 
 def get_engine() -> Engine:
     """Give this process's engine; where no server's loop has started one, on a thread of its own."""
-    global _engine
+    global _engine  # noqa: PLW0603 - one engine a process
     with _lock:
         if _engine is None or _engine._loop is None:
             _engine = _engine or Engine()
@@ -335,7 +338,7 @@ def get_engine() -> Engine:
 
 async def start_on_this_loop() -> Engine:
     """Start this process's engine on the running loop, as the ASGI server does."""
-    global _engine
+    global _engine  # noqa: PLW0603 - one engine a process
     if _engine is None:
         _engine = Engine()
     await _engine.start()

@@ -46,8 +46,12 @@ class Route(models.Model):
         CANARY = "canary", _("canary")
         SHADOW = "shadow", _("shadow")
 
-    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="routes", verbose_name=_("deployment"))
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="routes", verbose_name=_("version"))
+    deployment = models.ForeignKey(
+        Deployment, on_delete=models.CASCADE, related_name="routes", verbose_name=_("deployment")
+    )
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="routes", verbose_name=_("version")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.LIVE)
     weight = models.PositiveSmallIntegerField(_("weight"), default=100, help_text=_("percent"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -128,7 +132,9 @@ class InferenceRequest(models.Model):
     error_code = models.CharField(_("error"), max_length=50, blank=True)
     error = models.TextField(_("error message"), blank=True)
     rows = models.PositiveIntegerField(_("rows"))
-    latency_ms = models.FloatField(_("latency in ms"), help_text=_("from the first byte read to the hand-over to the database"))
+    latency_ms = models.FloatField(
+        _("latency in ms"), help_text=_("from the first byte read to the hand-over to the database")
+    )
     queue_ms = models.FloatField(_("waiting in ms"), null=True)
     run_ms = models.FloatField(_("model in ms"), null=True)
     input = models.TextField(_("input"), help_text=_("the body as it was sent; empty when it is a blob"))
@@ -164,7 +170,11 @@ class Prediction(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     request = models.ForeignKey(
-        InferenceRequest, on_delete=models.DO_NOTHING, db_constraint=False, related_name="predictions", verbose_name=_("request")
+        InferenceRequest,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="predictions",
+        verbose_name=_("request"),
     )
     row = models.PositiveIntegerField(_("row"))
     output = models.TextField(_("output"), help_text=_("JSON by output name"))

@@ -69,7 +69,12 @@ def read_friendly(body: Any, signature: Signature) -> Inputs:
 
 
 def v2_answer(
-    *, outputs: Sequence[tuple[TensorSpec, Output]], model: str, version: int, client_id: str, wanted: tuple[str, ...] | None
+    *,
+    outputs: Sequence[tuple[TensorSpec, Output]],
+    model: str,
+    version: int,
+    client_id: str,
+    wanted: tuple[str, ...] | None,
 ) -> bytes:
     """Give the answer of the Open Inference Protocol: flat, row-major data."""
     answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}

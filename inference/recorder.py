@@ -266,7 +266,6 @@ def _claim_values(claim: Claim) -> tuple[Any, ...]:
     return (claim.status, claim.body, claim.id, claim.lease_until)
 
 
-
 def _settle(records: Sequence[Record], failures: Failures) -> None:
     for record in records:
         future = record.future

@@ -124,17 +124,17 @@ class Runner(asyncio.Protocol):
             self._send(group, now)
 
     def _send(self, group: list[Call], now: float) -> None:
-        id = next(self._ids)
-        self._under_way[id] = group
+        frame_id = next(self._ids)
+        self._under_way[frame_id] = group
         budget_ms = max(1, int((max(call.deadline for call in group) - now) * 1000))
         if len(group) == 1:
             tensors = group[0].tensors
         else:
             tensors = [frames.join_rows(parts) for parts in zip(*(call.tensors for call in group), strict=True)]
         assert self._transport is not None
-        self._transport.writelines(frames.pack(id=id, kind=frames.INFER, a=budget_ms, tensors=tensors))
+        self._transport.writelines(frames.pack(id=frame_id, kind=frames.INFER, a=budget_ms, tensors=tensors))
 
-    # -- answers ---------------------------------------------------------------------------------------------------------
+    # -- answers -------------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
         """Take bytes of the child."""
         try:

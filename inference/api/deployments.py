@@ -16,8 +16,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import limit_body
-from common.errors import Invalid, NotFound
+from common.errors import Invalid, NotFound, TooLarge
 from common.strict_json import loads
 from inference import payload, services
 from inference.engine import Answer, Ask, predict_sync
@@ -109,7 +108,10 @@ class RawJsonParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
         """Give the whole body. Raises TooLarge."""
-        return limit_body(stream, parser_context["request"], settings.MAX_INFER_BYTES)
+        body: bytes = stream.read(settings.MAX_INFER_BYTES + 1)
+        if len(body) > settings.MAX_INFER_BYTES:
+            raise TooLarge(f"the body has more than {settings.MAX_INFER_BYTES} bytes")
+        return body
 
 
 class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]):
@@ -120,11 +122,11 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
     permission_map = {
-        "create": ["inference.deploy_deployment"],
-        "enable": ["inference.disable_deployment"],
-        "disable": ["inference.disable_deployment"],
-        "destroy": ["inference.disable_deployment"],
-        "predict": ["inference.predict_deployment"],
+        "create": "inference.deploy_deployment",
+        "enable": "inference.disable_deployment",
+        "disable": "inference.disable_deployment",
+        "destroy": "inference.disable_deployment",
+        "predict": "inference.predict_deployment",
     }
 
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
