@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent, AuditHead, AuditPerson
-from audit.sentences import sentence
+from audit.sentences import references_in, sentence
 from audit.services import names_of, record
 from audit.verification import verify
 from common.admin import KeysetPaginator, ReadOnlyAdmin
@@ -124,6 +124,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
         matches |= Q(actor__in=references) | Q(target_label__in=references)
         return queryset.filter(matches, sequence__gt=head - SEARCHED_EVENTS), False
 
+    def enrich(self, rows: list[Any]) -> None:
+        """Read the names of all people on the page at once."""
+        names = names_of(reference for event in rows for reference in references_in(event))
+        for event in rows:
+            event.names = names
+
     def pages(self) -> list[Any]:
         """Add the verification."""
         return [("verify/", self.verify_view, "verify")]
@@ -170,7 +176,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("what happened"))
     def what(self, obj: AuditEvent) -> str:
         """Say the event as a sentence."""
-        return sentence(obj)
+        return sentence(obj, obj.names)  # type: ignore[attr-defined]
 
     @admin.display(description=_("target"))
     def target(self, obj: AuditEvent) -> SafeString:

@@ -48,8 +48,18 @@ __all__ = [
 ]
 
 
+class EnrichedChangeList(ChangeList):
+    """A list whose page of rows is handed to `ModelAdmin.enrich` before it is drawn."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the page, then what its columns need."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        self.model_admin.enrich(self.result_list)
+
+
 class KeysetChangeList(KeysetChangeListMixin, ChangeList):
-    """A list that is paged by key."""
+    """The same, paged by key."""
 
 
 class CheckboxSelectMultiple(forms.CheckboxSelectMultiple):
@@ -96,6 +106,9 @@ class ModelAdmin(ThemedModelAdmin):
         """Give what `detail_template` shows besides `original`."""
         return {}
 
+    def enrich(self, rows: list[Any]) -> None:
+        """Add to the rows of one page of the list what its columns need, in one query for all."""
+
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Give the buttons over the list: `{"label", "url"}` and at most one with `"primary": True`."""
         return []
@@ -116,7 +129,7 @@ class ModelAdmin(ThemedModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Page by key where the paginator says so."""
-        return KeysetChangeList if issubclass(self.paginator, KeysetPaginator) else super().get_changelist(request)
+        return KeysetChangeList if issubclass(self.paginator, KeysetPaginator) else EnrichedChangeList
 
     def get_urls(self) -> list[URLPattern]:
         """Put the verbs and our own pages before Django's addresses."""

@@ -50,6 +50,7 @@ class KeysetChangeListMixin:
         return ["-pk"]
 
     def _set_page(self: Any, page: list[Any]) -> None:
+        self.model_admin.enrich(page)
         self.result_list = page
         self.result_count, self.full_result_count = len(page), None
         self.show_full_result_count = self.show_admin_actions = self.can_show_all = self.multi_page = False

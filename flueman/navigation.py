@@ -37,13 +37,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def language_url(_request: HttpRequest) -> str:
     """Give where the language switch posts to."""
-    return reverse("admin:accounts_user_language")
+    return reverse("set_language")
 
 
 def account_links(_request: HttpRequest) -> list[dict[str, Any]]:
     """Give the links of the person's own menu."""
     return [
-        {"title": _("My settings"), "link": reverse("admin:accounts_user_me")},
         {"title": _("Change password"), "link": reverse("admin:password_change")},
     ]
 
