@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +30,7 @@ from common.display import ago, badge, thousands
 VERIFIED = "audit.verified"
 # Words are looked for among the latest events only: there is no index over words, and the chain grows for ever.
 SEARCHED_EVENTS = 200_000
+_OUTCOMES = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 
 
@@ -84,7 +85,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Give the outcomes."""
-        return [("done", _("done")), ("refused", _("refused")), ("failed", _("failed"))]
+        return list(_OUTCOMES.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Keep the events that ended so."""
@@ -95,7 +96,6 @@ class OutcomeFilter(admin.SimpleListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     """The chain as sentences, and each event as a difference."""
 
-    question = _("Who did what, and is the record whole?")
     empty_text = _(
         "Everything that people and the system do is written here, in a chain that cannot be changed unseen."
     )
@@ -139,15 +139,27 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return sentence(obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Put the state of the chain over the list."""
-        state = {"question": self._chain_state(), "can_verify": request.user.has_perm("audit.verify_auditevent")}  # type: ignore[union-attr]
-        return super().changelist_view(request, {**state, **(extra_context or {})})
+        """Offer the verification to those who may."""
+        can_verify = request.user.has_perm("audit.verify_auditevent")  # type: ignore[union-attr]
+        return super().changelist_view(request, {"can_verify": can_verify, **(extra_context or {})})
+
+    def list_headline(self, request: HttpRequest) -> str:
+        """Say how long the chain is and whether it is whole."""
+        count = AuditHead.objects.values_list("sequence", flat=True).first() or 0
+        last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
+        if last is None:
+            return gettext("%(count)s events; the chain has not been verified yet") % {"count": thousands(count)}
+        said = gettext("{count} events; the chain was whole when last verified, {when}")
+        if last.outcome != "done":
+            said = gettext("{count} events; the chain was BROKEN when last verified, {when}")
+        return format_html(said, count=thousands(count), when=ago(last.at))
 
     def detail(self, request: HttpRequest, obj: AuditEvent) -> dict[str, Any]:
         """Give the difference, who and whence, and the place in the chain."""
         names = names_of([obj.actor, obj.target_label])
         return {
             "changes": [_named(obj, change) for change in difference(obj.before, obj.after)],
+            "outcome": badge(obj.outcome, _OUTCOMES.get(obj.outcome, obj.outcome)),
             "actor": names.get(obj.actor, obj.actor),
             "actor_url": f"{reverse('admin:audit_auditevent_changelist')}?actor__exact={obj.actor}"
             if obj.actor
@@ -182,30 +194,19 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def target(self, obj: AuditEvent) -> SafeString:
         """Link to all that happened to the same thing."""
         if not obj.target_id:
-            return format_html("{}", "")
+            return mark_safe("")
         same = f"?target_type__exact={obj.target_type}&target_id__exact={obj.target_id}"
         return format_html('<a class="fm-quiet" href="{}">{}</a>', same, _kind(obj))
 
     @admin.display(description=_("outcome"))
     def state(self, obj: AuditEvent) -> SafeString:
-        """Show how it ended, quietly where it was simply done."""
-        labels = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
-        return badge(obj.outcome, labels.get(obj.outcome, obj.outcome))
+        """Show how it ended; nothing where it was simply done."""
+        return mark_safe("") if obj.outcome == "done" else badge(obj.outcome, _OUTCOMES.get(obj.outcome, obj.outcome))
 
     @admin.display(description=_("when"))
     def when(self, obj: AuditEvent) -> SafeString:
         """Say how long ago."""
         return ago(obj.at)
-
-    def _chain_state(self) -> str:
-        count = AuditHead.objects.values_list("sequence", flat=True).first() or 0
-        last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
-        if last is None:
-            return gettext("%(count)s events; the chain has not been verified yet.") % {"count": thousands(count)}
-        said = gettext("{count} events; the chain was whole when last verified, {when}.")
-        if last.outcome != "done":
-            said = gettext("{count} events; the chain was BROKEN when last verified, {when}.")
-        return format_html(said, count=thousands(count), when=ago(last.at))
 
 
 def _kind(event: AuditEvent) -> str:

@@ -25,7 +25,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 from unfold.widgets import UnfoldBooleanWidget as Checkbox
 
-from common.confirm import Consequence, Verb, confirm_action
+from common.confirm import Consequence, ReasonForm, RefusedMixin, Verb, confirm_action
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
 
@@ -37,6 +37,7 @@ __all__ = [
     "ModelAdmin",
     "PasswordInput",
     "ReadOnlyAdmin",
+    "ReasonForm",
     "Select",
     "StackedInline",
     "TabularInline",
@@ -97,6 +98,10 @@ class ModelAdmin(ThemedModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions: ClassVar[Any] = None
     verbs: ClassVar[Sequence[Verb]] = ()
+
+    def list_headline(self, request: HttpRequest) -> Any:
+        """Give the first line of the list."""
+        return self.opts.verbose_name_plural
 
     def headline(self, request: HttpRequest, obj: Model) -> str:
         """Give the sentence that answers the page's question."""
@@ -167,7 +172,8 @@ class ModelAdmin(ThemedModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list. The theme's own method is stepped over: it keeps the request on the shared instance."""
-        own = {"title": self.opts.verbose_name_plural, "question": self.question, "links": self.list_links(request)}
+        own = {"title": self.opts.verbose_name_plural, "headline": self.list_headline(request)}
+        own |= {"question": self.question, "links": self.list_links(request)}
         return super(ThemedModelAdmin, self).changelist_view(request, {**own, **(extra_context or {})})
 
     def changeform_view(
@@ -192,7 +198,7 @@ class ModelAdmin(ThemedModelAdmin):
         """Give the form, with the error of the service if it has just refused."""
         form = super().get_form(request, obj, change=change, **kwargs)
         error = getattr(request, "service_error", None)
-        return type("RefusedForm", (_RefusedMixin, form), {"service_error": error}) if error else form
+        return type("RefusedForm", (RefusedMixin, form), {"service_error": error}) if error else form
 
     def _above(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         obj = self.get_object(request, object_id) if object_id else None
@@ -231,21 +237,6 @@ class StackedInline(ThemedStackedInline):
     """Rows below a row, one under the other."""
 
     extra = 0
-
-
-class _RefusedMixin:
-    """Shows in the form what a service refused."""
-
-    service_error: FluemanError
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data  # type: ignore[misc,attr-defined]
-        known = {name: text for name, text in self.service_error.fields.items() if name in self.fields}  # type: ignore[attr-defined]
-        for name, text in known.items():
-            self.add_error(name, text)  # type: ignore[attr-defined]
-        if not known:
-            self.add_error(None, self.service_error.message)  # type: ignore[attr-defined]
-        return cleaned
 
 
 def require(request: HttpRequest, permission: str) -> None:

@@ -103,3 +103,18 @@ def _make_form(model_admin: Any, form_class: type[ReasonForm], consequence: Cons
 
 
 _TYPED_WRONG = {"invalid": _("That is not the name.")}
+
+
+class RefusedMixin:
+    """Shows in the form what a service refused."""
+
+    service_error: FluemanError
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data  # type: ignore[misc,attr-defined]
+        known = {name: text for name, text in self.service_error.fields.items() if name in self.fields}  # type: ignore[attr-defined]
+        for name, text in known.items():
+            self.add_error(name, text)  # type: ignore[attr-defined]
+        if not known:
+            self.add_error(None, self.service_error.message)  # type: ignore[attr-defined]
+        return cleaned

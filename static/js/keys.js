@@ -32,6 +32,12 @@
     event.preventDefault();
   });
 
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("#result_list tbody tr");
+    if (!row || event.target.closest("a, button, input, label, summary") || String(getSelection())) return;
+    row.querySelector("a[href]")?.click();
+  });
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
