@@ -154,7 +154,8 @@ def read_numbers(spec: TensorSpec, shape: Sequence[int], data: Any) -> np.ndarra
     if not allowed:
         raise _bad(spec.name, f"holds {_kind_words(kinds, name)} where {name} is wanted")
     try:
-        array = np.array(flat, dtype=DTYPES[name])
+        with np.errstate(over="ignore"):  # told below, by name
+            array = np.array(flat, dtype=DTYPES[name])
     except OverflowError:
         raise _bad(spec.name, f"holds a number out of the range of {name}") from None
     if name in FLOATS and not np.isfinite(array).all():

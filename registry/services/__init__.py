@@ -3,11 +3,19 @@
 from registry.services.checks import pass_check, refuse, start_check
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, update_model
-from registry.services.versions import add_version, archive_version, recheck, trust_version, update_version
+from registry.services.versions import (
+    add_version,
+    archive_version,
+    check_jobs,
+    recheck,
+    trust_version,
+    update_version,
+)
 
 __all__ = [
     "add_version",
     "archive_version",
+    "check_jobs",
     "delete_alias",
     "delete_tag",
     "pass_check",
