@@ -1,4 +1,4 @@
-"""Translated texts: which ones the sources use, and the compiled catalogues: `make messages`."""
+"""Translated texts: `make messages` adds new ones to the catalogues, to be translated there, and compiles them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import unfold
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.mofile import read_mo, write_mo
-from babel.messages.pofile import read_po
+from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
+Text = str | tuple[str, ...]  # a tuple: singular and plural
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {
     "_": None,
@@ -37,7 +38,7 @@ def catalogues() -> list[Path]:
     return sorted(ROOT.glob("*/locale/*/LC_MESSAGES/django.po"))
 
 
-def known_texts() -> set[str]:
+def known_texts() -> set[Text]:
     """Give the texts that have a Korean translation: in our catalogues, Django's or the theme's."""
     found = set()
     for po in catalogues():
@@ -50,18 +51,18 @@ def known_texts() -> set[str]:
     return found
 
 
-def translated(catalogue: Catalog) -> set[str]:
-    """Give the texts of a catalogue that have a translation, singular and plural."""
+def translated(catalogue: Catalog) -> set[Text]:
+    """Give the texts of a catalogue that have a translation."""
     done = [message.id for message in catalogue if message.id and message.string and not message.fuzzy]
-    return {part for text in done for part in ([text] if isinstance(text, str) else text)}
+    return {text if isinstance(text, str) else tuple(text) for text in done}
 
 
-def used_texts() -> dict[str, str]:
+def used_texts() -> dict[Text, str]:
     """Give each text marked for translation in Python files and templates, with a place where it is used."""
-    found: dict[str, str] = {}
+    found: dict[Text, str] = {}
     for path in sources("*.py"):
         for line, texts, _, _ in extract("python", BytesIO(path.read_bytes()), keywords=KEYWORDS):
-            text = texts if isinstance(texts, str) else next(part for part in texts if part)
+            text = texts if isinstance(texts, str) else tuple(part for part in texts if part)
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     for path in sources("*.html"):
         for literal in IN_TEMPLATE.findall(templatize(path.read_text())):
@@ -86,14 +87,38 @@ def stale(po: Path) -> bool:
     return {m.id: m.string for m in wanted if m.id and m.string} != {m.id: m.string for m in kept if m.id}
 
 
+def add(missing: dict[Text, str]) -> None:
+    """Write texts without a translation into the Korean catalogue of the app that uses them."""
+    for app in {app_of(place) for place in missing.values()}:
+        po = ROOT / app / "locale" / "ko" / "LC_MESSAGES" / "django.po"
+        po.parent.mkdir(parents=True, exist_ok=True)
+        with po.open("a+b") as file:
+            file.seek(0)
+            catalogue = read_po(file, locale="ko", charset="utf-8")
+        catalogue.header_comment, catalogue.fuzzy, catalogue.project = "", False, "Flueman"
+        for text, place in missing.items():
+            if app_of(place) == app and text not in catalogue:
+                catalogue.add(text, locations=[(place.rsplit(":", 1)[0], None)])
+        with po.open("wb") as file:
+            write_po(file, catalogue, width=120, sort_output=False, include_lineno=False)
+
+
+def app_of(place: str) -> str:
+    """Give the app whose catalogue holds the texts of a file: of a template, that of its folder."""
+    first, *rest = Path(place).parts
+    owner = rest[0] if first == "templates" else first
+    return owner if (ROOT / owner / "apps.py").exists() else "flueman"
+
+
 def main() -> int:
-    """Compile what is stale and name the texts that no catalogue knows."""
+    """Compile what is stale, add what is new, and name what is not translated."""
     for po in filter(stale, catalogues()):
         with po.open("rb") as edited, po.with_suffix(".mo").open("wb") as compiled:
             write_mo(compiled, read_po(edited))
         print(f"compiled {po.relative_to(ROOT)}")
     known = known_texts()
     missing = {text: place for text, place in used_texts().items() if text not in known}
+    add(missing)
     print("\n".join(f"{place}: {text!r} is not translated" for text, place in missing.items()))
     return 1 if missing else 0
 
