@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -30,7 +30,8 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
 }
 SKIPPED = {".venv", "bench", "tests", "tools", "var"}
-IN_TEMPLATE = re.compile(r"""\b(?:_|gettext)\(u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\)""")
+LITERAL = r"""u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+IN_TEMPLATE = re.compile(rf"\b(?:_|gettext)\({LITERAL}\)|\bngettext\({LITERAL}, ?{LITERAL}")
 
 
 def catalogues() -> list[Path]:
@@ -53,8 +54,7 @@ def known_texts() -> set[Text]:
 
 def translated(catalogue: Catalog) -> set[Text]:
     """Give the texts of a catalogue that have a translation."""
-    done = [message.id for message in catalogue if message.id and message.string and not message.fuzzy]
-    return {text if isinstance(text, str) else tuple(text) for text in done}
+    return strings(catalogue).keys() - {as_text(message.id) for message in catalogue if message.fuzzy}
 
 
 def used_texts() -> dict[Text, str]:
@@ -65,8 +65,9 @@ def used_texts() -> dict[Text, str]:
             text = texts if isinstance(texts, str) else tuple(part for part in texts if part)
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     for path in sources("*.html"):
-        for literal in IN_TEMPLATE.findall(templatize(path.read_text())):
-            found.setdefault(ast.literal_eval(literal), str(path.relative_to(ROOT)))
+        for literals in IN_TEMPLATE.findall(templatize(path.read_text())):
+            parts = [ast.literal_eval(literal) for literal in literals if literal]
+            found.setdefault(parts[0] if len(parts) == 1 else tuple(parts), str(path.relative_to(ROOT)))
     return {text: place for text, place in found.items() if text}
 
 
@@ -84,7 +85,19 @@ def stale(po: Path) -> bool:
         return True
     with po.open("rb") as edited, mo.open("rb") as compiled:
         wanted, kept = read_po(edited), read_mo(compiled)
-    return {m.id: m.string for m in wanted if m.id and m.string} != {m.id: m.string for m in kept if m.id}
+    return not strings(wanted).items() <= strings(kept).items()
+
+
+def strings(catalogue: Catalog) -> dict[Text, str]:
+    """Give the translation of each text that has one; Korean has no plural forms."""
+    done = [(as_text(message.id), as_text(message.string)) for message in catalogue if message.id]
+    first = {text: string if isinstance(string, str) else string[0] for text, string in done}
+    return {text: string for text, string in first.items() if string}
+
+
+def as_text(given: str | Sequence[str]) -> Text:
+    """Give a text as it is, singular and plural as a tuple."""
+    return given if isinstance(given, str) else tuple(given)
 
 
 def add(missing: dict[Text, str]) -> None:
