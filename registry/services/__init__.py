@@ -2,7 +2,7 @@
 
 from registry.services.checks import pass_check, refuse, start_check
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
-from registry.services.models import register_model, update_model
+from registry.services.models import register_model, register_model_once, update_model
 from registry.services.versions import (
     add_version,
     archive_version,
@@ -22,6 +22,7 @@ __all__ = [
     "recheck",
     "refuse",
     "register_model",
+    "register_model_once",
     "set_alias",
     "set_tag",
     "start_check",

@@ -8,12 +8,20 @@ from accounts.models import User
 from audit.services import person, record
 from registry.models import RegisteredModel
 from registry.naming import model_name
+from registry.services._state import Actor
 
 
 def register_model(
-    *, name: str, actor: User | str | None, description: str = "", task: str = "", owner: User | None = None
+    *, name: str, actor: Actor, description: str = "", task: str = "", owner: User | None = None
 ) -> RegisteredModel:
     """Give the model of a name, registered if there was none. Raises Invalid for a bad name."""
+    return register_model_once(name=name, actor=actor, description=description, task=task, owner=owner)[0]
+
+
+def register_model_once(
+    *, name: str, actor: Actor, description: str = "", task: str = "", owner: User | None = None
+) -> tuple[RegisteredModel, bool]:
+    """Give the model of a name, and whether it was registered by this call. Raises Invalid for a bad name."""
     if owner is None and isinstance(actor, User):
         owner = actor
     with transaction.atomic():
@@ -22,11 +30,11 @@ def register_model(
         )
         if is_new:
             record(action="registry.model_registered", actor=actor, target=model, after=_facts(model))
-    return model
+    return model, is_new
 
 
 def update_model(
-    *, model: RegisteredModel, actor: User | str | None, description: str | None = None, task: str | None = None,
+    *, model: RegisteredModel, actor: Actor, description: str | None = None, task: str | None = None,
     owner: User | None = None,
 ) -> RegisteredModel:  # fmt: skip
     """Change what a model says of itself; `None` leaves a field as it is."""

@@ -1,0 +1,113 @@
+"""`/api/v1/models/{model}/aliases/{alias}` and the tags of models and versions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry import services
+from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
+
+
+class AliasSerializer(serializers.Serializer[Any]):
+    """A movable name and the version that it points at."""
+
+    alias = serializers.CharField(source="name", read_only=True)
+    version = serializers.IntegerField(source="version.number", min_value=1)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class TagSerializer(serializers.Serializer[Any]):
+    """The value of a tag."""
+
+    key = serializers.CharField(read_only=True)
+    value = serializers.CharField(allow_blank=True, max_length=5000, trim_whitespace=False)
+
+
+class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ModelAlias]):
+    """Aliases of one model."""
+
+    queryset = ModelAlias.objects.select_related("version")
+    serializer_class = AliasSerializer
+    lookup_field = "name"
+    lookup_url_kwarg = "alias"
+    lookup_value_regex = "[^/]+"
+    keyset = "name"
+
+    def get_queryset(self) -> Any:
+        """Narrow to the model of the address."""
+        return super().get_queryset().filter(model__name=self.kwargs.get("model"))
+
+    def update(self, request: Request, model: str, alias: str) -> Response:
+        """Point the alias at a ready version; it is made if there is none."""
+        wanted = AliasSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        registered = get_object_or_404(RegisteredModel, name=model)
+        version = get_object_or_404(registered.versions, number=wanted.validated_data["version"]["number"])
+        moved = services.set_alias(model=registered, name=alias, version=version, actor=request.user)
+        return Response(AliasSerializer(moved).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, model: str, alias: str) -> Response:
+        """Take the alias away."""
+        registered = get_object_or_404(RegisteredModel, name=model)
+        services.delete_alias(model=registered, name=alias, actor=request.user)
+        return Response(status=204)
+
+
+class TagViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Any]):
+    """Tags of whatever `target` gives."""
+
+    serializer_class = TagSerializer
+    lookup_field = "key"
+    lookup_value_regex = "[^/]+"
+    keyset = "key"
+
+    @abstractmethod
+    def target(self) -> RegisteredModel | ModelVersion:
+        """Give what is tagged. Raises Http404."""
+
+    def get_queryset(self) -> Any:
+        """Narrow to the tags of the address."""
+        return self.queryset.none() if getattr(self, "swagger_fake_view", False) else self.target().tags.all()
+
+    @extend_schema(request=TagSerializer, responses=TagSerializer)
+    def update(self, request: Request, key: str, **_where: str) -> Response:
+        """Give the tag a value; it is made if there is none."""
+        wanted = TagSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        value = wanted.validated_data["value"]
+        services.set_tag(target=self.target(), key=key, value=value, actor=request.user)
+        return Response({"key": key, "value": value})
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, key: str, **_where: str) -> Response:
+        """Take the tag away."""
+        services.delete_tag(target=self.target(), key=key, actor=request.user)
+        return Response(status=204)
+
+
+class ModelTagViewSet(TagViewSet):
+    """Tags of one model."""
+
+    queryset = ModelTag.objects.all()
+
+    def target(self) -> RegisteredModel:
+        """Give the model of the address."""
+        return get_object_or_404(RegisteredModel, name=self.kwargs["model"])
+
+
+class VersionTagViewSet(TagViewSet):
+    """Tags of one version."""
+
+    queryset = VersionTag.objects.all()
+
+    def target(self) -> ModelVersion:
+        """Give the version of the address."""
+        return get_object_or_404(ModelVersion, model__name=self.kwargs["model"], number=self.kwargs["number"])

@@ -1,0 +1,83 @@
+"""`/api/v1/models`: registered models by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.errors import Conflict
+from registry import services
+from registry.models import RegisteredModel
+from registry.naming import MAX_NAME_CHARACTERS
+
+
+class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
+    """A registered model with the names that point at its versions."""
+
+    owner = serializers.CharField(source="owner.username", default=None, read_only=True)
+    aliases = serializers.SerializerMethodField()
+    tags = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RegisteredModel
+        fields = (
+            "name", "description", "task", "owner", "last_version", "aliases", "tags", "created_at", "updated_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    def get_aliases(self, model: RegisteredModel) -> dict[str, int]:
+        """Version numbers by alias."""
+        return {alias.name: alias.version.number for alias in model.aliases.all()}
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+    def get_tags(self, model: RegisteredModel) -> dict[str, str]:
+        """Values by key."""
+        return {tag.key: tag.value for tag in model.tags.all()}
+
+
+class ModelInputSerializer(serializers.Serializer[Any]):
+    """What a model is called and what it says of itself."""
+
+    name = serializers.CharField(max_length=MAX_NAME_CHARACTERS)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
+    task = serializers.CharField(required=False, allow_blank=True, max_length=50)
+
+
+class ModelChangeSerializer(serializers.Serializer[Any]):
+    """What a model says of itself; what is left out stays."""
+
+    description = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
+    task = serializers.CharField(required=False, allow_blank=True, max_length=50)
+
+
+class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RegisteredModel]):
+    """Registered models by name."""
+
+    queryset = RegisteredModel.objects.select_related("owner").prefetch_related("aliases__version", "tags")
+    serializer_class = ModelSerializer
+    lookup_field = "name"
+    lookup_value_regex = "[^/]+"
+    keyset = "name"
+
+    @extend_schema(request=ModelInputSerializer, responses={201: ModelSerializer})
+    def create(self, request: Request) -> Response:
+        """Register a model. A name that is taken is a conflict."""
+        wanted = ModelInputSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        model, is_new = services.register_model_once(actor=request.user, **wanted.validated_data)
+        if not is_new:
+            raise Conflict(f"there is a model {model.name} already")
+        return Response(self.get_serializer(model).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=ModelChangeSerializer, responses=ModelSerializer)
+    def partial_update(self, request: Request, name: str) -> Response:
+        """Change what a model says of itself."""
+        wanted = ModelChangeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        model = services.update_model(model=self.get_object(), actor=request.user, **wanted.validated_data)
+        return Response(self.get_serializer(self.get_queryset().get(pk=model.pk)).data)
