@@ -1,14 +1,36 @@
-"""The door's authentication: the one parser of credentials, with facts fresh from the database."""
+"""The REST door's authentication: the one parser of credentials, with facts fresh from the database."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.callers import Caller
+from accounts.credentials import FreshFacts, carried, identify
+from accounts.models import User
+from accounts.services.keys import touch_keys
+from common.context import origin
+
 
 class CredentialAuthentication(BaseAuthentication):
-    """Knows callers by API key or JWT."""
+    """Knows callers by API key or JWT; `request.user` is the person, `request.auth` the caller."""
 
-    def authenticate(self, request: Request) -> None:
-        """Give the user and the caller, None without a credential."""
-        return
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        """Give the user and the caller, None without a credential. Raises NotAuthenticated for one that is not good."""
+        headers = {
+            b"authorization": request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace"),
+            b"x-api-key": request.META.get("HTTP_X_API_KEY", "").encode("latin-1", "replace"),
+        }
+        if not carried(headers):
+            return None
+        caller = identify(headers, FreshFacts())
+        if caller.key_id:
+            origin.set(replace(origin.get(), credential=caller.label))
+            touch_keys([caller.key_id])
+        return User.objects.get(pk=caller.user_id), caller
+
+    def authenticate_header(self, request: Request) -> str:
+        """Give the challenge of a 401."""
+        return 'Bearer realm="flueman"'

@@ -14,6 +14,8 @@ class AuditPerson(models.Model):
     class Meta:
         verbose_name = _("audited person")
         verbose_name_plural = _("audited people")
+        default_permissions = ("view",)
+        permissions = [("erase_auditperson", _("Can erase the name of a person from the audit trail"))]
 
     def __str__(self) -> str:
         return self.label
@@ -66,6 +68,9 @@ class AuditHead(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     sequence = models.BigIntegerField(default=0)
     hash = models.CharField(max_length=64, default="0" * 64)
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return str(self.sequence)

@@ -1,0 +1,73 @@
+"""Somebody who calls, and what a process holds in memory to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody known, and what they may do with the credential that they carry."""
+
+    user_id: int
+    username: str
+    label: str
+    permissions: frozenset[str]
+    identity: str
+    key_id: str | None = None
+    scopes: frozenset[str] | None = None
+    allowed_models: frozenset[str] | None = None
+    session_id: str | None = None
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the caller holds a permission such as `inference.predict_deployment`."""
+        return permission in self.permissions
+
+    def may_call(self, deployment: str) -> bool:
+        """Tell whether the key is open to a deployment."""
+        return self.allowed_models is None or deployment in self.allowed_models
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key that is not revoked, of an active user."""
+
+    digest: bytes
+    expires_at: float
+    caller: Caller
+
+
+class Facts(Protocol):
+    """Where the parser looks things up."""
+
+    def key(self, prefix: str) -> KeyFacts | None:
+        """Give a live key, None if there is none of this prefix."""
+
+    def user(self, user_id: int) -> Caller | None:
+        """Give an active user as a caller, None if there is none."""
+
+    def has_ended(self, session_id: str) -> bool:
+        """Tell whether a session was ended while its access tokens may still live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """All callers, in memory: `accounts/directory.py` reads them anew when the stamp `accounts` rises."""
+
+    keys: Mapping[str, KeyFacts] = field(default_factory=dict)
+    users: Mapping[int, Caller] = field(default_factory=dict)
+    ended_sessions: frozenset[str] = frozenset()
+
+    def key(self, prefix: str) -> KeyFacts | None:
+        """Give a live key."""
+        return self.keys.get(prefix)
+
+    def user(self, user_id: int) -> Caller | None:
+        """Give an active user."""
+        return self.users.get(user_id)
+
+    def has_ended(self, session_id: str) -> bool:
+        """Tell whether a session has ended."""
+        return session_id in self.ended_sessions

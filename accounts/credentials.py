@@ -1,0 +1,91 @@
+"""Who calls: one parser for every way of carrying a key or token, over facts held in memory or read fresh.
+
+`identify` runs once for each prediction, so it asks no database and allocates little.
+"""
+
+from __future__ import annotations
+
+import binascii
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import replace
+from hmac import compare_digest
+
+from django.conf import settings
+
+from accounts.callers import Caller, Directory, Facts
+from accounts.directory import FreshFacts, load_directory
+from accounts.keys import MARK, digest, is_well_formed, prefix_of
+from accounts.tokens import read_access
+from common.errors import NotAuthenticated
+
+__all__ = ["Caller", "Directory", "FreshFacts", "carried", "identify", "load_directory"]
+
+_MAX_CREDENTIAL = 4096
+_PEPPER = settings.API_KEY_PEPPER.encode()
+_CHALLENGE = "an API key or token is needed (Authorization: Bearer …)"
+
+
+def identify(headers: Mapping[bytes, bytes], facts: Facts) -> Caller:
+    """Give the caller of a request, by its headers (names in lower case). Raises NotAuthenticated."""
+    text = carried(headers)
+    if not text:
+        raise NotAuthenticated(_CHALLENGE)
+    return _by_key(text, facts) if text.startswith(MARK) else _by_token(text, facts)
+
+
+def carried(headers: Mapping[bytes, bytes]) -> str:
+    """Give the key or token that the headers carry, empty if none. Raises NotAuthenticated for a way unknown to us."""
+    value = headers.get(b"authorization")
+    if not value:
+        return _text(headers.get(b"x-api-key", b"").strip())
+    scheme, _, rest = value.partition(b" ")
+    match scheme.lower():
+        case b"bearer" | b"api-key":
+            return _text(rest.strip())
+        case b"basic":
+            return _from_basic(rest)
+        case _:
+            raise NotAuthenticated(_CHALLENGE)
+
+
+def _text(value: bytes) -> str:
+    if len(value) > _MAX_CREDENTIAL or not value.isascii():
+        raise NotAuthenticated("this is no credential of ours")
+    return value.decode("ascii")
+
+
+def _from_basic(value: bytes) -> str:
+    """Give the password, or the name where a client sends the key as that (`curl -u KEY:`)."""
+    try:
+        name, _, password = b64decode(value.strip(), validate=True).partition(b":")
+    except binascii.Error:
+        raise NotAuthenticated("the Basic credential is not base64") from None
+    text = _text(password or name)
+    if not text.startswith(MARK):
+        raise NotAuthenticated("Basic carries an API key as its password; people log in at /api/v1/auth/token")
+    return text
+
+
+def _by_key(text: str, facts: Facts) -> Caller:
+    found = facts.key(prefix_of(text))
+    if found is None:
+        if not is_well_formed(text):
+            raise NotAuthenticated("the API key is mistyped: its checksum does not fit", code="malformed_key")
+        raise NotAuthenticated("the API key is not known, or no longer", code="unknown_key")
+    if not compare_digest(found.digest, digest(text, _PEPPER)):
+        raise NotAuthenticated("the API key is not known, or no longer", code="unknown_key")
+    if found.expires_at <= time.time():
+        raise NotAuthenticated("the API key has expired", code="expired_key")
+    return found.caller
+
+
+def _by_token(text: str, facts: Facts) -> Caller:
+    claims = read_access(text)
+    if claims.expires_at <= time.time():
+        raise NotAuthenticated("the token has expired", code="expired_token")
+    caller = facts.user(claims.user_id)
+    if caller is None or facts.has_ended(claims.session_id):
+        raise NotAuthenticated("the session has ended", code="ended_session")
+    return replace(caller, session_id=claims.session_id)
