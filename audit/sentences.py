@@ -23,7 +23,6 @@ ACTIONS: Words = {
     "accounts.password_changed": _("%(actor)s changed the password of %(target)s"),
     "accounts.roles_set": _("%(actor)s set the roles of %(target)s to %(after.roles)s"),
     "accounts.session_ended": _("%(actor)s ended the session %(target)s"),
-    "accounts.session_reused": _("A used refresh token of %(target)s came again; the session was ended"),
     "accounts.user_activated": _("%(actor)s activated the account of %(target)s"),
     "accounts.user_changed": _("%(actor)s changed the settings of %(target)s"),
     "accounts.user_created": _("%(actor)s made an account for %(target)s"),
@@ -49,14 +48,15 @@ ACTIONS: Words = {
     "registry.version_archived": _("%(actor)s archived %(target)s"),
     "registry.version_changed": _("%(actor)s changed the version %(target)s"),
     "registry.version_passed": _("%(target)s passed its check"),
-    "registry.version_recheck": _("%(actor)s had %(target)s checked again"),
-    "registry.version_refused": _("%(target)s did not pass its check"),
+    "registry.version_rechecked": _("%(actor)s had %(target)s checked again"),
     "registry.version_trusted": _("%(actor)s trusted %(target)s, which is a program"),
 }
 # The same where it was tried and not done.
 REFUSALS: Words = {
     "accounts.logged_in": _("Somebody tried to log in as %(target)s and failed"),
+    "accounts.session_refreshed": _("A used refresh token of %(actor)s came again; the session was ended"),
     "registry.version_added": _("%(actor)s sent a version of %(target)s that was refused"),
+    "registry.version_refused": _("%(target)s did not pass its check"),
 }
 
 

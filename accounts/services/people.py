@@ -27,7 +27,7 @@ SETTINGS = ("email", "first_name", "last_name", "language", "time_zone")
 def create_user(
     *, username: str, password: str | None = None, roles: Iterable[str] = (), actor: Actor, **details: str
 ) -> User:
-    """Make an account; without a password it can be used by API keys only. Raises Invalid (Django's ValidationError)."""
+    """Make an account; without a password only API keys can use it. Raises Invalid or Django's ValidationError."""
     wanted = _known(roles)
     user = User(username=unicodedata.normalize("NFKC", username), **_settings(details))
     if password is None:
