@@ -111,7 +111,7 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
     filter_backends: list[Any] = []
     pagination_class = None
     lookup_value_converter = "uuid"
-    permission_map = {"predictions": "inference.view_inferencerequest", "input": "inference.view_inferencerequest"}
+    permission_map = {"predictions": "inference.view_prediction", "input": "inference.view_inferencerequest"}
 
     def get_queryset(self) -> QuerySet[InferenceRequest]:
         """Narrow to what the credential may see."""
@@ -163,7 +163,6 @@ class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Predi
     serializer_class = PredictionSerializer
     filter_backends: list[Any] = []
     lookup_value_converter = "uuid"
-    permission_map = {"retrieve": "inference.view_inferencerequest"}
 
     def get_object(self) -> Prediction:
         """Give a prediction of a request that the credential may see. Raises NotFound."""

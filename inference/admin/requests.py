@@ -1,0 +1,195 @@
+"""Requests ("what happened to this call?") and Request ("why this answer?")."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiKey, User
+from common.admin import ReadOnlyAdmin
+from common.display import duration, percent, thousands
+from common.errors import Invalid
+from files.models import Blob
+from files.services import open_blob
+from inference import log
+from inference.admin.search import FIELDS, line, search_form, state_badge
+from inference.admin.values import name_of, show_input, show_output
+from inference.criteria import Criteria, read_criteria, read_uuid
+from inference.labels import label_names
+from inference.models import Deployment, InferenceRequest
+from inference.readable import Shown, read_inputs, read_output
+from registry.models import ModelVersion
+
+MAX_SHOWN_BYTES = 4 * 1024 * 1024
+PREDICTIONS_SHOWN = 50
+
+
+@admin.register(InferenceRequest)
+class RequestAdmin(ReadOnlyAdmin):
+    """The request log."""
+
+    detail_template = "admin/inference/request.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InferenceRequest]:
+        """Narrow to what this person may see."""
+        return InferenceRequest.objects.visible_to(request.user)  # type: ignore[arg-type]
+
+    def pages(self) -> list[Any]:
+        """Add the download of an input that is kept as a file."""
+        return [("<uuid:key>/input/", self.input_view, "input")]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the search and one page of what it found."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        params = {name: request.GET.get(name, "").strip() for name in FIELDS}
+        error, page, criteria = None, log.Page([]), Criteria()
+        try:
+            cursor = read_uuid(request.GET["cursor"], "cursor") if request.GET.get("cursor") else None
+            criteria = read_criteria(params)
+            page = log.search(criteria, visible=self.get_queryset(request), cursor=cursor)
+        except Invalid as invalid:
+            error = invalid
+        return self.page(
+            request,
+            "admin/inference/requests.html",
+            title=gettext("Requests"),
+            lines=[line(row) for row in page.rows],
+            page=page,
+            params=params,
+            error=error,
+            criteria=criteria,
+            **search_form(request, params, criteria, page),
+        )
+
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say what was answered, or why nothing was."""
+        who = {"name": f"{obj.deployment} v{obj.version}", "caller": obj.caller, "time": duration(obj.latency_ms)}
+        if obj.status >= 400:
+            return gettext("%(name)s gave %(caller)s no answer: %(why)s") % {**who, "why": obj.error or obj.error_code}
+        if obj.rows == 1 and (first := obj.predictions.filter(row=0).first()) and first.label:
+            said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
+            return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said
+        said = {**who, "rows": thousands(obj.rows)}
+        words = ngettext(
+            "%(name)s answered %(rows)s row in %(time)s", "%(name)s answered %(rows)s rows in %(time)s", obj.rows
+        )
+        return words % said
+
+    def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Lead to the same input on the try-it page."""
+        if not request.user.has_perm("inference.predict_deployment"):  # type: ignore[union-attr]
+            return []
+        deployment = Deployment.objects.filter(name=obj.deployment).first()
+        if deployment is None:
+            return []
+        url = reverse("admin:inference_deployment_try", args=[deployment.pk])
+        return [{"label": _("Try it again"), "url": f"{url}?{urlencode({'from': obj.pk})}", "primary": True}]
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give the input, the output, the time it took, and who asked."""
+        version = _version(obj)
+        signature = version.parsed_signature() if version else None
+        after = _after(request)
+        predictions = list(log.predictions_of(obj.pk, after=after, size=PREDICTIONS_SHOWN))
+        body, is_cut = _body(obj)
+        inputs = read_inputs(body, signature)
+        names = label_names(version)
+        return {
+            "inputs": [(shown, show_input(shown, first=after + 1)) for shown in inputs],
+            "raw": body if body and not inputs else "",
+            "is_cut": is_cut,
+            "outputs": [
+                (row, _text_of(inputs, row.row, obj.rows), show_output(read_output(row.output, signature), names))
+                for row in predictions
+            ],
+            "first_row": after + 2,
+            "next_after": predictions[-1].row if len(predictions) == PREDICTIONS_SHOWN else None,
+            "is_single": obj.rows <= 1,
+            "state": state_badge(obj.status),
+            "timeline": timeline(obj.queue_ms, obj.run_ms, obj.latency_ms),
+            "version_row": version if self._may(request, "registry.view_modelversion") else None,
+            "deployment_row": Deployment.objects.filter(name=obj.deployment).first(),
+            "caller_url": self._caller_url(request, obj),
+            "same_caller": _same_caller(obj),
+        }
+
+    def input_view(self, request: HttpRequest, key: Any) -> FileResponse:
+        """Give an input that is kept as a file. Raises Http404 if there is none."""
+        row = self.get_queryset(request).filter(pk=key).first() if self.has_view_permission(request) else None
+        blob = Blob.objects.filter(pk=row.input_blob).first() if row and row.input_blob else None
+        if blob is None:
+            raise Http404
+        return FileResponse(
+            open_blob(blob), as_attachment=True, filename=f"{key}.json", content_type="application/json"
+        )
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Give a request by its id in any usual spelling, `None` if there is none that this person may see."""
+        try:
+            return self.get_queryset(request).filter(pk=object_id).first()
+        except (ValueError, ValidationError):
+            return None
+
+    @staticmethod
+    def _may(request: HttpRequest, permission: str) -> bool:
+        return request.user.has_perm(permission)  # type: ignore[union-attr]
+
+    def _caller_url(self, request: HttpRequest, obj: InferenceRequest) -> str:
+        if obj.key_id and self._may(request, "accounts.view_apikey") and ApiKey.objects.filter(pk=obj.key_id).exists():
+            return reverse("admin:accounts_apikey_change", args=[obj.key_id])
+        if obj.user_id and self._may(request, "accounts.view_user") and User.objects.filter(pk=obj.user_id).exists():
+            return reverse("admin:accounts_user_change", args=[obj.user_id])
+        return ""
+
+
+def timeline(queue_ms: float | None, run_ms: float | None, total_ms: float) -> list[dict[str, Any]]:
+    """Give where the time went, in parts of the whole."""
+    queue, run = queue_ms or 0.0, run_ms or 0.0
+    rest = max(0.0, total_ms - queue - run)
+    whole = max(total_ms, queue + run) or 1.0
+    parts = (("wait", _("waiting"), queue), ("run", _("model"), run), ("rest", _("reading, checking, answering"), rest))
+    return [{"kind": kind, "label": label, "ms": ms, "width": ms / whole * 100} for kind, label, ms in parts]
+
+
+def _version(obj: InferenceRequest) -> ModelVersion | None:
+    if obj.version_id is None:
+        return None
+    return ModelVersion.objects.select_related("model").filter(pk=obj.version_id).first()
+
+
+def _after(request: HttpRequest) -> int:
+    given = request.GET.get("after", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1
+
+
+def _body(obj: InferenceRequest) -> tuple[str, bool]:
+    """Give the stored body, and whether it is too large to be shown."""
+    if not obj.input_blob:
+        return obj.input, False
+    blob = Blob.objects.filter(pk=obj.input_blob, size_bytes__lte=MAX_SHOWN_BYTES).first()
+    if blob is None:
+        return "", True
+    with open_blob(blob) as stream:
+        return stream.read().decode("utf-8", "replace"), False
+
+
+def _text_of(inputs: list[Shown], row: int, rows: int) -> str:
+    """Give the text that a row's answer belongs to, if the input is text."""
+    texts = next((shown.texts for shown in inputs if shown.texts is not None and len(shown.texts) == rows), None)
+    return texts[row] if texts and row < rows else ""
+
+
+def _same_caller(obj: InferenceRequest) -> str:
+    base = reverse("admin:inference_inferencerequest_changelist")
+    if obj.key_id:
+        return f"{base}?{urlencode({'q': obj.caller})}" if obj.caller.startswith("flm_") else ""
+    return f"{base}?{urlencode({'user': obj.caller})}" if obj.user_id else ""

@@ -1,0 +1,69 @@
+"""Inputs and outputs as pictures and words for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from common.display import percent, scalar, tree
+from common.plots import probabilities, tensor
+from inference.readable import Shown
+
+_TEXTS_SHOWN = 20
+_CONFIDENT = ("label", "score", "scores")
+
+
+def show_input(shown: Shown, first: int = 0, most: int = _TEXTS_SHOWN) -> SafeString:
+    """Give one input; of many texts those from `first` on."""
+    if shown.texts is not None:
+        return format_html_join(
+            "", '<p class="sv-text">{}</p>', ((text,) for text in shown.texts[first : first + most])
+        )
+    return _other(shown)
+
+
+def show_output(values: Sequence[Shown], names: Mapping[str, str]) -> SafeString:
+    """Give the output of one row: the label in large type with its probabilities, the rest by name."""
+    by_name = {shown.name: shown for shown in values}
+    parts = [_answer(by_name, names)] if "label" in by_name else []
+    is_told = _CONFIDENT if "label" in by_name else ()
+    parts += [
+        format_html('<div class="sv-value"><h4>{}</h4>{}</div>', shown.name, _other(shown))
+        for shown in values
+        if shown.name not in is_told
+    ]
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def name_of(label: str, names: Mapping[str, str]) -> str:
+    """Give what a label is called."""
+    return names.get(label, label)
+
+
+def _answer(values: Mapping[str, Shown], names: Mapping[str, str]) -> SafeString:
+    label = _first(values["label"].texts, "")
+    score = _first(values["score"].numbers, None) if "score" in values else None
+    scores = values["scores"].numbers if "scores" in values else None
+    pairs: list[tuple[Any, float]] = [(name_of(label, names), score)] if score is not None else []
+    if scores and len(scores) == len(names):
+        pairs = list(zip(names.values(), scores, strict=True))
+    bars = probabilities(pairs) if pairs else ""
+    sure = format_html(' <span class="sv-sure">{}</span>', percent(score)) if score is not None else ""
+    return format_html('<p class="sv-answer">{}{}</p>{}', name_of(label, names), sure, bars)
+
+
+def _first(values: Sequence[Any] | None, default: Any) -> Any:
+    return values[0] if values else default
+
+
+def _other(shown: Shown) -> SafeString:
+    if shown.texts is not None:
+        return format_html_join("", '<p class="sv-text">{}</p>', ((text,) for text in shown.texts[:_TEXTS_SHOWN]))
+    if shown.numbers is not None:
+        if not shown.shape:
+            return scalar(shown.numbers[0])
+        return tensor(shown.numbers, shown.shape, shown.datatype)
+    return tree(shown.raw)
