@@ -4,8 +4,19 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from common.api.errors import unknown_route
+from files.api import FileViewSet
+from inference.api.requests import PredictionViewSet, RequestViewSet
+from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
 router = SimpleRouter(trailing_slash=False)
+router.register("files", FileViewSet)
+router.register("models", ModelViewSet)
+router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
+router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
+router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
+router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
+router.register("requests", RequestViewSet)
+router.register("predictions", PredictionViewSet)
 
 urlpatterns = [
     path("", include(router.urls)),

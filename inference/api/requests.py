@@ -110,7 +110,7 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
     serializer_class = RequestDetailSerializer
     filter_backends: list[Any] = []
     pagination_class = None
-    lookup_value_converter = "uuid"
+    lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
     permission_map = {"predictions": "inference.view_prediction", "input": "inference.view_inferencerequest"}
 
     def get_queryset(self) -> QuerySet[InferenceRequest]:
@@ -162,7 +162,7 @@ class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Predi
     queryset = Prediction.objects.all()
     serializer_class = PredictionSerializer
     filter_backends: list[Any] = []
-    lookup_value_converter = "uuid"
+    lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
 
     def get_object(self) -> Prediction:
         """Give a prediction of a request that the credential may see. Raises NotFound."""
