@@ -70,11 +70,9 @@ def _from_basic(value: bytes) -> str:
 
 def _by_key(text: str, facts: Facts) -> Caller:
     found = facts.key(prefix_of(text))
-    if found is None:
+    if found is None or not compare_digest(found.digest, digest(text, _PEPPER)):
         if not is_well_formed(text):
             raise NotAuthenticated("the API key is mistyped: its checksum does not fit", code="malformed_key")
-        raise NotAuthenticated("the API key is not known, or no longer", code="unknown_key")
-    if not compare_digest(found.digest, digest(text, _PEPPER)):
         raise NotAuthenticated("the API key is not known, or no longer", code="unknown_key")
     if found.expires_at <= time.time():
         raise NotAuthenticated("the API key has expired", code="expired_key")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from common.errors import NotAuthenticated
 
 ALGORITHM = "ES256"
 ISSUER = AUDIENCE = "flueman"
+# Web machines' clocks may differ a little: a token must not be refused as issued in the future.
+CLOCK_SKEW = timedelta(seconds=5)
 REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti", "sid", "token_type"]
 
 
@@ -55,10 +58,15 @@ class SigningBackend:
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=AUDIENCE,
+                leeway=CLOCK_SKEW,
                 options={"require": REQUIRED, "verify_signature": verify},
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
             raise TokenBackendError(f"not a good token: {error}") from None
+
+    def get_leeway(self) -> timedelta:
+        """Give the tolerance for clocks that differ; simplejwt asks for it."""
+        return CLOCK_SKEW
 
 
 @cache

@@ -80,7 +80,7 @@ class _Parts(dict[str, Any]):
 
     def __init__(self, event: AuditEvent, names: Mapping[str, str]) -> None:
         super().__init__(
-            actor=_name(event.actor, names) or gettext("somebody unknown"),
+            actor=_name(event.actor, names) or gettext("the system"),
             target=_name(event.target_label, names) or event.target_id or "—",
         )
         for side in ("before", "after"):

@@ -3,12 +3,19 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, UserViewSet
+from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
 from files.api import FileViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
 router = SimpleRouter(trailing_slash=False)
+router.register("auth", AuthViewSet, basename="auth")
+router.register("users", UserViewSet)
+router.register("api-keys", ApiKeyViewSet)
+router.register("sessions", SessionViewSet)
+router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
@@ -19,6 +26,8 @@ router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
 
 urlpatterns = [
+    path("me", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
+    path("me/password", MeViewSet.as_view({"post": "password"}), name="me-password"),
     path("", include(router.urls)),
     re_path(r"", unknown_route),
 ]

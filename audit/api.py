@@ -1,0 +1,73 @@
+"""The audit trail for reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.viewsets import GenericViewSet
+
+from audit.models import AuditEvent, AuditPerson
+from audit.sentences import references_in, sentence
+from audit.services import names_of
+
+
+class EventOut(serializers.ModelSerializer[AuditEvent]):
+    """An event, with its sentence and the clear names of people who were not erased."""
+
+    sentence = serializers.SerializerMethodField()
+    actor_name = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEvent
+        fields = [*(field.name for field in AuditEvent._meta.fields), "sentence", "actor_name"]
+        read_only_fields = fields
+
+    def get_sentence(self, event: AuditEvent) -> str:
+        """Say what happened, in the language of the request."""
+        return sentence(event, self._names(event))
+
+    def get_actor_name(self, event: AuditEvent) -> str:
+        """Give the name of the person, or the part of the system, that acted."""
+        return self._names(event).get(event.actor, event.actor)
+
+    def _names(self, event: AuditEvent) -> dict[str, str]:
+        """Give the names of a whole page, asked for once."""
+        if "names" not in self.context:
+            page = self.parent.instance if self.parent else [event]
+            self.context["names"] = names_of(reference for each in page for reference in references_in(each))
+        return self.context["names"]  # type: ignore[no-any-return]
+
+
+class EventFilter(django_filters.FilterSet):
+    """By whom, what, to what, when."""
+
+    actor = django_filters.CharFilter(method="by_actor", help_text="user name or reference")
+    action = django_filters.CharFilter(lookup_expr="startswith")
+    since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+
+    class Meta:
+        model = AuditEvent
+        fields = ["target_type", "target_id", "outcome", "request_id"]
+
+    def by_actor(self, queryset: QuerySet[AuditEvent], _name: str, value: str) -> QuerySet[AuditEvent]:
+        """Keep events of a person by name, or of a reference or part of the system."""
+        people = AuditPerson.objects.filter(label=value, erased_at=None).values_list("reference", flat=True)
+        return queryset.filter(actor__in=[value, *people])
+
+
+class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEvent]):
+    """Events, newest first; nothing here can be changed."""
+
+    queryset = AuditEvent.objects.all()
+    serializer_class = EventOut
+    filterset_class = EventFilter
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Give the request alone: names are added by the serializer."""
+        return {"request": self.request, "view": self}
