@@ -1,5 +1,7 @@
 """Work that takes longer than a request. The row is the truth; django-q2 only rings the bell."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +15,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> "JobQuerySet":
         """Jobs that wait or run."""
         return self.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+
+    def running_on(self, cluster: str) -> "JobQuerySet":
+        """Jobs that the processes of one cluster, `host:pid of its guard:`, are working at."""
+        return self.filter(state=Job.State.RUNNING, worker__startswith=cluster)
+
+    def visible_to(self, user: Any) -> "JobQuerySet":
+        """All jobs for those who may cancel them, for others their own."""
+        return self if user.has_perm("jobs.cancel_job") else self.filter(created_by_id=user.pk)
 
 
 class Job(models.Model):
@@ -38,11 +48,23 @@ class Job(models.Model):
     error = models.TextField(_("error"), blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     max_attempts = models.PositiveSmallIntegerField(_("most attempts"), default=3)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(_("cancel asked for"), null=True, blank=True)
+    claim = models.UUIDField(null=True, blank=True, editable=False, help_text=_("the attempt that may write here"))
+    worker = models.CharField(_("worker"), max_length=100, blank=True, help_text=_("host:cluster:process"))
+    lease_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("end of the attempt, or of the wait for the bell"),
+    )
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        db_index=False,  # jobs_job_by_creator begins with it
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
@@ -58,12 +80,21 @@ class Job(models.Model):
         indexes = [
             # The reaper: unfinished jobs whose lease has run out.
             models.Index(fields=["state", "lease_until"], name="jobs_job_by_lease"),
+            # The jobs of one kind, newest first: the list's filter, and old runs of recurring kinds.
+            models.Index(fields=["kind", "id"], name="jobs_job_by_kind"),
+            # "My jobs", newest first.
+            models.Index(fields=["created_by", "id"], name="jobs_job_by_creator"),
             # "What was done for this thing", newest first.
             models.Index(fields=["target_type", "target_id", "id"], name="jobs_job_by_target"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target_label}".strip()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job has reached its final state."""
+        return self.state not in (self.State.QUEUED, self.State.RUNNING)
 
 
 class JobLog(models.Model):
@@ -77,6 +108,8 @@ class JobLog(models.Model):
 
     class Meta:
         verbose_name = _("job log line")
+        verbose_name_plural = _("job log lines")
+        default_permissions = ()
         ordering = ["id"]
 
     def __str__(self) -> str:

@@ -1,0 +1,148 @@
+"""The django-q2 cluster and its guard: what the guard cannot mend it ends, and the supervisor starts it anew."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections, transaction
+from django_q.cluster import Cluster
+from django_q.conf import Conf
+from django_q.models import Schedule
+
+from jobs import handlers, reaper
+from jobs.roster import BUSY, GONE, IDLE, Roster, is_alive
+from jobs.runner import worker_name
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+DRAIN_S = 7.0
+SILENCE_S = 25.0
+
+
+class Guard:
+    """The main process of the cluster."""
+
+    def __init__(self) -> None:
+        self._roster = Roster()
+        self._stop = threading.Event()
+        self._cluster = Cluster()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)  # django-q2's own handler waits for ever
+        self._quiet_since: float | None = None
+        self._is_scheduled = False
+
+    def run(self) -> int:
+        """Run until a signal comes or something breaks; give the exit code."""
+        connections.close_all()  # a forked connection would be closed by the child
+        patience_s = 0.0
+        try:
+            self._cluster.start()
+            trouble = self._watch()
+            patience_s = 0.0 if trouble else DRAIN_S
+        finally:
+            self._end(patience_s)  # otherwise Python would wait for the sentinel for ever
+        return 1 if trouble else 0
+
+    def _watch(self) -> str:
+        """Look once a second; give what broke, or an empty string after a signal."""
+        while not self._stop.wait(LOOK_EVERY_S):
+            if trouble := self._look():
+                logger.critical("the job cluster is ended to be started anew: %s", trouble)
+                return trouble
+        return ""
+
+    def _on_signal(self, _number: int, _frame: Any) -> None:
+        self._stop.set()
+
+    def _look(self) -> str:
+        """Do what is due; give what is wrong with the cluster, or an empty string."""
+        self._roster.read()
+        dead = self._roster.take_dead()
+        if not self._cluster.sentinel.is_alive():
+            return "its sentinel has died"
+        if any(word == IDLE for word in dead.values()):
+            return "a process that held a lock has died"
+        try:
+            close_old_connections()
+            return self._tend([pid for pid, word in dead.items() if word != GONE])
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the database does not answer the guard of the jobs: %s", error)
+            return ""
+
+    def _tend(self, dead: list[int]) -> str:
+        if not self._is_scheduled:
+            schedule()
+            self._is_scheduled = True
+        if dead:
+            reaper.expire(self._name(pid) for pid in dead)
+        reaper.reap()
+        for worker in reaper.stubborn(self._name()):
+            self._kill(int(worker.rpartition(":")[2]))
+        return "no worker answers the bell" if self._is_silent(reaper.is_work_waiting()) else ""
+
+    def _is_silent(self, is_work_waiting: bool) -> bool:
+        """Tell whether jobs have been waiting for long, a worker is free, and none has begun anything since."""
+        now, is_one_free = time.monotonic(), self._busy() < Conf.WORKERS
+        if not is_work_waiting or not is_one_free or self._quiet_since is None:
+            self._quiet_since = now
+        self._quiet_since = max(self._quiet_since, self._roster.last_begun)
+        return now - self._quiet_since > SILENCE_S
+
+    def _busy(self) -> int:
+        return sum(word == BUSY for word in self._roster.states.values())
+
+    def _name(self, pid: int | str = "") -> str:
+        return worker_name(pid, self._cluster.sentinel.pid)
+
+    def _kill(self, pid: int) -> None:
+        if self._roster.states.get(pid) == BUSY:
+            logger.warning("worker %s is killed: it does not heed the request to cancel its job", pid)
+            os.kill(pid, signal.SIGKILL)
+
+    def _end(self, patience_s: float) -> None:
+        """Let running jobs end for a while; then kill what is left and give its jobs back."""
+        sentinel = self._cluster.sentinel
+        self._cluster.stop_event.set()
+        sentinel.join(patience_s)
+        if sentinel.is_alive():
+            sentinel.kill()
+            sentinel.join()
+        self._roster.read()
+        for pid in self._roster.states:
+            _await_death(pid)
+        try:
+            close_old_connections()
+            count = reaper.give_back(self._name())
+            logger.info("the job cluster has ended, %s jobs were given back", count)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("running jobs could not be given back, their leases will run out: %s", error)
+
+
+def schedule() -> None:
+    """Write the schedule of each recurring kind; one that an operator has edited stays as it is."""
+    for one in handlers.recurring():
+        with transaction.atomic():
+            own = Schedule.objects.filter(name=one.kind).order_by("pk")
+            if own.exists():
+                Schedule.objects.filter(name=one.kind).exclude(pk=own[0].pk).delete()
+                continue
+            Schedule.objects.create(
+                name=one.kind,
+                func="jobs.tasks.recur",
+                args=f"{one.kind!r},",
+                schedule_type=Schedule.MINUTES,
+                minutes=one.every_minutes,
+            )
+
+
+def _await_death(pid: int) -> None:
+    """Wait for a process that is being killed with its parent."""
+    deadline = time.monotonic() + 2
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -1,0 +1,1 @@
+"""An app whose jobs do what the tests need: count, sleep, fail, die."""

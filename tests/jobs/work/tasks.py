@@ -1,0 +1,68 @@
+"""Handlers of the tests."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from common.errors import Invalid, Unavailable
+from jobs.handlers import handler
+from jobs.runner import JobRun
+
+
+def note(run: JobRun, word: str) -> None:
+    """Append a line to the file named in the payload."""
+    with open(run.payload["file"], "a") as file:
+        file.write(f"{word} {os.getpid()}\n")
+
+
+@handler("work.count", label="Count")
+def count(run: JobRun) -> None:
+    """Report ten steps over the seconds asked for, and leave one effect."""
+    note(run, "begin")
+    for step in range(10):
+        run.report(step * 10, f"step {step}")
+        time.sleep(run.payload.get("seconds", 0) / 10)
+    if not Path(run.payload["file"] + ".done").exists():
+        Path(run.payload["file"] + ".done").touch()
+        note(run, "effect")
+    run.result({"counted": 10})
+
+
+@handler("work.refuse")
+def refuse(run: JobRun) -> None:
+    """Fail as a service does."""
+    raise Invalid("the file is no model", fields={"file": "is empty"})
+
+
+@handler("work.crash")
+def crash(run: JobRun) -> None:
+    """Fail as a mistake in the code does."""
+    raise ZeroDivisionError("by nought")
+
+
+@handler("work.lack")
+def lack(run: JobRun) -> None:
+    """Fail as long as the file is missing."""
+    note(run, "begin")
+    if not Path(run.payload["file"] + ".ready").exists():
+        raise Unavailable("the model host does not answer")
+
+
+@handler("work.poison")
+def poison(run: JobRun) -> None:
+    """Kill the process that works at it."""
+    note(run, "begin")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@handler("work.deaf")
+def deaf(run: JobRun) -> None:
+    """Work for an hour and ask nobody."""
+    note(run, "begin")
+    time.sleep(3600)
+
+
+@handler("work.recur", every_minutes=1)
+def recur(run: JobRun) -> None:
+    """Come back each minute."""
