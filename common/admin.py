@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import StackedInline as ThemedStackedInline
 from unfold.admin import TabularInline as ThemedTabularInline
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminPasswordInput as PasswordInput
+from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
 from unfold.widgets import UnfoldAdminSelectWidget as Select
 from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 from unfold.widgets import UnfoldBooleanWidget as Checkbox
 
+from common.choices import CheckboxSelectMultiple
 from common.confirm import Consequence, ReasonForm, RefusedMixin, Verb, confirm_action
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
@@ -35,6 +35,7 @@ __all__ = [
     "Consequence",
     "KeysetPaginator",
     "ModelAdmin",
+    "Onlooker",
     "PasswordInput",
     "ReadOnlyAdmin",
     "ReasonForm",
@@ -61,24 +62,6 @@ class EnrichedChangeList(ChangeList):
 
 class KeysetChangeList(KeysetChangeListMixin, ChangeList):
     """The same, paged by key."""
-
-
-class CheckboxSelectMultiple(forms.CheckboxSelectMultiple):
-    """Choices as a column of boxes, each with its explanation under it."""
-
-    def __init__(self, *args: Any, notes: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.notes = notes or {}
-
-    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Give one box with its note."""
-        option = super().create_option(name, value, *args, **kwargs)
-        option["attrs"]["class"] = " ".join(widgets.CHECKBOX_CLASSES)
-        return option | {"note": self.notes.get(str(value), "")}
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """Draw with the site's templates, which the renderer of forms does not know."""
-        return render_to_string("admin/parts/choices.html", self.get_context(name, value, attrs))
 
 
 class ModelAdmin(ThemedModelAdmin):
@@ -190,7 +173,7 @@ class ModelAdmin(ThemedModelAdmin):
             return self.page(request, self.detail_template, title=str(row), **context, **self.detail(request, row))
         try:
             return super().changeform_view(request, object_id, form_url, context)
-        except FluemanError as error:
+        except (FluemanError, ValidationError) as error:
             request.service_error = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, context)
 
@@ -237,6 +220,22 @@ class StackedInline(ThemedStackedInline):
     """Rows below a row, one under the other."""
 
     extra = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """The person of an admin request, as `visible_to` of the querysets wants one."""
+
+    user: Any
+
+    @property
+    def user_id(self) -> int:
+        """Give the person's id."""
+        return self.user.pk
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the person holds a permission."""
+        return self.user.has_perm(permission)
 
 
 def require(request: HttpRequest, permission: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
@@ -42,8 +43,8 @@ class ReasonForm(forms.Form):
 class Verb:
     """Something that may be done to a row from its page.
 
-    `run(obj=, actor=, reason=, **fields of the form)` calls one service and gives the sentence to show, or "".
-    `consequence(obj)` says what will change; `form(obj)` makes the form's class where more than a reason is asked.
+    `run(obj=, actor=, **fields of the form)` calls one service and gives the sentence to show, or "".
+    `consequence(obj)` says what will change; `form(obj)` gives the form's class where it is not just a reason.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Verb:
     run: Callable[..., Any]
     title: Callable[[Any], Any] | None = None
     consequence: Callable[[Any], Consequence] = field(default=lambda _obj: Consequence())
-    form: Callable[[Any], type[ReasonForm]] = field(default=lambda _obj: ReasonForm)
+    form: Callable[[Any], type[forms.Form]] = field(default=lambda _obj: ReasonForm)
     is_offered: Callable[[Any], bool] = field(default=lambda _obj: True)
     is_destructive: bool = False
     is_primary: bool = False
@@ -76,8 +77,8 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
         fields = {name: value for name, value in form.cleaned_data.items() if name != "typed_name"}
         try:
             told = verb.run(obj=obj, actor=request.user, **fields)
-        except FluemanError as error:
-            form.add_error(None, error.message)
+        except (FluemanError, ValidationError) as error:
+            show_refusal(form, error)
         else:
             messages.success(request, told or gettext("Done: %(what)s") % {"what": verb.label})
             return HttpResponseRedirect(back)
@@ -94,7 +95,7 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
     )
 
 
-def _make_form(model_admin: Any, form_class: type[ReasonForm], consequence: Consequence, data: Any) -> forms.Form:
+def _make_form(model_admin: Any, form_class: type[forms.Form], consequence: Consequence, data: Any) -> forms.Form:
     form = form_class(data)
     if name := consequence.typed_name:
         label = gettext("Type “%(name)s” to confirm") % {"name": name}
@@ -108,13 +109,23 @@ _TYPED_WRONG = {"invalid": _("That is not the name.")}
 class RefusedMixin:
     """Shows in the form what a service refused."""
 
-    service_error: FluemanError
+    service_error: FluemanError | ValidationError
 
     def clean(self) -> dict[str, Any]:
+        """Add what was refused to what is wrong with the form itself."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data  # type: ignore[misc,attr-defined]
-        known = {name: text for name, text in self.service_error.fields.items() if name in self.fields}  # type: ignore[attr-defined]
-        for name, text in known.items():
-            self.add_error(name, text)  # type: ignore[attr-defined]
-        if not known:
-            self.add_error(None, self.service_error.message)  # type: ignore[attr-defined]
+        show_refusal(self, self.service_error)  # type: ignore[arg-type]
         return cleaned
+
+
+def show_refusal(form: forms.BaseForm, error: FluemanError | ValidationError) -> None:
+    """Put what a service refused beside the fields that it speaks of, the rest over the form."""
+    if isinstance(error, ValidationError):
+        told = error.message_dict if hasattr(error, "error_dict") else {}
+    else:
+        told = {name: [text] for name, text in error.fields.items()}
+    known = {name: texts for name, texts in told.items() if name in form.fields}
+    for name, texts in known.items():
+        form.add_error(name, texts)
+    if not known:
+        form.add_error(None, error.messages if isinstance(error, ValidationError) else error.message)

@@ -37,14 +37,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def language_url(_request: HttpRequest) -> str:
     """Give where the language switch posts to."""
-    return reverse("set_language")
+    return reverse("admin:accounts_user_language")
 
 
 def account_links(_request: HttpRequest) -> list[dict[str, Any]]:
     """Give the links of the person's own menu."""
-    return [
-        {"title": _("Change password"), "link": reverse("admin:password_change")},
-    ]
+    return [{"title": _("My settings and password"), "link": reverse("admin:accounts_user_me")}]
 
 
 def icon(_request: HttpRequest) -> str:

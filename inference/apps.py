@@ -3,10 +3,16 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from accounts.callables import register_source
+
 
 class InferenceConfig(AppConfig):
-    """Names the app."""
+    """Names the app and fills the hooks of the apps below."""
 
     name = "inference"
     verbose_name = _("Serve")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell the apps below what they cannot ask for."""
+        register_source(lambda: self.get_model("Deployment").objects.values_list("name", flat=True))

@@ -1,0 +1,253 @@
+"""Who works here, and what may they do?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts import services
+from accounts.admin.forms import OwnPasswordForm, PasswordForm, SettingsForm, UserForm
+from accounts.models import ApiKey, Session, User
+from accounts.roles import ROLES
+from common.admin import (
+    Consequence,
+    ModelAdmin,
+    Verb,
+    require,
+)
+from common.confirm import show_refusal
+from common.display import ago, badge
+from common.errors import FluemanError
+
+
+def _deactivate(*, obj: User, actor: Any, reason: str) -> str:
+    services.deactivate_user(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s can no longer log in, and their keys and sessions have stopped.") % {"user": obj}
+
+
+def _activate(*, obj: User, actor: Any, reason: str) -> str:
+    services.activate_user(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s can log in again.") % {"user": obj}
+
+
+def _set_password(*, obj: User, actor: Any, password: str) -> str:
+    services.change_password(user=obj, password=password, actor=actor)
+    return gettext("%(user)s has a new password.") % {"user": obj}
+
+
+def _what_stops(user: User) -> Consequence:
+    keys = ApiKey.objects.live().filter(user=user).count()
+    sessions = Session.objects.open().filter(user=user).count()
+    return Consequence(
+        _("The account stays, with all it did; it can be activated again."),
+        [
+            (_("Log-in"), _("possible"), _("refused")),
+            (_("API keys that work"), keys, 0),
+            (_("Open sessions"), sessions, 0),
+        ],
+    )
+
+
+@admin.register(User)
+class UserAdmin(ModelAdmin):
+    """People and their roles."""
+
+    question = _("Who works here, and what may they do?")
+    form = UserForm
+    list_display = ("username", "full_name", "roles", "state", "keys", "seen")
+    search_fields = ("username", "first_name", "last_name", "email")
+    search_help_text = _("name or e-mail")
+    list_filter = ("is_active", "groups")
+    ordering = ("username",)
+    verbs = (
+        Verb(
+            name="password",
+            label=_("Set password"),
+            permission="accounts.change_user",
+            run=_set_password,
+            form=lambda _user: PasswordForm,
+        ),
+        Verb(
+            name="deactivate",
+            label=_("Deactivate"),
+            permission="accounts.change_user",
+            run=_deactivate,
+            consequence=_what_stops,
+            is_offered=lambda user: user.is_active,
+            is_destructive=True,
+        ),
+        Verb(
+            name="activate",
+            label=_("Activate"),
+            permission="accounts.change_user",
+            run=_activate,
+            is_offered=lambda user: not user.is_active,
+            is_primary=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Read the roles with the people."""
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def enrich(self, rows: list[Any]) -> None:
+        """Count the working keys of all people on the page at once."""
+        live = ApiKey.objects.live().filter(user__in=rows).order_by()
+        counts = dict(live.values_list("user").annotate(Count("pk")))
+        for user in rows:
+            user.live_keys = counts.get(user.pk, 0)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> list[Any]:
+        """Ask for a password when the account is made; later it has its own page."""
+        password = () if obj else ("password",)
+        return [
+            (None, {"fields": ("username", ("first_name", "last_name"), "email", *password)}),
+            (_("What they may do"), {"fields": ("roles",)}),
+            (_("How they see it"), {"fields": (("language", "time_zone"),)}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Keep the user name: logs and keys speak of it."""
+        return ("username",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People are deactivated: what they did keeps their name."""
+        return False
+
+    def pages(self) -> list[Any]:
+        """Add a person's own settings and the language switch."""
+        return [("me/", self.me_view, "me"), ("language/", self.language_view, "language")]
+
+    def headline(self, request: HttpRequest, obj: User) -> str:
+        """Say who it is and what they are here."""
+        roles = ", ".join(str(ROLES[group.name].label) for group in obj.groups.all() if group.name in ROLES)
+        if not obj.is_active:
+            return gettext("%(user)s is deactivated") % {"user": obj}
+        return gettext("%(user)s: %(roles)s") % {"user": obj, "roles": roles or gettext("no role")}
+
+    def detail_links(self, request: HttpRequest, obj: User) -> list[dict[str, Any]]:
+        """Lead to the person's keys, sessions and deeds."""
+        links = []
+        if request.user.has_perm("accounts.manage_any_apikey"):  # type: ignore[union-attr]
+            links.append({"label": _("API keys"), "url": f"{_list('apikey')}?user__id__exact={obj.pk}"})
+        if request.user.has_perm("accounts.manage_any_session"):  # type: ignore[union-attr]
+            links.append({"label": _("Sessions"), "url": f"{_list('session')}?user__id__exact={obj.pk}"})
+        return links
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Make or change the account through its services."""
+        cleaned = form.cleaned_data
+        fields = {name: cleaned[name] for name in ("first_name", "last_name", "email", "language", "time_zone")}
+        if not change:
+            made = services.create_user(
+                username=cleaned["username"],
+                password=cleaned["password"] or None,
+                roles=cleaned["roles"],
+                actor=request.user,
+                **fields,
+            )
+            obj.__dict__.update(made.__dict__)
+            return
+        if changed := {name: value for name, value in fields.items() if name in form.changed_data}:
+            services.change_settings(user=obj, actor=request.user, **changed)
+        if "roles" in form.changed_data:
+            services.set_roles(user=obj, roles=cleaned["roles"], actor=request.user)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Write nothing: the service has written the audit event."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Write nothing: the service has written the audit event."""
+
+    def language_view(self, request: HttpRequest) -> HttpResponseRedirect:
+        """Keep the language that a person has chosen, in their account and for the log-in page."""
+        language = request.POST.get("language", "")
+        back = request.POST.get("next") or request.headers.get("Referer") or reverse("admin:index")
+        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+            back = reverse("admin:index")
+        response = HttpResponseRedirect(back)
+        if request.method == "POST" and language in dict(settings.LANGUAGES):
+            person = User.objects.get(pk=request.user.pk)
+            services.change_settings(user=person, actor=person, language=language)
+            response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, samesite="Lax")
+        return response
+
+    def me_view(self, request: HttpRequest) -> Any:
+        """Let a person choose their language, time zone and password."""
+        require(request, "accounts.change_self")
+        which = request.POST.get("form", "")
+        own = SettingsForm(request.POST if which == "settings" else None, instance=request.user)
+        password = OwnPasswordForm(request.POST if which == "password" else None)
+        if (own.is_bound and self._save_settings(request, own)) or (
+            password.is_bound and self._save_password(request, password)
+        ):
+            return HttpResponseRedirect(request.path)
+        context = {"form": self.dress(own), "password_form": self.dress(password)}
+        return self.page(request, "admin/accounts/user/me.html", title=_("My settings"), **context)
+
+    def _save_settings(self, request: HttpRequest, form: SettingsForm) -> bool:
+        if not form.is_valid():
+            return False
+        person = User.objects.get(pk=request.user.pk)
+        services.change_settings(user=person, actor=person, **form.cleaned_data)
+        self.message_user(request, gettext("Your settings have been saved."))
+        return True
+
+    def _save_password(self, request: HttpRequest, form: OwnPasswordForm) -> bool:
+        if not form.is_valid():
+            return False
+        person = User.objects.get(pk=request.user.pk)
+        try:
+            services.change_password(user=person, actor=person, **form.cleaned_data)
+        except (FluemanError, ValidationError) as error:
+            show_refusal(form, error)
+            return False
+        update_session_auth_hash(request, person)
+        self.message_user(request, gettext("Your password has been changed; your sessions by token have ended."))
+        return True
+
+    @admin.display(description=_("name"))
+    def full_name(self, obj: User) -> str:
+        """Give the name that people use."""
+        return obj.get_full_name()
+
+    @admin.display(description=_("roles"))
+    def roles(self, obj: User) -> SafeString:
+        """Give the roles as words."""
+        words = ((ROLES[group.name].label if group.name in ROLES else group.name,) for group in obj.groups.all())
+        shown = format_html_join(" ", '<span class="fm-chip">{}</span>', words)
+        owner = (
+            format_html('<span class="fm-chip">{}</span>', _("owner of the installation")) if obj.is_superuser else ""
+        )
+        return format_html("{} {}", shown, owner)
+
+    @admin.display(description=_("state"))
+    def state(self, obj: User) -> SafeString:
+        """Tell an active account from a deactivated one."""
+        return badge("active", _("active")) if obj.is_active else badge("inactive", _("deactivated"))
+
+    @admin.display(description=_("working keys"))
+    def keys(self, obj: Any) -> int:
+        """Count the keys that work."""
+        return obj.live_keys
+
+    @admin.display(description=_("last log-in"))
+    def seen(self, obj: User) -> str:
+        """Say how long ago they logged in."""
+        return ago(obj.last_login) if obj.last_login else gettext("never")
+
+
+def _list(model: str) -> str:
+    return reverse(f"admin:accounts_{model}_changelist")
