@@ -1,6 +1,7 @@
 """The flueman app: commands and checks that concern all apps."""
 
 from django.apps import AppConfig
+from django.db.models.signals import pre_migrate
 
 
 class FluemanConfig(AppConfig):
@@ -9,5 +10,7 @@ class FluemanConfig(AppConfig):
     name = "flueman"
 
     def ready(self) -> None:
-        """Import what registers itself."""
-        from flueman import checks  # noqa: F401, PLC0415 - needs the settings
+        """Import what registers itself; the one thing to do before tables are made."""
+        from flueman import checks, collation  # noqa: F401, PLC0415 - need the settings
+
+        pre_migrate.connect(collation.make_exact, sender=self, dispatch_uid="flueman.collation")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import TransactionTestCase
 
 from audit import triggers
@@ -12,17 +11,13 @@ from audit import triggers
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_triggers() -> Iterator[None]:
-    """Let the emptying of tables after a transactional test pass the triggers that guard the audit chain.
-
-    Roles and other rows that `migrate` makes are made anew, as they are in a real database.
-    """
+    """Let the emptying of tables after a transactional test pass the triggers that guard the audit chain."""
     patch = pytest.MonkeyPatch()
     teardown = TransactionTestCase._fixture_teardown
 
     def lifted_teardown(case: Any) -> None:
         with triggers.lifted():
             teardown(case)
-        call_command("migrate", verbosity=0, run_syncdb=False, interactive=False)
 
     patch.setattr(TransactionTestCase, "_fixture_teardown", lifted_teardown)
     yield

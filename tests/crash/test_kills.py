@@ -1,0 +1,229 @@
+"""Kills under load: what was acknowledged is in the database, once, with the same output (I1 to I3, I7, I8).
+
+`FLUEMAN_KILLS=10` repeats each kill ten times; the suite does it once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.crash.load import Load, Told
+from tests.house.installation import ROOT, Installation, wait_until
+from tests.mariadb import MariaDB, mariadb_problem
+from tests.runner.making import make_folder
+
+KILLS = int(os.environ.get("FLUEMAN_KILLS", "1"))
+BETWEEN_S = 2.0
+READY_AGAIN_S = 30.0
+
+
+class Served:
+    """An installation with a small network deployed as `small`, on SQLite or on a MariaDB server of its own."""
+
+    def __init__(self, folder: Path, database: MariaDB | None) -> None:
+        self.folder, self.database = folder, database
+        self.url = database.make_database("flueman") if database else ""
+        self.site = Installation(folder / "home")
+        self.site.start(**self.environment())
+        self.site.wait_ready()
+        self.manage("create_user", "app", "--role", "client")
+        made = self.manage("create_api_key", "load", "--user", "app", "--scopes", "predict")
+        self.api_key = made.splitlines()[-1]
+        model = make_folder(folder / "model")
+        self.manage("import_model", str(model), "--name", "small", "--deploy")
+        assert wait_until(lambda: self.is_served(), 30), "the model is not served"
+
+    def environment(self) -> dict[str, str]:
+        """Give what differs from an installation on SQLite."""
+        return {"DATABASE_URL": self.url} if self.url else {}
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of the installation and give what it printed."""
+        environment = {**self.site.environment(), **self.environment(), "DJANGO_SETTINGS_MODULE": "flueman.settings"}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def is_served(self) -> bool:
+        """Whether a call is answered."""
+        load = Load(self.site.port, self.api_key, model="small", width=4, clients=0)
+        try:
+            import http.client
+
+            connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=5)
+            return load._call(connection, "load-1", load._body(1)) == 200
+        except OSError:
+            return False
+
+    def rows(self) -> dict[str, tuple[int, list[str]]]:
+        """Give status and outputs by request id (hex), read from the database itself."""
+        sql = "SELECT r.id, r.status, p.output FROM requests r LEFT JOIN predictions p ON p.request_id = r.id"
+        found: dict[str, tuple[int, list[str]]] = {}
+        for key, status, output in self._query(sql):
+            outputs = found.setdefault(UUID(str(key)).hex, (status, []))[1]
+            if output is not None:
+                outputs.append(output)
+        return found
+
+    def client_ids(self) -> list[str]:
+        """Give the callers' own ids of all answered requests, one for each row."""
+        return [row[0] for row in self._query("SELECT client_request_id FROM requests WHERE status = 200")]
+
+    def _query(self, sql: str) -> list[Any]:
+        if self.database:
+            import MySQLdb
+
+            connection = MySQLdb.connect(unix_socket=str(self.database.socket), user="root", database="flueman")
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            rows = list(cursor.fetchall())
+            connection.close()
+            return rows
+        with sqlite3.connect(self.site.home / "flueman.sqlite3", timeout=20) as connection:
+            return connection.execute(sql).fetchall()
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        self.site.end()
+        if self.database:
+            self.database.kill()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """Give an installation for all kills of this module. MariaDB runs durable here, as in production."""
+    wanted = os.environ.get("FLUEMAN_TEST_DATABASE", "sqlite")
+    if request.param != wanted or (wanted == "mariadb" and mariadb_problem()):
+        pytest.skip(f"belongs to the run on {request.param}")
+    folder = Path(tempfile.mkdtemp(prefix="flm-"))
+    database = None
+    if request.param == "mariadb":
+        database = MariaDB(folder / "db", is_durable=True) if (folder / "db").mkdir() is None else None
+        assert database
+        database.start()
+    try:
+        site = Served(folder, database)
+    except BaseException:
+        Installation.end(site.site) if "site" in locals() else None
+        if database:
+            database.kill()
+        raise
+    yield site
+    site.end()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def web_worker(served: Served) -> int:
+    """Give the pid of a web worker, once there is one."""
+    children: list[int] = []
+    assert wait_until(lambda: bool(children.extend(served.site.children(served.site.parts()["web"])) or children), 10)
+    return children[0]
+
+
+def model_child(served: Served) -> int:
+    """Give the pid of the model's process, once there is one."""
+    children: list[int] = []
+    assert wait_until(
+        lambda: bool(children.extend(served.site.children(served.site.parts()["models"])) or children), 20
+    )
+    return children[0]
+
+
+def kill(served: Served, what: str) -> None:
+    """Kill one thing with SIGKILL; what the supervisor does not start again is started here."""
+    site = served.site
+    if what == "web worker":
+        site.kill(web_worker(served))
+    elif what == "model host":
+        site.kill(site.parts()["models"])
+    elif what == "model child":
+        site.kill(model_child(served))
+    elif what == "worker":
+        site.kill(site.parts()["worker"])
+    elif what == "database":
+        assert served.database
+        served.database.kill()
+        time.sleep(0.5)
+        served.database.start()
+    else:
+        for pid in site.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if served.database:
+            served.database.kill()
+            served.database.start()
+        site.start(**served.environment())
+
+
+@pytest.mark.parametrize("what", ["web worker", "model host", "model child", "worker", "database", "everything"])
+def test_acknowledged_when_killed_under_load_then_kept_once(served: Served, what: str) -> None:
+    if what == "database" and not served.database:
+        what = "worker"  # SQLite has no process of its own
+    load = Load(served.site.port, served.api_key, model="small", width=4)
+    load.start()
+    slowest = 0.0
+    for _ in range(KILLS):
+        time.sleep(BETWEEN_S)
+        kill(served, what)
+        killed_at = time.monotonic()
+        time.sleep(0.2)
+        assert wait_until(served.is_served, READY_AGAIN_S), f"not served again after the kill of {what}"
+        slowest = max(slowest, time.monotonic() - killed_at)
+    time.sleep(BETWEEN_S)
+    told = load.stop()
+    report(what, told, slowest)
+    check(served, told)
+
+
+def check(served: Served, told: Told) -> None:
+    """Compare what clients were told with what the database holds."""
+    rows = served.rows()
+    assert told.answers
+    lost = [key for key in told.answers if key not in rows]
+    assert not lost, f"{len(lost)} acknowledged answers have no row"
+    for key, answer in told.answers.items():
+        status, outputs = rows[key]
+        assert status == 200
+        assert len(outputs) == 1
+        assert json.loads(outputs[0])["y"] == pytest.approx(answer, rel=1e-6)
+    counts: dict[str, int] = {}
+    for client_id in served.client_ids():
+        counts[client_id] = counts.get(client_id, 0) + 1
+    doubled = [key for key in told.keys if counts.get(key, 0) != 1]
+    assert not doubled, f"{len(doubled)} idempotency keys have not exactly one row: {doubled[:5]}"
+    assert not told.unanswered
+    assert not told.untyped, told.untyped[:3]
+    assert set(told.statuses) <= {200, 409, 429, 503, 504, 507}
+
+
+def report(what: str, told: Told, slowest_s: float) -> None:
+    """Print the figures of one kind of kill."""
+    answered = sum(told.statuses.values())
+    print(
+        f"\n{KILLS} x kill -9 {what}: {len(told.answers)} acknowledged, {len(told.keys)} with a key, "
+        f"{told.retried} calls repeated, {answered} answers {dict(sorted(told.statuses.items()))}, "
+        f"served again after at most {slowest_s:.1f} s"
+    )
