@@ -23,4 +23,7 @@ def told_as_command_errors() -> Iterator[None]:
         wrong = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
         raise CommandError(f"{error.message} {wrong}".strip()) from error
     except ValidationError as error:
-        raise CommandError(" ".join(error.messages)) from error
+        fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+        raise CommandError(
+            "; ".join(f"{name}: {' '.join(said)}".lstrip(": ") for name, said in fields.items())
+        ) from error
