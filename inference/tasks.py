@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from files.models import Blob
+from inference import rollup
 from inference.host import client
 from jobs.handlers import handler
 from jobs.runner import JobRun
@@ -40,6 +41,12 @@ def check_version(run: JobRun) -> None:
         )
     else:
         services.refuse(version=version, reason=_reason(report), report=report)
+
+
+@handler("inference.roll_up", label=_("Counting requests"), every_minutes=1)
+def roll_up(run: JobRun) -> None:
+    """Count the requests of the last minutes for the dashboards."""
+    run.result({"minutes": rollup.roll_up()})
 
 
 def _show(run: JobRun, step: Mapping[str, Any]) -> None:
