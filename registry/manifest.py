@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from common.errors import Invalid
-from registry.architectures import read_arguments
+from registry.architectures import NAMES, read_arguments
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.signature import Signature, infer_shape, parse_signature, read_numbers, read_texts
 
@@ -32,7 +32,7 @@ _KEYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Manifest:
     """A manifest that fits its folder; `raw` is the object as it was written."""
 
@@ -110,11 +110,11 @@ def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
         _refuse(str(key)[:100], f"is not known; a manifest has {', '.join(sorted(_KEYS))}")
     model_format, task = _word(value, "format", FORMATS), _word(value, "task", TASKS)
     signature = parse_signature(value.get("signature"))
-    architecture = value.get("architecture")
-    if model_format in WEIGHTS:
-        arguments = read_arguments(architecture, value.get("arguments", {}))
+    architecture = str(value.get("architecture")) if model_format in WEIGHTS else None
+    if architecture:
+        arguments = read_arguments(_word(value, "architecture", NAMES), value.get("arguments", {}))
     else:
-        architecture, arguments = None, {}
+        arguments = {}
     return Manifest(
         format=model_format,
         architecture=architecture,

@@ -1,10 +1,17 @@
-"""Where versions serve: the apps above say it through this hook, as the registry cannot ask them."""
+"""Where versions serve and what to do with them next: the apps above say it through these hooks.
+
+The registry cannot ask them; they fill the hooks in `AppConfig.ready`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from registry.models import ModelVersion, ModelVersionQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +23,41 @@ class Usage:
     is_live: bool = True
 
 
-Finder = Callable[[Collection[UUID]], Mapping[UUID, list[Usage]]]
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A page of another app that goes on with a ready version, for those with the permission."""
+
+    label: Any
+    permission: str
+    url: Callable[[ModelVersion], str]
+
+
+Finder = Callable[["ModelVersionQuerySet"], Mapping[UUID, list[Usage]]]
 _finders: list[Finder] = []
+_next_steps: list[NextStep] = []
 
 
 def register_finder(finder: Finder) -> None:
-    """Add one who knows of uses; called from `AppConfig.ready`. It is asked for many versions at once."""
+    """Add one who knows of uses; it is asked for many versions at once and answers in one query."""
     if finder not in _finders:
         _finders.append(finder)
 
 
-def find_usages(version_ids: Collection[UUID]) -> dict[UUID, list[Usage]]:
-    """Give the uses of each of some versions."""
-    found: dict[UUID, list[Usage]] = {version_id: [] for version_id in version_ids}
+def register_next_step(step: NextStep) -> None:
+    """Add a page that goes on with a ready version."""
+    if step not in _next_steps:
+        _next_steps.append(step)
+
+
+def find_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
+    """Give the uses of those of some versions that have any."""
+    found: dict[UUID, list[Usage]] = {}
     for finder in _finders:
-        for version_id, usages in finder(version_ids).items():
-            found[version_id].extend(usages)
+        for version_id, usages in finder(versions).items():
+            found.setdefault(version_id, []).extend(usages)
     return found
+
+
+def next_steps() -> list[NextStep]:
+    """Give the pages that go on with a ready version."""
+    return list(_next_steps)

@@ -1,6 +1,6 @@
 """Every write to the registry."""
 
-from registry.services.checks import pass_check, refuse, start_check
+from registry.services.checks import note_step, pass_check, refuse, start_check
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, register_model_once, update_model
 from registry.services.versions import (
@@ -18,6 +18,7 @@ __all__ = [
     "check_jobs",
     "delete_alias",
     "delete_tag",
+    "note_step",
     "pass_check",
     "recheck",
     "refuse",

@@ -21,8 +21,14 @@ CHECKER = "model host"
 
 def start_check(*, version: ModelVersion) -> ModelVersion:
     """Mark a version as being checked; a second attempt may find it so. Raises Conflict if its check is over."""
-    move(version, (State.PENDING, State.CHECKING), State.CHECKING)
+    move(version, (State.PENDING, State.CHECKING), State.CHECKING, check_report={})
     return version
+
+
+def note_step(*, version: ModelVersion, step: Mapping[str, Any]) -> None:
+    """Keep one step of a running check for who looks on. Raises Conflict if it is not being checked."""
+    others = [one for one in version.check_report.get("steps", []) if one["step"] != step["step"]]
+    move(version, (State.CHECKING,), State.CHECKING, check_report={"steps": [*others, dict(step)]})
 
 
 def pass_check(

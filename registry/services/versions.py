@@ -169,5 +169,6 @@ def _lock(version: ModelVersion) -> None:
 
 
 def _demand_unused(version: ModelVersion) -> None:
-    if users := [usage.label for usage in find_usages([version.pk])[version.pk] if usage.is_live]:
+    usages = find_usages(ModelVersion.objects.filter(pk=version.pk)).get(version.pk, [])
+    if users := [usage.label for usage in usages if usage.is_live]:
         raise Conflict(_("It serves %(names)s: deploy another version there first.") % {"names": ", ".join(users)})

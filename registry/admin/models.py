@@ -1,0 +1,189 @@
+"""Models: which version should I use?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, F, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import ReadOnlyAdmin, Verb
+from common.confirm import ReasonForm
+from common.display import ago
+from registry import services
+from registry.admin import shown
+from registry.admin.upload import upload_view
+from registry.models import ModelVersion, RegisteredModel
+from registry.usage import Usage, find_usages
+
+VERSIONS_SHOWN = 100
+
+
+class ModelWordsForm(ReasonForm):
+    """What a model says of itself."""
+
+    reason = None  # type: ignore[assignment] - words need none
+    description = forms.CharField(
+        label=_("Description"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    task = forms.CharField(label=_("Task"), required=False, max_length=50)
+
+
+def _words_form(model: RegisteredModel) -> type[ReasonForm]:
+    """Give the form that begins with what the model says now."""
+    first = {"description": model.description, "task": model.task}
+
+    class Filled(ModelWordsForm):
+        def __init__(self, data: Any = None, **more: Any) -> None:
+            super().__init__(data, initial=first, **more)
+
+    return Filled
+
+
+def _describe(*, obj: RegisteredModel, actor: Any, description: str, task: str) -> str:
+    services.update_model(model=obj, actor=actor, description=description, task=task)
+    return gettext("Saved.")
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(ReadOnlyAdmin):
+    """Models by name, and one model with its versions."""
+
+    question = _("Which models are there, and which version of each should be used?")
+    empty_text = _("A model is a name with versions. Upload a folder with weights and flueman.json to begin.")
+    empty_command = "python manage.py import_model FOLDER --name my-model --deploy"
+    detail_template = "admin/registry/model.html"
+    list_display = ("name", "task", "use", "newest", "count", "updated", "keeper")
+    list_select_related = ("owner",)
+    search_fields = ("name", "description", "tags__value")
+    search_help_text = _("name, description or tag")
+    sortable_by = ("name",)
+    verbs = (
+        Verb(
+            name="describe",
+            label=_("Edit the words"),
+            permission="registry.change_registeredmodel",
+            run=_describe,
+            form=_words_form,
+        ),
+    )
+
+    def enrich(self, rows: list[Any]) -> None:
+        """Read the newest versions, aliases and uses of all models on the page."""
+        versions = ModelVersion.objects.filter(model__in=rows)
+        newest = {one.model_id: one for one in versions.filter(number=F("model__last_version"))}
+        counts = dict(versions.order_by().values_list("model").annotate(Count("pk")))
+        usages = find_usages(versions)
+        named = (
+            versions.filter(Q(aliases__isnull=False) | Q(pk__in=list(usages))).distinct().prefetch_related("aliases")
+        )
+        for row in rows:
+            row.newest_version, row.version_count = newest.get(row.pk), counts.get(row.pk, 0)
+            row.named = [(one, usages.get(one.pk, [])) for one in named if one.model_id == row.pk]
+
+    def list_headline(self, request: HttpRequest) -> str:
+        """Say how many models there are and how many serve."""
+        count = RegisteredModel.objects.count()
+        serving = ModelVersion.objects.filter(pk__in=list(find_usages(ModelVersion.objects.all())))
+        said = ngettext(
+            "%(count)d model, %(serving)d of them in use", "%(count)d models, %(serving)d of them in use", count
+        )
+        return said % {"count": count, "serving": serving.values("model").distinct().count()}
+
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Offer the upload."""
+        if not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
+            return []
+        url = reverse("admin:registry_registeredmodel_upload")
+        return [{"label": _("Upload a model"), "url": url, "primary": True, "key": "n"}]
+
+    def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Offer the upload of the next version."""
+        if not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
+            return []
+        url = f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}"
+        return [{"label": _("Upload a version"), "url": url, "primary": True, "key": "n"}]
+
+    def pages(self) -> list[Any]:
+        """Add the upload."""
+        return [("upload/", self.upload, "upload")]
+
+    def upload(self, request: HttpRequest) -> Any:
+        """Take the files of a version."""
+        return upload_view(request, self)
+
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say which version to use."""
+        versions = obj.versions.order_by("-number")
+        usages = find_usages(versions)
+        if live := versions.filter(pk__in=list(usages)).first():
+            said = gettext("Use %(name)s v%(number)d: it serves %(where)s")
+            return said % {"name": obj.name, "number": live.number, "where": _names(usages[live.pk])}
+        if named := versions.filter(aliases__isnull=False).first():
+            said = gettext("Use %(name)s v%(number)d, the %(alias)s; nothing serves yet")
+            return said % {"name": obj.name, "number": named.number, "alias": named.aliases.all()[0].name}
+        if ready := versions.ready().first():
+            return gettext("%(name)s v%(number)d is ready; nothing serves yet") % {
+                "name": obj.name,
+                "number": ready.number,
+            }
+        if versions.exists():
+            return gettext("%(name)s has no version that is ready") % {"name": obj.name}
+        return gettext("%(name)s has no versions yet") % {"name": obj.name}
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give the versions, newest first, with metrics against the one that serves."""
+        query = obj.versions.select_related("created_by").prefetch_related("aliases").order_by("-number")
+        versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
+        shown.compare_metrics(versions, next((one for one in versions if one.pk in usages), None))
+        for version in versions:
+            version.shown_state, version.uses = shown.state(version), shown.usage_links(usages.get(version.pk, []))
+        return {
+            "versions": versions,
+            "metric_names": shown.metric_names(versions),
+            "tags": obj.tags.all(),
+            "upload_url": f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}",
+            "can_upload": request.user.has_perm("registry.add_modelversion"),  # type: ignore[union-attr]
+            "command": f"python manage.py import_model FOLDER --name {obj.name}",
+        }
+
+    @admin.display(description=_("in use"))
+    def use(self, obj: Any) -> SafeString:
+        """Name the versions that serve or have an alias."""
+        parts = [
+            format_html("v{} {}{}", one.number, shown.chips(alias.name for alias in one.aliases.all()), _names(uses))
+            for one, uses in obj.named
+        ]
+        return shown.format_html_join(format_html("<br>"), "{}", ((part,) for part in parts))
+
+    @admin.display(description=_("newest"))
+    def newest(self, obj: Any) -> SafeString | str:
+        """Tell the state of the newest version."""
+        newest = obj.newest_version
+        return format_html("v{} {}", newest.number, shown.state(newest)) if newest else gettext("no versions yet")
+
+    @admin.display(description=_("versions"))
+    def count(self, obj: Any) -> int:
+        """Count the versions."""
+        return int(obj.version_count)
+
+    @admin.display(description=_("updated"))
+    def updated(self, obj: Any) -> SafeString:
+        """Say how long ago."""
+        return ago(obj.updated_at)
+
+    @admin.display(description=_("owner"))
+    def keeper(self, obj: Any) -> str:
+        """Name the owner."""
+        return str(obj.owner or "–")
+
+
+def _names(usages: list[Usage]) -> str:
+    return ", ".join(use.label for use in usages)

@@ -1,0 +1,150 @@
+"""What the pages show of a version, in words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from common.display import badge, duration
+from common.plots import tensor
+from jobs.models import Job
+from registry.models import ModelVersion
+from registry.steps import STEPS
+from registry.usage import Usage
+
+MOST_METRICS = 3
+_CODES = {"passed": "good", "failed": "bad", "running": "busy"}
+
+
+def version_url(version: ModelVersion) -> str:
+    """Give the address of a version's page."""
+    return reverse("admin:registry_modelversion_change", args=[version.pk])
+
+
+def state(version: ModelVersion) -> SafeString:
+    """Give the state as a badge."""
+    if version.is_waiting_for_trust:
+        return badge("waiting", gettext("waiting for trust"), "warn")
+    return badge(version.state, version.get_state_display())
+
+
+def chips(names: Iterable[Any]) -> SafeString:
+    """Give names as chips."""
+    return format_html_join("", '<span class="fm-chip">{}</span>', ((name,) for name in names))
+
+
+def usage_links(usages: Sequence[Usage]) -> SafeString:
+    """Give the things that use a version, each leading to its page."""
+    return format_html_join(", ", '<a class="fm-link" href="{}">{}</a>', ((use.url, use.label) for use in usages))
+
+
+def steps(version: ModelVersion, job: Job | None) -> list[dict[str, Any]]:
+    """Give all steps of the check: what was found, what runs now, what is to come."""
+    found = {step["step"]: step for step in version.check_report.get("steps", [])}
+    is_over = version.checked_at is not None and version.state != ModelVersion.State.CHECKING
+    shown = []
+    for name, step in STEPS.items():
+        line = found.get(name, {})
+        code = line.get("state", "skipped" if is_over and found else "waiting")
+        took = duration(line["ms"]) if code in ("passed", "failed") and line.get("ms") else ""
+        shown.append(
+            {
+                "code": code,
+                "tone": _CODES.get(code, "quiet"),
+                "label": step.label,
+                "message": line.get("message", ""),
+                "took": took,
+                "cure": step.cure if code == "failed" else "",
+            }
+        )
+    return shown if found or (job and not is_over) else []
+
+
+def signature_rows(signature: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the inputs and outputs as rows of a table, shapes in words."""
+    sides = (("inputs", gettext("takes")), ("outputs", gettext("gives")))
+    return [
+        {"side": label, **spec, "words": _shape(spec["shape"])}
+        for side, label in sides
+        for spec in signature.get(side, [])
+    ]
+
+
+def sample(report: Mapping[str, Any], signature: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what was put in and came out in the check, for a reader."""
+    found = report.get("sample", {})
+    sides = (("inputs", gettext("put in")), ("outputs", gettext("came out")))
+    return [
+        {"side": label, "name": spec["name"], "value": _values(found[side][spec["name"]], spec)}
+        for side, label in sides
+        for spec in signature.get(side, [])
+        if spec["name"] in found.get(side, {})
+    ]
+
+
+def latencies(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Give (rows, p50, p95) of the measurement."""
+    measured = report.get("latency_ms", {})
+    return [(rows, duration(time["p50"]), duration(time["p95"])) for rows, time in measured.items()]
+
+
+def compare_metrics(versions: Sequence[ModelVersion], live: ModelVersion | None) -> None:
+    """Give each version `bars`: its metrics as parts of the greatest among them, with the difference to the live one."""
+    names = metric_names(versions)
+    tops = {name: max((abs(_number(one, name) or 0) for one in versions), default=0) or 1 for name in names}
+    for version in versions:
+        version.bars = [_bar(version, name, tops[name], live) for name in names]  # type: ignore[attr-defined]
+
+
+def metric_names(versions: Sequence[ModelVersion]) -> list[str]:
+    """Give the metrics that most versions have, at most three."""
+    counts: dict[str, int] = {}
+    for version in versions:
+        for name in version.metrics:
+            if _number(version, name) is not None:
+                counts[name] = counts.get(name, 0) + 1
+    return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_METRICS]
+
+
+def _bar(version: ModelVersion, name: str, top: float, live: ModelVersion | None) -> dict[str, Any] | None:
+    value = _number(version, name)
+    if value is None:
+        return None
+    base = _number(live, name) if live is not None and live.pk != version.pk else None
+    change = "" if base is None else f"{value - base:+.4g}"
+    return {"text": f"{value:.4g}", "width": f"{abs(value) / top * 100:.1f}", "change": change}
+
+
+def _number(version: ModelVersion, name: str) -> float | None:
+    value = version.metrics.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _shape(shape: Sequence[int]) -> str:
+    if not shape:
+        return gettext("one value")
+    sides = [gettext("any number") if side == -1 else str(side) for side in shape]
+    if shape[0] == -1:
+        sides[0] = gettext("rows")
+    return " × ".join(sides)
+
+
+def _values(values: Sequence[Any], spec: Mapping[str, Any]) -> SafeString:
+    if spec["datatype"] == "BYTES":
+        return format_html_join("", "<p>{}</p>", ((text,) for text in values))
+    if len(values) <= 4:
+        return format_html('<span class="fm-number">{}</span>', ", ".join(f"{value:.6g}" for value in values))
+    row = [side for side in spec["shape"][1:] if side > 0]
+    return tensor(values, row if row and _product(row) == len(values) else [len(values)], spec["datatype"])
+
+
+def _product(sides: Iterable[int]) -> int:
+    product = 1
+    for side in sides:
+        product *= side
+    return product

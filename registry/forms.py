@@ -1,0 +1,114 @@
+"""The form of an upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from registry.architectures import ARCHITECTURES, Choice, Whole, Wholes
+from registry.description import describe
+from registry.manifest import MANIFEST, TASKS
+from registry.naming import MAX_NAME_CHARACTERS
+
+_TASK_WORDS = {"tensor": _("numbers in, numbers out"), "text-classification": _("text in, label and score out")}
+
+
+class MultipleFileInput(forms.ClearableFileInput):
+    """Takes several files."""
+
+    allow_multiple_selected = True
+
+
+class MultipleFileField(forms.FileField):
+    """Several files as a list."""
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        """Give each file, checked."""
+        one = super().clean
+        return (
+            [one(item, initial) for item in data] if isinstance(data, list | tuple) and data else [one(data, initial)]
+        )
+
+
+class UploadForm(forms.Form):
+    """Where the files go, and what they are where no flueman.json says it."""
+
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=MAX_NAME_CHARACTERS,
+        help_text=_("A new name registers a new model. Letters of any script, digits, . _ and -"),
+        widget=forms.TextInput(attrs={"list": "known-models", "autocomplete": "off"}),
+    )
+    description = forms.CharField(
+        label=_("What is new in this version"), required=False, max_length=20_000, widget=forms.TextInput()
+    )
+    files = MultipleFileField(label=_("Files"), widget=MultipleFileInput(), max_length=1000)
+    task = forms.ChoiceField(
+        label=_("Task"), required=False, choices=[(task, f"{task} · {_TASK_WORDS.get(task, '')}") for task in TASKS]
+    )
+    architecture = forms.ChoiceField(label=_("Architecture"), required=False)
+    inputs = forms.CharField(
+        label=_("It takes"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "x FP32 [-1, 256]"}),
+        help_text=_("One line for each: name, type, sizes; -1 is the number of rows."),
+    )
+    outputs = forms.CharField(
+        label=_("It gives"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "y FP32 [-1, 16]"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("none: flueman.json is among the files")), *((name, name) for name in ARCHITECTURES)]
+        self.fields["architecture"].choices = [*choices, ("program", _("none: the file is a program"))]  # type: ignore[attr-defined]
+        for architecture, known in ARCHITECTURES.items():
+            for name, kind in known.arguments.items():
+                self.fields[f"{architecture}.{name}"] = _argument_field(name, kind)
+
+    def by_path(self) -> dict[str, Any]:
+        """Give the files by their path in the folder: from `paths` where the browser told them."""
+        files = self.cleaned_data["files"]
+        paths = self.data.getlist("paths") if hasattr(self.data, "getlist") else []
+        paths = paths if len(paths) == len(files) else [file.name for file in files]
+        return dict(zip(paths, files, strict=True))
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Give the manifest that was described, `None` if none was. Raises Invalid naming the field."""
+        data, chosen = self.cleaned_data, self.cleaned_data["architecture"]
+        if not chosen:
+            return None
+        architecture = "" if chosen == "program" else chosen
+        typed = {name.partition(".")[2]: text for name, text in data.items() if name.startswith(f"{chosen}.")}
+        names = {path.rpartition("/")[2] for path in self.by_path()} - {MANIFEST}
+        return describe(
+            task=data["task"] or TASKS[0],
+            architecture=architecture,
+            arguments=typed,
+            inputs=data["inputs"],
+            outputs=data["outputs"],
+            paths=names,
+        )
+
+    def plain_fields(self) -> list[forms.BoundField]:
+        """Give the fields that every upload has."""
+        return [self[name] for name in ("model", "description")]
+
+    def argument_groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Give the fields of each architecture."""
+        return [(name, [self[f"{name}.{key}"] for key in known.arguments]) for name, known in ARCHITECTURES.items()]
+
+
+def _argument_field(name: str, kind: Whole | Wholes | Choice) -> forms.CharField:
+    if isinstance(kind, Choice):
+        hint = ", ".join(kind.words)
+    elif isinstance(kind, Wholes):
+        hint = "256, 512, 16"
+    else:
+        hint = f"{kind.low} – {kind.high}"
+    default = ", ".join(map(str, kind.default)) if isinstance(kind.default, tuple) else kind.default
+    attrs = {"placeholder": hint if default is None else f"{default} ({hint})"}
+    return forms.CharField(label=name, required=False, max_length=200, widget=forms.TextInput(attrs=attrs))
