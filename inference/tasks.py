@@ -33,7 +33,7 @@ def check_version(run: JobRun) -> None:
     if version.state not in (ModelVersion.State.PENDING, ModelVersion.State.CHECKING):
         return  # an attempt before this one got as far as the result
     services.start_check(version=version)
-    report = client.check(version.pk, lambda step: _show(run, step))
+    report = client.check(version.pk, lambda step: _show(run, version, step))
     run.result({"ok": report["ok"]})
     if report["ok"]:
         services.pass_check(
@@ -49,7 +49,8 @@ def roll_up(run: JobRun) -> None:
     run.result({"minutes": rollup.roll_up()})
 
 
-def _show(run: JobRun, step: Mapping[str, Any]) -> None:
+def _show(run: JobRun, version: ModelVersion, step: Mapping[str, Any]) -> None:
+    services.note_step(version=version, step=step)
     names = list(CHECK_STEPS)
     name = step["step"]
     done = names.index(name) + (step["state"] != "running") if name in names else 0
