@@ -110,15 +110,11 @@ def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
         _refuse(str(key)[:100], f"is not known; a manifest has {', '.join(sorted(_KEYS))}")
     model_format, task = _word(value, "format", FORMATS), _word(value, "task", TASKS)
     signature = parse_signature(value.get("signature"))
-    architecture = str(value.get("architecture")) if model_format in WEIGHTS else None
-    if architecture:
-        arguments = read_arguments(_word(value, "architecture", NAMES), value.get("arguments", {}))
-    else:
-        arguments = {}
+    architecture = _word(value, "architecture", NAMES) if model_format in WEIGHTS else None
     return Manifest(
         format=model_format,
         architecture=architecture,
-        arguments=arguments,
+        arguments=read_arguments(architecture, value.get("arguments", {})) if architecture else {},
         task=task,
         signature=signature,
         weights=_file(value, "weights", files, is_needed=True),

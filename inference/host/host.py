@@ -70,9 +70,8 @@ class Host:
 
     def _compare(self, wanted: dict[UUID, states.Wanted]) -> None:
         for version_id in self.runners.keys() - wanted.keys():
-            ending = asyncio.create_task(self.runners.pop(version_id).stop())
-            self._ending[version_id] = ending
-            ending.add_done_callback(lambda _, gone=version_id: self._ending.pop(gone))
+            self._ending[version_id] = asyncio.create_task(self.runners.pop(version_id).stop())
+        self._ending = {version_id: task for version_id, task in self._ending.items() if not task.done()}
         for version_id in wanted.keys() - self.runners.keys() - self._ending.keys():
             self.runners[version_id] = Runner(wanted[version_id], self.database)
 

@@ -32,7 +32,7 @@ async def start(
     words = [str(word) for word in ("--folder", folder, *limits, *trust, *arguments)]
     return await asyncio.create_subprocess_exec(
         *sandbox.command(f"inference.runner.{module}", *words),
-        env=sandbox.environment(threads=settings.RUNNER["THREADS"], scratch=scratch),
+        env=sandbox.environment(threads=int(settings.RUNNER["THREADS"]), scratch=scratch),
         cwd="/",
         stdin=DEVNULL,
         stdout=PIPE,

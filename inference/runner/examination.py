@@ -138,7 +138,8 @@ class Examination:
 
     def _latency(self, inputs: list[Tensor]) -> dict[str, float]:
         self._run(inputs)
-        times, until = [], time.perf_counter() + _RUNS_S
+        times: list[float] = []
+        until = time.perf_counter() + _RUNS_S
         while not times or (len(times) < _RUNS and time.perf_counter() < until):
             started = time.perf_counter()
             self._pipeline.run(inputs)

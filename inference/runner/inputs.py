@@ -57,7 +57,7 @@ def _make(spec: TensorSpec, rows: int, random: np.random.Generator | None) -> Te
     if spec.datatype == "BYTES":
         return Tensor("BYTES", shape, pack_strings([TEXTS[n % len(TEXTS)].encode() for n in range(count)]))
     if random is None:
-        values = np.zeros(shape)
+        values: np.ndarray = np.zeros(shape)
     else:
         values = random.standard_normal(shape) if spec.datatype in FLOATS else random.integers(0, 2, shape)
     return Tensor(spec.datatype, shape, values.astype(DTYPES[spec.datatype]).tobytes())

@@ -127,8 +127,9 @@ def _restrict_files(readable: Sequence[Path], writable: Sequence[Path]) -> bool:
     ruleset = _LIBC.syscall(_SYS_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return False
-    rules = {Path(path): _READ for path in (*_SYSTEM, *_library_folders(), *readable)}
-    rules |= {Path(path): _WRITE for path in (*_DEVICES, *writable)}
+    read: list[str | Path] = [*_SYSTEM, *_library_folders(), *readable]
+    write: list[str | Path] = [*_DEVICES, *writable]
+    rules = {Path(path): _READ for path in read} | {Path(path): _WRITE for path in write}
     for path, access in rules.items():
         _allow(ruleset, path, access & handled)
     refused = _LIBC.syscall(_SYS_RESTRICT_SELF, ruleset, 0)
