@@ -63,5 +63,5 @@ def hash_row(row: tuple[Any, ...]) -> str:
     Source: SHA-256 (FIPS 180-4) over UTF-8 JSON without spaces, keys sorted.
     """
     fields = dict(zip(FIELDS, row, strict=True))
-    fields["at"] = moment(fields["at"])
+    fields["at"] = moment(fields["at"]) if fields["at"] else None
     return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
