@@ -7,6 +7,7 @@ from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, 
 from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
 from files.api import FileViewSet
+from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
@@ -22,6 +23,7 @@ router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
 router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
 router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
+router.register("deployments", DeploymentViewSet)
 router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
 

@@ -216,6 +216,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.schema.describe_errors",
+        "flueman.openapi.add_v2",
     ],
 }
 MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
