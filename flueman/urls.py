@@ -18,3 +18,7 @@ urlpatterns = [
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
 ]
+
+# What Django answers outside any view is JSON under /api/v1 too.
+handler400 = "common.api.errors.bad_request"
+handler500 = "common.api.errors.server_error"

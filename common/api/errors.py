@@ -15,6 +15,7 @@ from django.http.request import UnreadablePostError
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
 from django.utils.translation import gettext
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -82,6 +83,10 @@ def translate(error: Exception) -> FluemanError:
         if isinstance(error, kinds):
             return made()
     log.error("unexpected error", exc_info=error)
+    return _unexpected()
+
+
+def _unexpected() -> FluemanError:
     return Unavailable(gettext("Something unexpected went wrong. It has been logged."), code="unexpected")
 
 
@@ -135,6 +140,16 @@ def _flatten(path: str, detail: object) -> list[tuple[str, str]]:
 def is_api(request: HttpRequest) -> bool:
     """Tell whether the path belongs to the REST API, whose clients must never see HTML."""
     return request.path_info.startswith(API_PREFIX)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before any view (handler400)."""
+    return json_error(exception) if is_api(request) else defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error outside any view (handler500); Django has logged it."""
+    return json_error(_unexpected()) if is_api(request) else defaults.server_error(request)
 
 
 def unknown_route(request: HttpRequest, **_: object) -> HttpResponse:
