@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -167,7 +168,8 @@ class ModelAdmin(ThemedModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Show or save one row; what a service refuses is shown in the form, with everything typed kept."""
-        context = {**self._above(request, object_id), **(extra_context or {})}
+        context = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        context |= {**self._above(request, object_id), **(extra_context or {})}
         if self.detail_template and "original" in context:
             row = context["original"]
             return self.page(request, self.detail_template, title=str(row), **context, **self.detail(request, row))
@@ -176,6 +178,13 @@ class ModelAdmin(ThemedModelAdmin):
         except (FluemanError, ValidationError) as error:
             request.service_error = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, context)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose among what there is; other rows are made and changed on their own pages."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> type:
         """Give the form, with the error of the service if it has just refused."""
@@ -189,8 +198,7 @@ class ModelAdmin(ThemedModelAdmin):
             return {}
         verbs = [verb.button(self, obj) for verb in self.verbs if verb.is_allowed(request, obj)]
         links = [*self.detail_links(request, obj), *verbs]
-        above = {"headline": self.headline(request, obj), "links": links, "original": obj}
-        return {**above, "show_save_and_add_another": False}
+        return {"headline": self.headline(request, obj), "links": links, "original": obj}
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -57,7 +57,7 @@ def plot(
     shapes = [
         {"tone": one.tone, "bars": _bars(one.values, top), "line": ""}
         if one.is_bars
-        else {"tone": one.tone, "bars": "", "line": _line(one.values, top, 100)}
+        else {"tone": one.tone, "bars": "", "line": _line(one.values, top, 100, is_centred=True)}
         for one in series
     ]
     width = 100 / max(1, len(labels))
@@ -67,8 +67,9 @@ def plot(
     ]
     ticks = [{"label": thousands(share * top, 0 if top >= 4 else 2), "at": 100 - share * 100} for share in (0, 0.5, 1)]
     step = max(1, len(labels) // 6)
+    marks = [{"text": label, "at": (place + 0.5) * width} for place, label in enumerate(labels) if place % step == 0]
     context = {"series": series, "shapes": shapes, "hover": hover, "ticks": ticks, "title": title, "unit": unit}
-    return render_to_string("admin/parts/plot.html", {**context, "labels": labels[::step], "height": height})
+    return render_to_string("admin/parts/plot.html", {**context, "marks": marks, "height": height})
 
 
 def proportions(parts: Iterable[tuple[Any, float]]) -> SafeString:
@@ -120,19 +121,21 @@ def _told(series: Sequence[Series], place: int, label: str, unit: str) -> str:
     return f"{label} · {', '.join(said)}" if said else label
 
 
-def _points(values: Sequence[float | None], top: float, height: float) -> list[tuple[float, float] | None]:
-    step = 100 / max(1, len(values) - 1)
+def _points(
+    values: Sequence[float | None], top: float, height: float, *, is_centred: bool = False
+) -> list[tuple[float, float] | None]:
+    """Give the places of values: from edge to edge, or each in the middle of its share of the width."""
+    step = 100 / (len(values) if is_centred else max(1, len(values) - 1)) if values else 0
+    first = step / 2 if is_centred else 0
     return [
-        None
-        if value is None
-        else (round(place * step, 2), round(height - value / top * height * 0.96 - height * 0.02, 2))
+        None if value is None else (round(first + place * step, 2), round(height - value / top * height, 2))
         for place, value in enumerate(values)
     ]
 
 
-def _line(values: Sequence[float | None], top: float, height: float) -> str:
+def _line(values: Sequence[float | None], top: float, height: float, *, is_centred: bool = False) -> str:
     parts, pen = [], "M"
-    for point in _points(values, top, height):
+    for point in _points(values, top, height, is_centred=is_centred):
         if point is None:
             pen = "M"
             continue
