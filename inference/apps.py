@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from accounts.callables import register_source
+from registry.usage import register_finder, register_next_step
 
 
 class InferenceConfig(AppConfig):
@@ -15,4 +16,8 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
+        from inference.usages import DEPLOY, deployments_of  # noqa: PLC0415 - models are there only now
+
+        register_finder(deployments_of)
+        register_next_step(DEPLOY)
         register_source(lambda: self.get_model("Deployment").objects.values_list("name", flat=True))

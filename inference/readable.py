@@ -62,11 +62,13 @@ def read_inputs(body: str, signature: Signature | None) -> list[Shown]:
 
 
 def read_output(output: str, signature: Signature | None) -> list[Shown]:
-    """Give the values of one prediction, as the signature names them."""
+    """Give the values of one stored prediction, as the signature names them."""
+    return show_values(orjson.loads(output), signature)
+
+
+def show_values(values: Mapping[str, Any], signature: Signature | None) -> list[Shown]:
+    """Give one row's values by output name, as the signature names them."""
     specs = {spec.name: spec for spec in signature.outputs} if signature else {}
-    values = orjson.loads(output)
-    if not isinstance(values, Mapping):
-        return [_shown("", values, None, None)]
     return [_shown(name, value, specs.get(name), None) for name, value in values.items()]
 
 

@@ -1,5 +1,5 @@
 """The back office of what is served: deployments, the try-it page, and the request log."""
 
-from inference.admin import requests
+from inference.admin import deployments, requests
 
-__all__ = ["requests"]
+__all__ = ["deployments", "requests"]

@@ -21,7 +21,7 @@ from files.models import Blob
 from files.services import open_blob
 from inference import log
 from inference.admin.search import FIELDS, line, search_form, state_badge
-from inference.admin.values import name_of, show_input, show_output
+from inference.admin.values import name_of, show_input, show_output, timeline
 from inference.criteria import Criteria, read_criteria, read_uuid
 from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
@@ -115,7 +115,7 @@ class RequestAdmin(ReadOnlyAdmin):
             "next_after": predictions[-1].row if len(predictions) == PREDICTIONS_SHOWN else None,
             "is_single": obj.rows <= 1,
             "state": state_badge(obj.status),
-            "timeline": timeline(obj.queue_ms, obj.run_ms, obj.latency_ms),
+            "timeline": timeline(obj.latency_ms, obj.queue_ms, obj.run_ms),
             "version_row": version if self._may(request, "registry.view_modelversion") else None,
             "deployment_row": Deployment.objects.filter(name=obj.deployment).first(),
             "caller_url": self._caller_url(request, obj),
@@ -149,15 +149,6 @@ class RequestAdmin(ReadOnlyAdmin):
         if obj.user_id and self._may(request, "accounts.view_user") and User.objects.filter(pk=obj.user_id).exists():
             return reverse("admin:accounts_user_change", args=[obj.user_id])
         return ""
-
-
-def timeline(queue_ms: float | None, run_ms: float | None, total_ms: float) -> list[dict[str, Any]]:
-    """Give where the time went, in parts of the whole."""
-    queue, run = queue_ms or 0.0, run_ms or 0.0
-    rest = max(0.0, total_ms - queue - run)
-    whole = max(total_ms, queue + run) or 1.0
-    parts = (("wait", _("waiting"), queue), ("run", _("model"), run), ("rest", _("reading, checking, answering"), rest))
-    return [{"kind": kind, "label": label, "ms": ms, "width": ms / whole * 100} for kind, label, ms in parts]
 
 
 def _version(obj: InferenceRequest) -> ModelVersion | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from common.display import percent, scalar, tree
 from common.plots import probabilities, tensor
@@ -41,6 +42,27 @@ def show_output(values: Sequence[Shown], names: Mapping[str, str]) -> SafeString
 def name_of(label: str, names: Mapping[str, str]) -> str:
     """Give what a label is called."""
     return names.get(label, label)
+
+
+def timeline(
+    total_ms: float,
+    queue_ms: float | None,
+    run_ms: float | None,
+    parse_ms: float | None = None,
+    commit_ms: float | None = None,
+) -> list[dict[str, Any]]:
+    """Give where the time went, in parts of the whole; what is not named apart is the rest."""
+    known = [
+        ("parse", _("reading and checking"), parse_ms),
+        ("wait", _("waiting"), queue_ms or 0.0),
+        ("run", _("model"), run_ms or 0.0),
+        ("commit", _("keeping the record"), commit_ms),
+    ]
+    parts = [(kind, label, ms) for kind, label, ms in known if ms is not None]
+    rest = total_ms + (commit_ms or 0.0) - sum(ms for _kind, _label, ms in parts)
+    parts.append(("rest", _("everything else"), max(0.0, rest)))
+    whole = sum(ms for _kind, _label, ms in parts) or 1.0
+    return [{"kind": kind, "label": label, "ms": ms, "width": ms / whole * 100} for kind, label, ms in parts]
 
 
 def _answer(values: Mapping[str, Shown], names: Mapping[str, str]) -> SafeString:

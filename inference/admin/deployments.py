@@ -1,0 +1,169 @@
+"""Deployments, and Deployment ("what is live, who gets what, is it good?")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditEvent
+from audit.sentences import references_in, sentence
+from audit.services import names_of
+from common.admin import ModelAdmin, require
+from common.display import thousands
+from common.errors import FluemanError
+from inference import services
+from inference.admin.deploying import VERBS, NewDeploymentForm
+from inference.admin.numbers import Standing, headline, runner_of, standing_of, state_of
+from inference.admin.overview import day_of, rows_of, state_badge
+from inference.admin.try_it import try_view
+from inference.models import Deployment, Route, RunnerState
+
+PER_PAGE = 50
+EVENTS_SHOWN = 8
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(ModelAdmin):
+    """What applications call."""
+
+    detail_template = "admin/inference/deployment.html"
+    verbs = VERBS
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A deployment is made by choosing the version that serves."""
+        return request.user.has_perm("inference.deploy_deployment")  # type: ignore[union-attr]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Changes are verbs."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deletion is a verb."""
+        return False
+
+    def pages(self) -> list[Any]:
+        """Add the try-it page and the part of a page that is shown anew every second."""
+        return [
+            ("<int:key>/try/", lambda request, key: try_view(self, request, key), "try"),
+            ("<int:key>/live/", self.live_view, "live"),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the deployments as rows, by name."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        term, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+        found = Deployment.objects.filter(name__gt=after)
+        found = found.filter(name__icontains=term) if term else found
+        deployments = list(found.order_by("name")[: PER_PAGE + 1])
+        rows = rows_of(deployments[:PER_PAGE])
+        new = {"label": _("New deployment"), "url": reverse("admin:inference_deployment_add"), "primary": True}
+        return self.page(
+            request,
+            "admin/inference/deployments.html",
+            title=gettext("Deployments"),
+            headline=_list_headline(rows, is_whole=not term and not after and len(deployments) <= PER_PAGE),
+            links=[new] if self.has_add_permission(request) else [],
+            rows=rows,
+            q=term,
+            after=after,
+            next_after=rows[-1].deployment.name if len(deployments) > PER_PAGE else "",
+        )
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+        """Show the form of a new deployment; on POST make it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        initial = {"version": request.GET.get("version", ""), "name": request.GET.get("name", "")}
+        form = NewDeploymentForm(request.POST or None, initial=initial)
+        if request.method == "POST" and form.is_valid():
+            try:
+                made = services.deploy(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+            except FluemanError as error:
+                known = {name: text for name, text in error.fields.items() if name in form.fields}
+                for name in known or [None]:
+                    form.add_error(name, error.message)
+            else:
+                return HttpResponseRedirect(self.url_of(made))
+        title = gettext("New deployment")
+        is_empty = not form.fields["version"].choices
+        return self.page(request, "admin/inference/new.html", title=title, form=self.dress(form), is_empty=is_empty)
+
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say what is live and how it does."""
+        request.standing = standing_of(obj)  # type: ignore[attr-defined]
+        return headline(request.standing)  # type: ignore[attr-defined]
+
+    def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Lead to the try-it page."""
+        if not request.user.has_perm("inference.predict_deployment") or not obj.is_enabled:  # type: ignore[union-attr]
+            return []
+        url = reverse("admin:inference_deployment_try", args=[obj.pk])
+        return [{"label": _("Try it"), "url": url, "primary": True}]
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give the routes, the day's numbers by version, and what was done last."""
+        may_audit = request.user.has_perm("audit.view_auditevent")  # type: ignore[union-attr]
+        return {
+            **_live_context(request.standing),  # type: ignore[attr-defined]
+            "day": day_of(obj.name),
+            "events": _events(obj) if may_audit else [],
+            "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?target_type__exact=inference.deployment"
+            f"&target_id__exact={obj.pk}",
+        }
+
+    def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Give the headline and runners as they are now."""
+        require(request, "inference.view_deployment")
+        deployment = Deployment.objects.filter(pk=key).first()
+        if deployment is None:
+            raise Http404
+        standing = standing_of(deployment)
+        context = {**_live_context(standing), "original": deployment, "headline": headline(standing), "is_live": True}
+        return render(request, "admin/inference/live.html", context)
+
+
+def _live_context(standing: Standing) -> dict[str, Any]:
+    serving = standing.serving
+    return {
+        "standing": standing,
+        "shares": [(str(route.version), route.weight) for route in standing.routes if route.weight],
+        "runners": [(route, runner_of(route), _runner_badge(route), route == serving) for route in standing.routes],
+        "busy": standing.state == RunnerState.State.STARTING,
+    }
+
+
+def _runner_badge(route: Route) -> SafeString:
+    runner = runner_of(route)
+    return state_badge(state_of(runner) if runner else RunnerState.State.STARTING.value)
+
+
+def _list_headline(rows: list[Any], *, is_whole: bool) -> str:
+    if not is_whole:
+        return gettext("Deployments")
+    if not rows:
+        return gettext("Nothing is deployed yet")
+    ready = sum(row.state == "ready" for row in rows)
+    if ready == len(rows):
+        return ngettext("%(count)s deployment serves", "All %(count)s deployments serve", ready) % {
+            "count": thousands(ready)
+        }
+    return gettext("%(ready)s of %(count)s deployments serve") % {"ready": ready, "count": thousands(len(rows))}
+
+
+def _events(obj: Deployment) -> list[tuple[AuditEvent, str]]:
+    events = list(
+        AuditEvent.objects.filter(target_type="inference.deployment", target_id=str(obj.pk)).order_by("-sequence")[
+            :EVENTS_SHOWN
+        ]
+    )
+    names = names_of(reference for event in events for reference in references_in(event))
+    return [(event, sentence(event, names)) for event in events]
