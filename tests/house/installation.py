@@ -63,9 +63,11 @@ class Installation:
 
     def wait_ready(self) -> None:
         """Return when `/readyz` is green."""
-        if not wait_until(lambda: self.answers("/readyz"), READY_S):
+        assert self.process
+        ended = self.process.poll
+        if not wait_until(lambda: self.answers("/readyz") or ended() is not None, READY_S) or ended() is not None:
             logs = "\n".join(f"== {log.name}\n{log.read_text()[-1500:]}" for log in (self.home / "log").glob("*.log"))
-            raise AssertionError(f"not ready after {READY_S} s\n{self.output.read_text()}\n{logs}")
+            raise AssertionError(f"not ready\n{self.output.read_text()}\n{logs}")
 
     def parts(self) -> dict[str, int]:
         """Give the pid of each part that runs as such, not of one that is still being launched."""

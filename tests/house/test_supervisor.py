@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +18,25 @@ from tests.house.installation import ROOT, Installation, wait_until
 PARTS = ("models", "worker", "web")
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that was started once: secrets, tables and static files are there."""
+    first = Installation(tmp_path_factory.mktemp("prepared") / "home")
+    first.start()
+    try:
+        first.wait_ready()
+        first.signal(signal.SIGTERM)
+        assert first.process
+        first.process.wait(30)
+    finally:
+        first.end()
+    return first.home
+
+
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def installation(prepared: Path, tmp_path: Path) -> Iterator[Installation]:
     """Give an installation that is ended after the test."""
-    made = Installation(tmp_path / "home")
+    made = Installation(Path(shutil.copytree(prepared, tmp_path / "home")))
     yield made
     made.end()
 
@@ -94,11 +110,9 @@ def test_start_when_the_folder_is_in_use_says_so_and_ends_with_code_1(installati
     assert "already runs in" in done.stderr
 
 
-def test_home_when_made_is_for_its_owner_only(installation: Installation) -> None:
-    installation.start()
-    assert wait_until((installation.home / "run" / "supervisor.lock").exists, 20)
-    assert installation.home.stat().st_mode & 0o777 == 0o700
-    assert (installation.home / "log").stat().st_mode & 0o777 == 0o700
+def test_home_when_made_is_for_its_owner_only(prepared: Path) -> None:
+    assert [path.stat().st_mode & 0o777 for path in (prepared, prepared / "log", prepared / "run")] == [0o700] * 3
+    assert (prepared / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
 def run_supervisor(installation: Installation, **environment: str) -> subprocess.CompletedProcess[str]:
