@@ -142,11 +142,13 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         """Give the versions, newest first, with metrics against the one that serves."""
         query = obj.versions.select_related("created_by").prefetch_related("aliases").order_by("-number")
         versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
-        shown.compare_metrics(versions, next((one for one in versions if one.pk in usages), None))
+        live = next((one for one in versions if one.pk in usages), None)
+        shown.compare_metrics(versions, live)
         for version in versions:
             version.shown_state, version.uses = shown.state(version), shown.usage_links(usages.get(version.pk, []))
         return {
             "versions": versions,
+            "is_compared": live is not None,
             "metric_names": shown.metric_names(versions),
             "tags": obj.tags.all(),
             "upload_url": f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}",

@@ -12,7 +12,6 @@ from django.utils.translation import gettext
 
 from common.display import badge, duration
 from common.plots import tensor
-from jobs.models import Job
 from registry.models import ModelVersion
 from registry.steps import STEPS
 from registry.usage import Usage
@@ -43,26 +42,37 @@ def usage_links(usages: Sequence[Usage]) -> SafeString:
     return format_html_join(", ", '<a class="fm-link" href="{}">{}</a>', ((use.url, use.label) for use in usages))
 
 
-def steps(version: ModelVersion, job: Job | None) -> list[dict[str, Any]]:
-    """Give all steps of the check: what was found, what runs now, what is to come."""
+def steps(version: ModelVersion) -> list[dict[str, Any]]:
+    """Give all steps of the check: what was found, what runs now, what is to come. Empty if there was no check."""
     found = {step["step"]: step for step in version.check_report.get("steps", [])}
-    is_over = version.checked_at is not None and version.state != ModelVersion.State.CHECKING
+    is_over = version.state in (ModelVersion.State.READY, ModelVersion.State.REFUSED, ModelVersion.State.ARCHIVED)
     shown = []
     for name, step in STEPS.items():
         line = found.get(name, {})
         code = line.get("state", "skipped" if is_over and found else "waiting")
+        if (
+            code == "waiting"
+            and version.state == ModelVersion.State.CHECKING
+            and not any(_is_open(one) for one in shown)
+        ):
+            code = "running"
         took = duration(line["ms"]) if code in ("passed", "failed") and line.get("ms") else ""
         shown.append(
             {
                 "code": code,
                 "tone": _CODES.get(code, "quiet"),
                 "label": step.label,
-                "message": line.get("message", ""),
+                # The sample's outputs have a place of their own on the page.
+                "message": "" if (name, code) == ("sample", "passed") else line.get("message", ""),
                 "took": took,
                 "cure": step.cure if code == "failed" else "",
             }
         )
-    return shown if found or (job and not is_over) else []
+    return shown if found or version.state in (ModelVersion.State.PENDING, ModelVersion.State.CHECKING) else []
+
+
+def _is_open(step: Mapping[str, Any]) -> bool:
+    return step["code"] in ("waiting", "running")
 
 
 def signature_rows(signature: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -94,7 +104,7 @@ def latencies(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def compare_metrics(versions: Sequence[ModelVersion], live: ModelVersion | None) -> None:
-    """Give each version `bars`: its metrics as parts of the greatest among them, with the difference to the live one."""
+    """Give each version `bars`: its metrics as parts of the greatest, with the difference to the live version's."""
     names = metric_names(versions)
     tops = {name: max((abs(_number(one, name) or 0) for one in versions), default=0) or 1 for name in names}
     for version in versions:

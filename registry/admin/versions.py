@@ -180,13 +180,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         is_live = obj.state not in _FINAL and not obj.is_waiting_for_trust and not is_job_over
         same = obj.model.versions.filter(digest=obj.digest).exclude(pk=obj.pk)
         return {
-            "original": obj,
             "is_live": is_live,
             "live_url": reverse("admin:registry_modelversion_live", args=[obj.pk]),
             "state": shown.state(obj),
             "job": job,
             "is_job_over": is_job_over and obj.state not in _FINAL and not obj.is_waiting_for_trust,
-            "steps": shown.steps(obj, job),
+            "steps": shown.steps(obj),
             "signature": shown.signature_rows(obj.signature),
             "sample": shown.sample(obj.check_report, obj.signature),
             "latencies": shown.latencies(obj.check_report),

@@ -88,12 +88,13 @@
         field.closest("details")?.setAttribute("open", "");
       }
     }
-    const words = rest.length ? rest.join("\n") : text;
+    const placed = form.querySelector(".fm-field-error");
+    const words = rest.length ? rest.join("\n") : placed ? "" : text;
     error.textContent = words;
     error.hidden = !words;
     progress.hidden = true;
     button.disabled = false;
-    if (words) error.scrollIntoView({ block: "center", behavior: "smooth" });
+    (words ? error : placed).scrollIntoView({ block: "center", behavior: "smooth" });
   };
 
   form.addEventListener("submit", (event) => {
