@@ -113,7 +113,6 @@ def test_request_page_of_many_rows_is_paged() -> None:
     Prediction.objects.bulk_create(
         Prediction(request=request, row=n, output='{"label":"배송","score":0.5}', label="배송", score=0.5)
         for n in range(1, 120)
-        for n in range(1, 120)
     )
     browser = make_browser()
     first = read(browser, page_of(request))
