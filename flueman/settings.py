@@ -138,7 +138,7 @@ STORAGES = {
             **{name: values[0] for name, values in parse_qs(_storage.query).items()},
         },
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "flueman.static.StaticStorage"},
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = FLUEMAN_HOME / "static"

@@ -17,6 +17,7 @@ from flueman import env
 from flueman.launch import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
+NOT_STATIC = ["--ignore=*.map", "--ignore=rest_framework"]  # for debuggers; for a browsable API that is not served
 PATIENCE_S = 4.0  # what is left of a killed installation may take a moment to let go of port and lock
 
 
@@ -137,7 +138,7 @@ def collect_static(home: Path) -> None:
     for path in sorted([*ROOT.glob("static/**/*"), *ROOT.glob("*/static/**/*")]):
         digest.update(f"{path.relative_to(ROOT)} {path.stat().st_mtime_ns}\n".encode())
     if not (home / "static").exists() or not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        manage(home, "collectstatic", "--no-input")
+        manage(home, "collectstatic", "--no-input", *NOT_STATIC)
         stamp.write_text(digest.hexdigest())
 
 
