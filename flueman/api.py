@@ -9,6 +9,7 @@ from common.api.errors import unknown_route
 from files.api import FileViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
+from jobs.api import JobViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
 router = SimpleRouter(trailing_slash=False)
@@ -18,6 +19,7 @@ router.register("api-keys", ApiKeyViewSet)
 router.register("sessions", SessionViewSet)
 router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
+router.register("jobs", JobViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
 router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)

@@ -15,6 +15,7 @@ from django_q.conf import Conf
 from django_q.models import Schedule
 
 from jobs import handlers, reaper
+from jobs.models import Job
 from jobs.roster import BUSY, GONE, IDLE, Roster, is_alive
 from jobs.runner import worker_name
 
@@ -35,7 +36,7 @@ class Guard:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)  # django-q2's own handler waits for ever
         self._quiet_since: float | None = None
-        self._is_scheduled = False
+        self._is_settled = False
 
     def run(self) -> int:
         """Run until a signal comes or something breaks; give the exit code."""
@@ -76,9 +77,10 @@ class Guard:
             return ""
 
     def _tend(self, dead: list[int]) -> str:
-        if not self._is_scheduled:
+        if not self._is_settled:
             schedule()
-            self._is_scheduled = True
+            reaper.expire(orphans())
+            self._is_settled = True
         if dead:
             reaper.expire(self._name(pid) for pid in dead)
         reaper.reap()
@@ -139,6 +141,13 @@ def schedule() -> None:
                 schedule_type=Schedule.MINUTES,
                 minutes=one.every_minutes,
             )
+
+
+def orphans() -> list[str]:
+    """Give the workers of clusters on this host whose guard was killed, and that died with it."""
+    host = worker_name(0).partition(":")[0]
+    workers = Job.objects.running_on(f"{host}:").values_list("worker", flat=True)
+    return [worker for worker in workers if not is_alive(int(worker.split(":")[1]))]
 
 
 def _await_death(pid: int) -> None:

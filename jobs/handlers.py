@@ -48,10 +48,15 @@ def find(kind: str) -> Handler:
     return _handlers[kind]
 
 
+def every() -> list[Handler]:
+    """Give all handlers by kind."""
+    _discover()
+    return [_handlers[kind] for kind in sorted(_handlers)]
+
+
 def recurring() -> list[Handler]:
     """Give the handlers whose jobs come back by themselves."""
-    _discover()
-    return [one for one in _handlers.values() if one.every_minutes]
+    return [one for one in every() if one.every_minutes]
 
 
 def label_of(kind: str) -> str:

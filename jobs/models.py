@@ -1,7 +1,5 @@
 """Work that takes longer than a request. The row is the truth; django-q2 only rings the bell."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -19,10 +17,6 @@ class JobQuerySet(models.QuerySet["Job"]):
     def running_on(self, cluster: str) -> "JobQuerySet":
         """Jobs that the processes of one cluster, `host:pid of its guard:`, are working at."""
         return self.filter(state=Job.State.RUNNING, worker__startswith=cluster)
-
-    def visible_to(self, user: Any) -> "JobQuerySet":
-        """All jobs for those who may cancel them, for others their own."""
-        return self if user.has_perm("jobs.cancel_job") else self.filter(created_by_id=user.pk)
 
 
 class Job(models.Model):

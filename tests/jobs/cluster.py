@@ -1,0 +1,90 @@
+"""A real job cluster on the database of the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+
+from jobs.models import Job
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def database_url() -> str:
+    """Give the address of the database that this test writes to."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    return f"mysql://root@localhost/{settings['NAME']}?unix_socket={settings['OPTIONS']['unix_socket']}"
+
+
+class Cluster:
+    """Starts, watches and ends `manage.py run_jobs`."""
+
+    def __init__(self, home: Path) -> None:
+        self.log = home / "cluster.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        """Start it; it is ready when its workers are there."""
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.jobs.settings", "DATABASE_URL": database_url()}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "run_jobs"],
+                cwd=ROOT,
+                env={**os.environ, **settings, **environment},
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(lambda: len(self.workers()) >= 4)  # two workers, the monitor, the pusher
+
+    def sentinel(self) -> int:
+        """Give the process that keeps the workers."""
+        assert self.process
+        return children(self.process.pid)[0]
+
+    def workers(self) -> list[int]:
+        """Give the processes below the sentinel: workers first."""
+        assert self.process
+        return [pid for sentinel in children(self.process.pid) for pid in children(sentinel)]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; give the exit code."""
+        assert self.process
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+
+def children(pid: int) -> list[int]:
+    """Give the children of a process, oldest first."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def wait_until(is_true: Callable[[], object], timeout_s: float = 30) -> None:
+    """Return when it is true. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+def wait_for(job: Job, *states: str, timeout_s: float = 40) -> Job:
+    """Give the job when it has reached one of the states (any final one if none is named)."""
+
+    def is_there() -> bool:
+        job.refresh_from_db()
+        return job.state in states if states else job.is_finished
+
+    wait_until(is_there, timeout_s)
+    return job
