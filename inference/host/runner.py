@@ -15,6 +15,7 @@ from inference.host.database import Database, DatabaseAwayError
 from inference.host.materialise import materialise
 from inference.host.places import model_socket
 from inference.host.states import State, Wanted, read_version
+from registry.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Runner:
         self.restarts = 0
         self._database = database
         self._process: Process | None = None
+        self._version: ModelVersion | None = None
         self._memory_bytes = 0
         self._socket = model_socket(wanted.id)
         self._task = asyncio.create_task(self._keep())
@@ -64,21 +66,21 @@ class Runner:
                 self._note(State.FAILED, socket_path="", pid=None, error=str(error))
                 pause_s = REFUSED_PAUSE_S
             await asyncio.sleep(pause_s)
-            self.restarts += 1
 
     async def _serve_once(self) -> bool:
         """Load and serve until the process ends; give whether it served for a good while."""
         loop = asyncio.get_running_loop()
         self._note(State.STARTING, started_at=timezone.now(), restarts=self.restarts)
-        version = await self._database.call(read_version, self.wanted.id)
-        folder = await loop.run_in_executor(None, materialise, version)
+        if self._version is None:  # what is ready does not change, and a restart must not wait for the database
+            self._version = await self._database.call(read_version, self.wanted.id)
+        folder = await loop.run_in_executor(None, materialise, self._version)
         began = loop.time()
         process = self._process = await processes.start(
             "child",
             *("--socket", self._socket, "--queue-rows", settings.RUNNER["QUEUE_ROWS"]),
             *("--batch-deadline-s", settings.RUNNER["BATCH_DEADLINE_S"]),
             folder=folder,
-            is_trusted=version.is_trusted,
+            is_trusted=self._version.is_trusted,
         )
         log = asyncio.create_task(processes.log_errors(process, self.wanted.label))
         try:
@@ -89,6 +91,7 @@ class Runner:
             await processes.end(process)
             await log
             self._process = None
+        self.restarts += 1
         words = processes.last_words(returncode)
         logger.warning("%s: %s; it is started again", self.wanted.label, words)
         self._note(State.STARTING, pid=None, error=words)
