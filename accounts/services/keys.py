@@ -97,7 +97,7 @@ def _check_within(key: ApiKey, caller: Caller) -> None:
     wider = []
     if key.user_id != own.user_id:
         wider.append("user")
-    if not set(key.scopes) <= set(own.scopes):
+    if not (set(key.scopes) <= set(own.scopes) or "manage" in own.scopes):
         wider.append("scopes")
     if own.allowed_models and not (key.allowed_models and set(key.allowed_models) <= set(own.allowed_models)):
         wider.append("allowed_models")

@@ -61,9 +61,9 @@ def refresh(*, token: str) -> Pair:
     if session is None or session.ended_at or not session.user.is_active:
         raise NotAuthenticated(_("The session has ended."), code="ended_session")
     access, new = make_pair(user_id=session.user_id, session_id=session.pk.hex)
-    still_mine = Session.objects.open().filter(pk=session.pk, refresh_id=given["jti"], user__is_active=True)
     changes = {"refresh_id": new["jti"], "last_used_at": timezone.now(), "expires_at": _moment(new["exp"])}
-    if not Session.objects.filter(pk__in=still_mine.values_list("pk", flat=True)[:1]).update(**changes):
+    # One of two that come at once wins here. Deactivating a person ends their sessions, so the row alone decides.
+    if not Session.objects.filter(pk=session.pk, refresh_id=given["jti"], ended_at=None).update(**changes):
         _end_family(session)
         raise NotAuthenticated(_("The refresh token was used before; the session has ended."), code="reused_token")
     session.refresh_from_db()
