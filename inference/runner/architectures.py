@@ -1,4 +1,7 @@
-"""The code registry: torch modules that a manifest may name. Text modules take INT64 token ids (rows, tokens), 0: padding."""
+"""The code registry: torch modules that a manifest may name.
+
+Text modules take INT64 token ids (rows, tokens), 0: padding.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from registry.architectures import NAMES, read_arguments
 
@@ -28,40 +32,45 @@ class Mlp(nn.Sequential):
 
 
 class NgramBag(nn.Module):
-    """Hashed n-grams of tokens, each with a learnt weight, averaged and classified: (rows, tokens) to (rows, outputs).
+    """Hashed n-grams of tokens, each with a learnt weight, added up and classified: (rows, tokens) to (rows, outputs).
 
+    The sum is divided by the length of the weights, so that long texts do not drown their few telling n-grams.
     Source: Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification".
     """
 
     def __init__(self, *, buckets: int, dim: int, ngrams: Sequence[int], hidden: int, outputs: int) -> None:
         super().__init__()
-        self.buckets, self.ngrams = buckets, frozenset(ngrams)
+        self.ngrams = frozenset(ngrams)
         self.embedding = nn.Embedding(buckets, dim)
         self.gate = nn.Embedding(buckets, 1)
         self.drop = nn.Dropout(0.3)
         self.hidden = nn.Linear(dim, hidden)
         self.out = nn.Linear(hidden, outputs)
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.normal_(self.embedding.weight, std=0.001)  # n-grams that training never saw say next to nothing
         nn.init.zeros_(self.gate.weight)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Give the logits."""
+        """Give the logits; in training each n-gram is left out now and then."""
         buckets, is_real = self._hash(ids)
+        if self.training:
+            is_real = is_real & (torch.rand(is_real.shape, device=ids.device) > self.drop.p)
         weight = torch.sigmoid(self.gate(buckets).squeeze(-1)) * is_real
-        mean = (weight.unsqueeze(1) @ self.embedding(buckets)).squeeze(1)
-        mean = mean / weight.sum(1, keepdim=True).clamp_min(1e-6)
-        return self.out(self.drop(torch.relu(self.hidden(self.drop(mean)))))
+        weight = weight / weight.square().sum(1, keepdim=True).clamp_min(1e-6).sqrt()
+        total = functional.embedding_bag(
+            buckets, self.embedding.weight, mode="sum", per_sample_weights=weight, sparse=self.embedding.sparse
+        )
+        return self.out(self.drop(torch.relu(self.hidden(self.drop(total)))))
 
     def _hash(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Give buckets (rows, n-grams) and 1 where the n-gram holds no padding."""
+        """Give buckets (rows, n-grams) and whether the n-gram holds no padding."""
         rolling = torch.zeros_like(ids)
-        buckets, is_real = [ids[:, :0]], [ids[:, :0]]
+        buckets, is_real = [ids[:, :0]], [ids[:, :0].bool()]
         for n in range(1, min(max(self.ngrams), ids.shape[1]) + 1):
             rolling = rolling[:, : ids.shape[1] - n + 1] * _MULTIPLIER + ids[:, n - 1 :]
             if n in self.ngrams:
                 mixed = (rolling + n) * 0x9E3779B97F4A7C1
-                buckets.append((mixed ^ (mixed >> 29)) % self.buckets)
-                is_real.append(ids[:, n - 1 :].ne(0).long())
+                buckets.append((mixed ^ (mixed >> 29)) % self.embedding.num_embeddings)
+                is_real.append(ids[:, n - 1 :].ne(0))
         return torch.cat(buckets, 1), torch.cat(is_real, 1)
 
 
