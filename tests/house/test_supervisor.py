@@ -93,6 +93,14 @@ def test_stop_when_signalled_ends_all_parts_in_order_with_code_0(installation: I
     installation.wait_ready()
 
 
+def test_start_when_ready_says_where_it_is(installation: Installation) -> None:
+    installation.start()
+    installation.wait_ready()
+    said = f"Flueman is ready: http://127.0.0.1:{installation.port}/admin/"
+    assert wait_until(lambda: said in installation.output.read_text(), 10)
+    assert not (installation.home / "demo.pending").exists()
+
+
 def test_start_when_the_port_is_taken_says_so_and_ends_with_code_1(installation: Installation) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", installation.port))
