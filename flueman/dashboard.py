@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Prefetch
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
@@ -18,7 +19,6 @@ from audit.services import names_of
 from common.display import duration, percent, thousands
 from common.plots import Series, plot
 from flueman.health import health_of, state_of
-from flueman.navigation import reverse
 from inference import metrics
 from inference.models import Deployment, Route
 from jobs.handlers import label_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from flueman.navigation import reverse
 from inference.models import Deployment, RunnerState
 from jobs.models import Job
 

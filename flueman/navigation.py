@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import urls
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-
-
-def reverse(name: str, args: list[Any] | None = None) -> str:
-    """TEMPORARY while pages are being written: an address, empty where there is none yet."""
-    try:
-        return urls.reverse(name, args=args)
-    except urls.NoReverseMatch:
-        return ""
-
 
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
@@ -29,7 +20,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         _("People"),
         [("accounts.User", "group", "u"), ("accounts.ApiKey", "key", "k"), ("accounts.Session", "devices", "s")],
     ),
-    (_("Trust"), [("audit.AuditEvent", "verified_user", "a")]),
+    (_("Audit"), [("audit.AuditEvent", "verified_user", "a")]),
 ]
 
 
