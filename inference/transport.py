@@ -20,6 +20,7 @@ Values = np.ndarray | list[bytes]
 
 _KINDS: dict[str, type[FluemanError]] = {"deadline_exceeded": DeadlineExceeded, "invalid": Invalid}
 _SWEEP_S = 0.05
+_MOST_JOINED_BYTES = 4 << 20  # calls larger than this travel alone
 
 
 class Output(NamedTuple):
@@ -47,9 +48,11 @@ class Call:
     deadline: float
     future: asyncio.Future[Result]
     trailing: tuple[tuple[int, ...], ...] = field(init=False)
+    size: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.trailing = tuple([tensor.shape[1:] for tensor in self.tensors])
+        self.size = sum([len(tensor.payload) for tensor in self.tensors])
 
 
 class Runner(asyncio.Protocol):
@@ -113,13 +116,19 @@ class Runner(asyncio.Protocol):
                 self._connecting = self._loop.create_task(self._connect())
             return
         calls, self._waiting = self._waiting, []
+        now = perf_counter()
         groups: dict[object, list[Call]] = {}
+        sizes: dict[object, int] = {}
         for call in calls:
             if call.future.done():
                 self._rows -= call.rows
-            else:
-                groups.setdefault(call.trailing if self._is_batched else call, []).append(call)
-        now = perf_counter()
+                continue
+            key = call.trailing if self._is_batched else call
+            sizes[key] = sizes.get(key, 0) + call.size
+            if sizes[key] > _MOST_JOINED_BYTES and key in groups:
+                self._send(groups.pop(key), now)
+                sizes[key] = call.size
+            groups.setdefault(key, []).append(call)
         for group in groups.values():
             self._send(group, now)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 INFER, RESULT, ERROR = 1, 2, 3
-MAX_FRAME_BYTES = 1 << 30
+MAX_FRAME_BYTES = 1 << 28
 
 _HEAD = struct.Struct("<IQBBII")
 _AFTER_LENGTH = _HEAD.size - 4
