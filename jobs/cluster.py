@@ -110,8 +110,9 @@ class Guard:
     def _end(self, patience_s: float) -> None:
         """Let running jobs end for a while; then kill what is left and give its jobs back."""
         sentinel = self._cluster.sentinel
-        self._cluster.stop_event.set()
-        sentinel.join(patience_s)
+        if patience_s:  # in a thread, as setting the event waits for the sentinel to wake, which a dead one never does
+            threading.Thread(target=self._cluster.stop_event.set, daemon=True).start()
+            sentinel.join(patience_s)
         if sentinel.is_alive():
             sentinel.kill()
             sentinel.join()

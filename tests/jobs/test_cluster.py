@@ -58,7 +58,7 @@ def test_cluster_when_busy_worker_is_killed_then_another_attempt_has_the_one_eff
 ) -> None:
     cluster.start()
     job = make_job("work.count", tmp_path, seconds=2)
-    os.kill(busy_worker(job), signal.SIGKILL)
+    os.kill(busy_worker(job, tmp_path), signal.SIGKILL)
     wait_for(job, Job.State.SUCCEEDED, timeout_s=20)
     assert job.attempts == 2
     assert notes(tmp_path) == ["begin", "begin", "effect"]
