@@ -25,12 +25,16 @@ _SETTINGS = ["email", "first_name", "last_name", "language", "time_zone"]
 class UserOut(serializers.ModelSerializer[User]):
     """A person."""
 
-    roles = serializers.SlugRelatedField(source="groups", slug_field="name", many=True, read_only=True)
+    roles = serializers.SerializerMethodField()
 
     class Meta:
         model = User
         fields = ["username", *_SETTINGS, "roles", "is_active", "last_login", "date_joined"]
         read_only_fields = fields
+
+    def get_roles(self, user: User) -> list[str]:
+        """Give the roles by name."""
+        return sorted(group.name for group in user.groups.all())
 
 
 class MeOut(UserOut):

@@ -129,12 +129,17 @@ def _invalid(detail: object) -> Invalid:
 def _flatten(path: str, detail: object) -> list[tuple[str, str]]:
     """Give (dotted path, text) of nested errors."""
     if isinstance(detail, Mapping):
-        pairs = [(("" if key in ("non_field_errors", "__all__") else str(key)), inner) for key, inner in detail.items()]
-        return [found for key, inner in pairs for found in _flatten(".".join(filter(None, (path, key))), inner)]
+        return [found for key, inner in detail.items() for found in _flatten(_step(path, key), inner)]
     if isinstance(detail, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in detail):
         return [found for index, inner in enumerate(detail) for found in _flatten(f"{path}[{index}]", inner)]
     texts = detail if isinstance(detail, list | tuple) else [detail]
     return [(path, " ".join(map(str, texts)))] if texts else []
+
+
+def _step(path: str, key: object) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return path if key in ("non_field_errors", "__all__") else ".".join(filter(None, (path, str(key))))
 
 
 def is_api(request: HttpRequest) -> bool:
