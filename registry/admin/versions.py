@@ -66,7 +66,7 @@ def _trust_consequence(version: ModelVersion) -> Consequence:
         "This version is a program (%(format)s). It will run on the model server, confined in a process of its own, and"
         " may read whatever that process can. Trust it only if you know who made it."
     )
-    changes = [(_("State"), version.get_state_display(), State.PENDING.label)]
+    changes = [(_("trusted to run as a program"), _("no"), _("yes"))]
     return Consequence(text % {"format": version.get_format_display()}, changes)
 
 
