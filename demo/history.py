@@ -36,10 +36,11 @@ def send_history(*, url: str, key: str) -> int:
         connection.connect()
     except OSError:
         return 0
-    for sent, (deployment, inputs) in enumerate(_requests(), 1):
+    requests = list(_requests())
+    for deployment, inputs in requests:
         _predict(connection, deployment, inputs, key)
     connection.close()
-    return sent
+    return len(requests)
 
 
 def _requests() -> Iterator[tuple[str, dict[str, Any]]]:

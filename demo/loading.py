@@ -103,7 +103,7 @@ def _start_training(name: str, folder: Path, before_exec: Callable[[], None]) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=before_exec,
+        preexec_fn=before_exec,  # noqa: PLW1509 - this process has one thread
     )
 
 
