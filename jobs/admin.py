@@ -129,7 +129,6 @@ class JobAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give progress, time left, log and result."""
         return {
-            "original": obj,
             "state": self.shown_state(obj),
             "kind": handlers.label_of(obj.kind),
             "left": self._left(obj),

@@ -160,7 +160,8 @@ def _attempt(run: JobRun) -> None:
 
 def _put_back_or_fail(run: JobRun, error: Exception) -> None:
     message = error.message if isinstance(error, FluemanError) else f"{type(error).__name__}: {error}"[:1000]
-    close_old_connections()  # one that was lost does not come back by itself
+    if isinstance(error, OperationalError | InterfaceError):
+        connection.close()  # one that was lost does not come back by itself
     run.log(message, "warning")
     if run.job.attempts < run.job.max_attempts:
         run.put_back(message)

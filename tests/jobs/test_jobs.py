@@ -1,0 +1,258 @@
+"""Jobs in one process: queue, attempt, reaper, and what the doors show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from audit.models import AuditEvent
+from common.errors import Conflict
+from jobs import handlers, reaper, services
+from jobs.cluster import orphans, schedule
+from jobs.models import Job, JobLog
+from jobs.runner import CancelledError, ClaimLostError, JobRun, claim, run_job, worker_name
+from tests.jobs.work import tasks as work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _work() -> None:
+    assert work.count
+
+
+def make_user(name: str, *codenames: str) -> Any:
+    user = get_user_model().objects.create_user(username=name, password="a-long-password", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="jobs", codename__in=codenames))
+    return user
+
+
+def make_job(folder: Path, kind: str = "work.count", **payload: Any) -> Job:
+    return services.enqueue(kind=kind, payload={"file": str(folder / "notes"), **payload})
+
+
+def make_run(folder: Path, **fields: Any) -> JobRun:
+    """Give the run of a job that has just been claimed."""
+    run = claim(str(make_job(folder).pk))
+    assert run
+    if fields:
+        Job.objects.filter(pk=run.job.pk).update(**fields)
+    return run
+
+
+def again(job: Job) -> Job:
+    job.refresh_from_db()
+    return job
+
+
+def test_enqueue_when_transaction_is_rolled_back_then_neither_job_nor_bell(tmp_path: Path) -> None:
+    with transaction.atomic():
+        make_job(tmp_path)
+        transaction.set_rollback(True)
+    assert not Job.objects.exists()
+    assert not OrmQ.objects.exists()
+
+
+def test_run_job_when_it_waits_then_is_done_and_a_second_bell_finds_nothing(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    run_job(str(job.pk))
+    run_job(str(job.pk))
+    again(job)
+    assert (job.state, job.attempts, job.progress, job.lease_until, job.claim) == ("succeeded", 1, 100, None, None)
+    assert job.worker == worker_name(pid=int(job.worker.rpartition(":")[2]))
+
+
+def test_run_job_when_the_service_refuses_then_its_sentence_is_the_error(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.refuse")
+    run_job(str(job.pk))
+    assert (again(job).state, job.error, job.attempts) == ("failed", "the file is no model", 1)
+    assert [line.message for line in job.logs.all()] == ["file: is empty"]
+
+
+def test_run_job_when_the_code_is_wrong_then_short_error_and_traceback_in_the_log(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.crash")
+    run_job(str(job.pk))
+    assert (again(job).state, job.error) == ("failed", "ZeroDivisionError: by nought")
+    assert "Traceback" in job.logs.get().message
+
+
+def test_run_job_when_kind_is_unknown_then_it_fails(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.nothing")
+    run_job(str(job.pk))
+    assert again(job).state == "failed"
+    assert "work.nothing" in job.error
+
+
+def test_run_job_when_something_is_away_then_it_waits_and_goes_on_later(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.lack")
+    run_job(str(job.pk))
+    assert (again(job).state, job.attempts, job.error) == ("queued", 1, "the model host does not answer")
+    assert job.lease_until
+    assert job.lease_until > timezone.now() + timedelta(seconds=1)
+    (tmp_path / "notes.ready").touch()
+    run_job(str(job.pk))
+    assert (again(job).state, job.attempts, job.error) == ("succeeded", 2, "")
+
+
+def test_run_job_when_attempts_are_used_up_then_it_fails(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.lack")
+    for _ in range(4):
+        run_job(str(job.pk))
+    assert (again(job).state, job.attempts) == ("failed", 3)
+
+
+def test_report_when_cancelled_then_stops_and_job_ends_cancelled(tmp_path: Path) -> None:
+    run = make_run(tmp_path, cancel_requested_at=timezone.now())
+    with pytest.raises(CancelledError):
+        run.report(10, "first")
+
+
+def test_report_when_another_attempt_took_over_then_stops_and_writes_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, lease_until=timezone.now() - timedelta(seconds=1))
+    reaper.reap()
+    with pytest.raises(ClaimLostError):
+        run.report(50, "half")
+    run.finish(Job.State.SUCCEEDED)
+    assert (again(run.job).state, run.job.progress) == ("queued", 0)
+
+
+def test_reap_when_last_attempt_has_died_then_job_fails(tmp_path: Path) -> None:
+    run = make_run(tmp_path, lease_until=timezone.now() - timedelta(seconds=1), attempts=3)
+    reaper.reap()
+    assert again(run.job).state == "failed"
+    assert run.job.error
+    assert JobLog.objects.filter(job=run.job, level="warning").exists()
+
+
+def test_reap_when_attempt_to_be_cancelled_has_died_then_job_is_cancelled(tmp_path: Path) -> None:
+    now = timezone.now()
+    run = make_run(tmp_path, lease_until=now - timedelta(seconds=1), cancel_requested_at=now)
+    reaper.reap()
+    assert again(run.job).state == "cancelled"
+
+
+def test_reap_when_lease_runs_then_job_is_left_alone(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    reaper.reap()
+    assert again(run.job).state == "running"
+
+
+def test_reap_when_bell_was_lost_then_rings_once_and_not_while_bells_wait(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    OrmQ.objects.all().delete()
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    reaper.reap()
+    reaper.reap()
+    assert OrmQ.objects.count() == 1
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    reaper.reap()
+    assert OrmQ.objects.count() == 1
+    assert again(job).state == "queued"
+
+
+def test_give_back_when_cluster_was_stopped_then_attempt_does_not_count(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    cluster = run.job.worker.rpartition(":")[0] + ":"
+    assert reaper.give_back("elsewhere:1:") == 0
+    assert reaper.give_back(cluster) == 1
+    assert (again(run.job).state, run.job.attempts) == ("queued", 0)
+
+
+def test_orphans_when_guard_lives_then_none_else_its_workers(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert orphans() == []
+    dead = worker_name(7, guard_pid=2**22)
+    Job.objects.filter(pk=run.job.pk).update(worker=dead)
+    assert orphans() == [dead]
+
+
+def test_cancel_when_waiting_then_ends_at_once_and_is_audited(tmp_path: Path) -> None:
+    user, job = make_user("minji"), make_job(tmp_path)
+    services.cancel(job=job, actor=user, reason="by mistake")
+    run_job(str(job.pk))
+    assert (again(job).state, job.attempts) == ("cancelled", 0)
+    event = AuditEvent.objects.get(action="jobs.cancelled")
+    assert (event.reason, event.before, event.after) == ("by mistake", {"state": "queued"}, {"state": "cancelled"})
+    with pytest.raises(Conflict):
+        services.cancel(job=job, actor=user)
+
+
+def test_retry_when_failed_then_waits_with_all_attempts_and_else_is_refused(tmp_path: Path) -> None:
+    user, job = make_user("minji"), make_job(tmp_path, "work.crash")
+    with pytest.raises(Conflict):
+        services.retry(job=job, actor=user)
+    run_job(str(job.pk))
+    services.retry(job=job, actor=user, reason="mended")
+    assert (again(job).state, job.attempts, job.error) == ("queued", 0, "")
+    run_job(str(job.pk))
+    assert again(job).state == "failed"
+
+
+def test_enqueue_recurring_when_last_is_unfinished_then_none_and_old_ones_go(tmp_path: Path) -> None:
+    for _ in range(services.KEPT_RECURRING + 3):
+        job = services.enqueue_recurring(kind="work.recur")
+        assert job
+        assert services.enqueue_recurring(kind="work.recur") is None
+        run_job(str(job.pk))
+    assert Job.objects.count() == services.KEPT_RECURRING + 1
+
+
+def test_schedule_when_called_again_then_one_row_a_kind_and_edits_stay() -> None:
+    schedule()
+    Schedule.objects.filter(name="inference.roll_up").update(minutes=5)
+    schedule()
+    assert Schedule.objects.filter(name="inference.roll_up").values_list("minutes", flat=True).get() == 5
+    assert {one.kind for one in handlers.recurring()} == set(Schedule.objects.values_list("name", flat=True))
+
+
+def test_admin_when_jobs_grow_then_queries_do_not(
+    tmp_path: Path, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(make_user("minji", "view_job"))
+    for _ in range(30):
+        make_job(tmp_path)
+    client.get("/admin/jobs/job/")
+    with django_assert_max_num_queries(9):
+        page = client.get("/admin/jobs/job/")
+    assert page.status_code == 200
+    assert "Count" in page.content.decode()
+
+
+def test_live_when_job_goes_on_then_asks_again_and_done_when_it_has_ended(tmp_path: Path, client: Client) -> None:
+    client.force_login(make_user("minji", "view_job"))
+    job = make_job(tmp_path)
+    live = f"/admin/jobs/job/{job.pk}/live/"
+    assert f'data-live="{live}"' in client.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
+    assert "X-Live-Done" not in client.get(live).headers
+    run_job(str(job.pk))
+    assert client.get(live).headers["X-Live-Done"] == "1"
+    assert "data-live" not in client.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
+
+
+def test_live_when_reader_may_not_see_jobs_then_refused(tmp_path: Path, client: Client) -> None:
+    client.force_login(make_user("minji"))
+    assert client.get(f"/admin/jobs/job/{make_job(tmp_path).pk}/live/").status_code == 403
+
+
+def test_admin_verbs_when_reader_may_only_look_then_not_offered_and_refused(tmp_path: Path, client: Client) -> None:
+    client.force_login(make_user("minji", "view_job"))
+    url = f"/admin/jobs/job/{make_job(tmp_path).pk}"
+    assert "do/cancel" not in client.get(f"{url}/change/").content.decode()
+    assert client.post(f"{url}/do/cancel/", {"reason": "no"}).status_code == 403
+
+
+def test_admin_cancel_when_allowed_then_done_with_reason(tmp_path: Path, client: Client) -> None:
+    client.force_login(make_user("minji", "view_job", "cancel_job"))
+    job = make_job(tmp_path)
+    client.post(f"/admin/jobs/job/{job.pk}/do/cancel/", {"reason": "no longer needed"})
+    assert again(job).state == "cancelled"
+    assert AuditEvent.objects.get(action="jobs.cancelled").reason == "no longer needed"
