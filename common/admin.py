@@ -16,7 +16,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
-from unfold.admin import StackedInline as ThemedStackedInline
 from unfold.admin import TabularInline as ThemedTabularInline
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
@@ -41,7 +40,6 @@ __all__ = [
     "ReadOnlyAdmin",
     "ReasonForm",
     "Select",
-    "StackedInline",
     "TabularInline",
     "TextInput",
     "Textarea",
@@ -172,7 +170,8 @@ class ModelAdmin(ThemedModelAdmin):
         context |= {**self._above(request, object_id), **(extra_context or {})}
         if self.detail_template and "original" in context:
             row = context["original"]
-            return self.page(request, self.detail_template, title=str(row), **context, **self.detail(request, row))
+            shown = {"title": str(row), **context, **self.detail(request, row)}
+            return self.page(request, self.detail_template, **shown)
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except (FluemanError, ValidationError) as error:
@@ -222,12 +221,6 @@ class TabularInline(ThemedTabularInline):
 
     extra = 0
     show_change_link = True
-
-
-class StackedInline(ThemedStackedInline):
-    """Rows below a row, one under the other."""
-
-    extra = 0
 
 
 @dataclass(frozen=True, slots=True)

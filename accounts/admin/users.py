@@ -160,10 +160,11 @@ class UserAdmin(ModelAdmin):
             )
             obj.__dict__.update(made.__dict__)
             return
-        if changed := {name: value for name, value in fields.items() if name in form.changed_data}:
-            services.change_settings(user=obj, actor=request.user, **changed)
+        # The form has written into `obj` already; the service wants to see what was there before.
+        person = User.objects.get(pk=obj.pk)
+        services.change_settings(user=person, actor=request.user, **fields)
         if "roles" in form.changed_data:
-            services.set_roles(user=obj, roles=cleaned["roles"], actor=request.user)
+            services.set_roles(user=person, roles=cleaned["roles"], actor=request.user)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
         """Write nothing: the service has written the audit event."""

@@ -1,0 +1,103 @@
+"""People of each role and some rows of each kind that the back office shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiKey, Session, User
+from audit.models import AuditEvent
+from audit.services import record
+from common.ids import uuid7
+from inference.models import Deployment, InferenceRequest, Route, RunnerState
+from jobs.models import Job
+from registry.models import ModelVersion, RegisteredModel
+
+PASSWORD = "맑은 하늘 아래 1"
+
+
+def make_person(role: str, name: str = "", **more: Any) -> User:
+    user = User.objects.create_user(name or f"the-{role}", password=None, is_staff=role != "client", **more)
+    user.groups.set(Group.objects.filter(name=role))
+    return user
+
+
+def log_in(role: str, name: str = "", language: str = "en") -> Client:
+    client = Client(headers={"accept-language": language})
+    client.force_login(make_person(role, name))
+    return client
+
+
+def make_key(user: User, number: int = 0, **more: Any) -> ApiKey:
+    fields = {
+        "prefix": f"flm_test_{uuid7().hex[-12:]}",
+        "name": f"앱 {number}",
+        "digest": "0" * 64,
+        "scopes": ["predict"],
+    }
+    return ApiKey.objects.create(user=user, **(fields | more))
+
+
+def make_session(user: User, **more: Any) -> Session:
+    now = timezone.now()
+    fields = {"refresh_id": "r", "device": "curl/8", "last_used_at": now, "expires_at": now + timedelta(days=1)}
+    return Session.objects.create(user=user, **(fields | more))
+
+
+def make_version(name: str, owner: User | None = None) -> ModelVersion:
+    model, _ = RegisteredModel.objects.get_or_create(
+        name=name, defaults={"owner": owner, "task": "text-classification"}
+    )
+    model.last_version += 1
+    model.save()
+    signature = {
+        "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [{"name": "label", "datatype": "BYTES", "shape": [-1]}],
+    }
+    return ModelVersion.objects.create(
+        model=model,
+        number=model.last_version,
+        state="ready",
+        format="safetensors",
+        signature=signature,
+        created_by=owner,
+    )
+
+
+def make_deployment(name: str, version: ModelVersion | None = None) -> Deployment:
+    version = version or make_version(name)
+    deployment = Deployment.objects.create(name=name)
+    Route.objects.create(deployment=deployment, version=version)
+    RunnerState.objects.update_or_create(version=version, defaults={"state": "ready", "heartbeat_at": timezone.now()})
+    return deployment
+
+
+def make_request(name: str, **more: Any) -> InferenceRequest:
+    fields = {
+        "created_at": timezone.now(), "deployment": name, "model": name, "version": 1, "caller": "앱", "door": "v2",
+        "status": 200, "rows": 1, "latency_ms": 4.2, "input": '{"text": ["안녕"]}',
+    }  # fmt: skip
+    request = InferenceRequest.objects.create(**(fields | more))
+    request.predictions.create(row=0, output='{"label": "인사", "score": 0.9}', label="인사", score=0.9)
+    return request
+
+
+def make_event(actor: User, target: Any = None, **more: Any) -> AuditEvent:
+    return record(action="inference.deployed", actor=actor, target=target, **more)
+
+
+def make_rows(count: int, prefix: str = "row") -> None:
+    """Make so many rows of every kind that has a list, each with people and things of its own."""
+    for number in range(count):
+        name = f"{prefix}-{number}"
+        person = make_person("operator", name)
+        make_key(person, number)
+        make_session(person)
+        deployment = make_deployment(name)
+        make_request(name, user_id=person.pk)
+        Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
+        make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")

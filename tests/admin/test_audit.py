@@ -1,0 +1,105 @@
+"""The browser of the audit chain."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+
+from audit import triggers
+from audit.models import AuditEvent
+from common.difference import difference
+from tests.admin.making import log_in, make_deployment, make_event, make_person
+
+LIST = "admin:audit_auditevent_changelist"
+
+
+@pytest.mark.django_db
+def test_event_when_opened_marks_the_words_that_changed() -> None:
+    actor = make_person("operator", "서준")
+    event = make_event(
+        actor, make_deployment("intent"), before={"version": "intent v1"}, after={"version": "intent v2"}
+    )
+    html = log_in("auditor").get(reverse("admin:audit_auditevent_change", args=[event.pk])).content.decode()
+    assert "<mark>v1</mark>" in html
+    assert "<mark>v2</mark>" in html
+    assert event.hash in html
+    assert "서준" in html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("term", "found"), [("2", 1), ("서준", 2), ("intent", 1), ("#1", 1), ("nobody", 0), ("  ", 4)])
+def test_events_when_searched_are_found_by_number_person_and_target(term: str, found: int) -> None:
+    seojun, hayun = make_person("operator", "서준"), make_person("operator", "하윤")
+    make_event(seojun, make_deployment("intent"))
+    make_event(hayun, make_deployment("numbers"))
+    make_event(seojun)
+    html = log_in("auditor").get(reverse(LIST), {"q": term}).content.decode()
+    assert html.count('class="data-row') == found
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "found"), [("span=hour", 3), ("area=inference", 1), ("outcome=refused", 1), ("area=jobs", 0)]
+)
+def test_events_when_filtered_are_fewer(query: str, found: int) -> None:
+    actor = make_person("operator", "서준")
+    make_event(actor)
+    from audit.services import record
+
+    record(action="accounts.logged_in", actor=actor, outcome="refused")
+    html = log_in("auditor").get(f"{reverse(LIST)}?{query}").content.decode()
+    assert html.count('class="data-row') == found
+
+
+@pytest.mark.django_db
+def test_chain_when_verified_says_so_and_keeps_the_verification() -> None:
+    make_event(make_person("operator", "서준"))
+    client = log_in("auditor")
+    html = client.post(reverse("admin:audit_auditevent_verify"), follow=True).content.decode()
+    assert "The chain is whole" in html
+    assert "the chain was whole when last verified" in html
+    assert AuditEvent.objects.latest("sequence").action == "audit.verified"
+
+
+@pytest.mark.django_db
+def test_chain_when_a_row_was_edited_is_said_to_be_broken() -> None:
+    event = make_event(make_person("operator", "서준"))
+    with triggers.lifted(), connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_auditevent SET reason = 'forged' WHERE sequence = %s", [event.pk])
+    html = log_in("auditor").post(reverse("admin:audit_auditevent_verify"), follow=True).content.decode()
+    assert f"broken at event {event.pk}" in html
+    assert "BROKEN" in html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["operator", "reviewer"])
+def test_verification_when_the_role_may_not_is_refused(role: str) -> None:
+    assert log_in(role).post(reverse("admin:audit_auditevent_verify")).status_code == 403
+
+
+@pytest.mark.django_db
+def test_verification_when_only_looked_at_does_not_run() -> None:
+    assert log_in("auditor").get(reverse("admin:audit_auditevent_verify")).status_code == 403
+    assert not AuditEvent.objects.filter(action="audit.verified").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": "x y"}, {"a": "x z"}, ["a"]),
+        ({}, {"roles": ["operator"]}, ["roles"]),
+        ({"limits": {"rows": 1}}, {"limits": {"rows": 2}}, ["limits.rows"]),
+        ({"on": True}, {"on": False}, ["on"]),
+    ],
+)
+def test_difference_when_two_sides_are_compared_names_what_changed(
+    before: dict, after: dict, changed: list[str]
+) -> None:
+    assert [line.name for line in difference(before, after) if line.is_changed] == changed
+
+
+def test_difference_when_texts_are_huge_stays_quick() -> None:
+    lines = difference({"text": "가 나 " * 50_000}, {"text": "다 라 " * 50_000})
+    assert lines[0].before[0][1]

@@ -1,0 +1,133 @@
+"""Every page of the back office, as every role: who may open it, how many queries it takes, what it never shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.admin.making import log_in, make_rows
+
+ROLES = ("administrator", "operator", "reviewer", "auditor", "client")
+SEEN, REFUSED, ELSEWHERE = 200, 403, 302
+# (model, page) -> the answer to each role, in the order of ROLES. A client application is sent to the log-in page.
+EVERYBODY = (SEEN, SEEN, SEEN, SEEN, ELSEWHERE)
+NOBODY = (REFUSED, REFUSED, REFUSED, REFUSED, ELSEWHERE)
+OPERATORS = (SEEN, SEEN, REFUSED, REFUSED, ELSEWHERE)
+ADMINISTRATORS = (SEEN, REFUSED, REFUSED, REFUSED, ELSEWHERE)
+CONTROLLERS = (SEEN, REFUSED, REFUSED, SEEN, ELSEWHERE)
+PAGES: dict[str, dict[str, tuple[int, ...]]] = {
+    "accounts.User": {"list": CONTROLLERS, "add": ADMINISTRATORS, "change": CONTROLLERS},
+    # Own keys and sessions only: those of somebody else do not exist for them, and they are led back.
+    "accounts.ApiKey": {"list": EVERYBODY, "add": EVERYBODY, "change": (SEEN, 302, 302, 302, ELSEWHERE)},
+    "accounts.Session": {"list": EVERYBODY, "add": NOBODY, "change": (SEEN, 302, 302, 302, ELSEWHERE)},
+    "audit.AuditEvent": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
+    "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "registry.RegisteredModel": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "registry.ModelVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+}
+SHOWN = re.compile(r"<(script|style|pre|template)\b.*?</\1>|<[^>]*>", re.DOTALL)
+
+
+def addresses(model: type) -> dict[str, str]:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    row = model._default_manager.order_by("pk").first()
+    change = reverse(f"{name}_change", args=[row.pk])
+    return {"list": reverse(f"{name}_changelist"), "add": reverse(f"{name}_add"), "change": change}
+
+
+def registered() -> Iterator[type]:
+    yield from sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def visible_text(html: str) -> str:
+    return SHOWN.sub(" ", html.replace("&quot;", '"').replace("&#x27;", "'"))
+
+
+def test_pages_when_a_model_is_registered_are_in_the_table() -> None:
+    assert {model._meta.label for model in registered()} == set(PAGES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_when_opened_by_a_role_answer_as_the_table_says(role: str) -> None:
+    make_rows(2)
+    client = log_in(role)
+    wanted, found = {}, {}
+    for model in registered():
+        for page, url in addresses(model).items():
+            wanted[url] = PAGES[model._meta.label][page][ROLES.index(role)]
+            found[url] = client.get(url).status_code
+    assert found == wanted
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_pages_when_opened_show_no_raw_json_and_no_template_left_over(language: str) -> None:
+    make_rows(3)
+    client = log_in("administrator", language=language)
+    urls = [url for model in registered() for page, url in addresses(model).items() if page != "add"]
+    for url in [*urls, reverse("admin:index"), reverse("admin:accounts_user_me"), reverse("admin:accounts_apikey_add")]:
+        response = client.get(url)
+        text = visible_text(response.content.decode())
+        assert not re.search(r"""\{['"]|['"]\}|\{%|\{\{""", text), url
+        assert f'lang="{language}"' in response.content.decode(), url
+
+
+@pytest.mark.django_db
+def test_lists_when_there_are_more_rows_take_no_more_queries() -> None:
+    client = log_in("administrator")
+    urls = [reverse(f"admin:{m._meta.app_label}_{m._meta.model_name}_changelist") for m in registered()]
+    urls.append(reverse("admin:index"))
+    make_rows(2)
+    few = {url: queries(client, url) for url in urls}
+    make_rows(20, "more")
+    many = {url: queries(client, url) for url in urls}
+    assert many == few
+    assert few.pop(reverse("admin:index")) <= 20
+    assert max(few.values()) <= 14
+
+
+@pytest.mark.django_db
+def test_home_when_nothing_is_there_names_the_first_step() -> None:
+    text = log_in("administrator").get(reverse("admin:index")).content.decode()
+    assert "Welcome. Nothing is served yet." in text
+    assert "import_model PATH" in text
+
+
+@pytest.mark.django_db
+def test_home_when_asked_for_its_inside_gives_no_frame() -> None:
+    make_rows(1)
+    html = log_in("operator").get(reverse("admin:index") + "?live=1").content.decode()
+    assert "<html" not in html
+    assert "row-0" in html
+
+
+@pytest.mark.django_db
+def test_home_when_the_role_may_not_see_the_audit_shows_none() -> None:
+    make_rows(1)
+    html = log_in("operator").get(reverse("admin:index")).content.decode()
+    assert "audit/auditevent" not in html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin", "/"])
+def test_admin_when_the_slash_is_forgotten_is_found(path: str) -> None:
+    assert Client().get(path).headers["Location"] == "/admin/"
+
+
+def queries(client: Client, url: str) -> int:
+    client.get(url)
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(url).status_code == 200
+    return len(captured)
