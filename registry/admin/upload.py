@@ -50,12 +50,10 @@ def _add(request: HttpRequest, form: UploadForm) -> ModelVersion:
     name = form.cleaned_data["model"]
     if not RegisteredModel.objects.filter(name=name).exists():
         require(request, "registry.add_registeredmodel")
-    manifest = form.manifest()
-    model = services.register_model(name=name, actor=request.user)  # type: ignore[arg-type]
     return services.add_version(
-        model=model,
+        model=name,
         files=form.by_path(),
-        manifest=manifest,
+        manifest=form.manifest(),
         description=form.cleaned_data["description"],
         actor=request.user,  # type: ignore[arg-type]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,19 +16,22 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record, record_refusal
 from common.errors import Conflict, Invalid
+from common.strict_json import check_text
 from files.models import Blob
 from files.services import add_reference, store
 from jobs.models import Job
 from registry.intake import REFUSED_CONTENT, staged
 from registry.manifest import Manifest, list_files, read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel
+from registry.naming import model_name
 from registry.services._state import Actor, State, demand_reason, enqueue_check, facts, move, tell
+from registry.services.models import register_model
 from registry.usage import find_usages
 
 
 def add_version(
     *,
-    model: RegisteredModel,
+    model: RegisteredModel | str,
     files: Mapping[str, Path | BinaryIO],
     actor: Actor,
     description: str = "",
@@ -37,25 +41,28 @@ def add_version(
 ) -> ModelVersion:
     """Keep files, or one zip archive of them, as a new version and have it checked.
 
-    `manifest` stands for a `flueman.json` that was not sent. With `is_reused` a version of this model with the same
-    content is given instead of a second one. Raises Invalid naming the file or field, TooLarge, StorageFull.
+    A model given by name is registered if there is none, once its files are found good. `manifest` stands for a
+    `flueman.json` that was not sent. With `is_reused` a version of this model with the same content is given instead of
+    a second one. Raises Invalid naming the file or field, TooLarge, StorageFull.
     """
-    try:
-        with staged(files, manifest=manifest) as folder:
-            read = read_manifest(folder)
-            blobs = {path: store(folder / path) for path in sorted(list_files(folder))}
-    except Invalid as error:
-        if error.code == REFUSED_CONTENT:
-            record_refusal(action="registry.version_added", actor=actor, target=model, reason=error.message)
-        raise
+    name = model_name(model) if isinstance(model, str) else model.name
+    read, blobs = _keep(files, manifest, name=name, actor=actor)
+    if isinstance(model, str):
+        model = register_model(name=name, actor=actor)
     digest = content_digest(blobs)
     if is_reused and (existing := model.versions.filter(digest=digest).first()):
         return existing
-    version = _make_version(model, read, actor)
-    version.digest = digest
-    version.size_bytes = sum(blob.size_bytes for blob in blobs.values())
-    version.description = description or version.description
-    version.metrics = dict(metrics) if metrics is not None else version.metrics
+    version = ModelVersion(
+        model=model,
+        format=read.format,
+        manifest=dict(read.raw),
+        signature=read.signature.as_dict(),
+        metrics=_numbers(metrics if metrics is not None else read.raw.get("metrics")),
+        description=check_text(description or str(read.raw.get("description", "")), field="description"),
+        digest=digest,
+        size_bytes=sum(blob.size_bytes for blob in blobs.values()),
+        created_by=actor if isinstance(actor, User) else None,
+    )
     return _insert(version, blobs, task=read.task, actor=actor)
 
 
@@ -65,16 +72,28 @@ def content_digest(blobs: Mapping[str, Blob]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _make_version(model: RegisteredModel, read: Manifest, actor: Actor) -> ModelVersion:
-    return ModelVersion(
-        model=model,
-        format=read.format,
-        manifest=dict(read.raw),
-        signature=read.signature.as_dict(),
-        metrics=read.raw.get("metrics", {}),
-        description=str(read.raw.get("description", "")),
-        created_by=actor if isinstance(actor, User) else None,
-    )
+def _keep(
+    files: Mapping[str, Path | BinaryIO], manifest: Mapping[str, Any] | None, *, name: str, actor: Actor
+) -> tuple[Manifest, dict[str, Blob]]:
+    """Judge files and store them; one that is refused for its content is an event of the audit."""
+    try:
+        with staged(files, manifest=manifest) as folder:
+            read = read_manifest(folder)
+            return read, {path: store(folder / path) for path in sorted(list_files(folder))}
+    except Invalid as error:
+        if error.code == REFUSED_CONTENT:
+            record_refusal(action="registry.version_added", actor=actor, target_label=name, reason=error.message)
+        raise
+
+
+def _numbers(given: Any) -> dict[str, float]:
+    """Give the numbers among metrics by name: what an author writes into a manifest may be anything."""
+    pairs = given.items() if isinstance(given, Mapping) else ()
+    return {
+        str(name)[:100]: value
+        for name, value in pairs
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def _insert(version: ModelVersion, blobs: Mapping[str, Blob], *, task: str, actor: Actor) -> ModelVersion:

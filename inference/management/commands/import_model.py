@@ -88,9 +88,13 @@ def _add(options: dict[str, Any], actor: User | str) -> ModelVersion:
         raise CommandError(f"there is no {path}")
     files = {name: path / name for name in list_files(path)} if path.is_dir() else {path.name: path}
     manifest = load_json(options["manifest"]) if options["manifest"] else None
-    model = services.register_model(name=options["name"], actor=actor)
     return services.add_version(
-        model=model, files=files, manifest=manifest, description=options["description"], actor=actor, is_reused=True
+        model=options["name"],
+        files=files,
+        manifest=manifest,
+        description=options["description"],
+        actor=actor,
+        is_reused=True,
     )
 
 
