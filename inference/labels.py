@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
@@ -18,11 +20,15 @@ _MAX_BYTES = 1024 * 1024
 
 def label_names(version: ModelVersion | None) -> dict[str, str]:
     """Give names by label id in the order of the model's scores; empty where the version has no labels."""
-    path = version.manifest.get("labels") if version else None
-    if not path:
-        return {}
-    sha256 = ModelFile.objects.filter(version=version, path=path).values_list("blob_id", flat=True).first()
-    return _read(sha256) if sha256 else {}
+    return label_names_of([version.pk]).get(version.pk, {}) if version else {}
+
+
+def label_names_of(version_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
+    """Give the label names of several versions, in one query."""
+    files = ModelFile.objects.filter(version__in=set(version_ids)).values_list(
+        "version_id", "path", "blob_id", "version__manifest"
+    )
+    return {version_id: _read(sha256) for version_id, path, sha256, raw in files if path == raw.get("labels")}
 
 
 @lru_cache(maxsize=64)

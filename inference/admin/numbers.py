@@ -109,18 +109,20 @@ def headline(standing: Standing) -> str:
         "version": live.version if live else "",
         "old": serving.version if serving else "",
     }
-    return f"{words}, {_health(standing.lately)}" if state == "ready" else words
+    words = f"{words}, {_health(standing.lately)}" if state == "ready" else words
+    is_named = live is None or live.version.model.name == standing.deployment.name or state == "disabled"
+    return words if is_named else f"{standing.deployment.name}: {words}"
 
 
 _HEADLINES = {
     "none": gettext_noop("%(name)s serves no version yet"),
     "disabled": gettext_noop("%(name)s is out of service"),
-    "silent": gettext_noop("%(name)s: no sign of life from the model host"),
-    "failed": gettext_noop("%(name)s is down: %(version)s could not be loaded"),
-    "stopped": gettext_noop("%(name)s is down: %(version)s has stopped"),
-    "fallen back": gettext_noop("%(name)s: %(version)s could not be loaded, %(old)s still answers"),
-    "starting": gettext_noop("%(name)s: %(version)s is loading"),
-    "ready": gettext_noop("%(name)s: %(version)s is live"),
+    "silent": gettext_noop("%(version)s: no sign of life from the model host"),
+    "failed": gettext_noop("%(version)s could not be loaded, nothing answers"),
+    "stopped": gettext_noop("%(version)s has stopped, nothing answers"),
+    "fallen back": gettext_noop("%(version)s could not be loaded, %(old)s still answers"),
+    "starting": gettext_noop("%(version)s is loading"),
+    "ready": gettext_noop("%(version)s is live"),
 }
 
 

@@ -20,7 +20,7 @@ from common.errors import Invalid
 from files.models import Blob
 from files.services import open_blob
 from inference import log
-from inference.admin.search import FIELDS, line, search_form, state_badge
+from inference.admin.search import FIELDS, lines_of, search_form, state_badge
 from inference.admin.values import name_of, show_input, show_output, timeline
 from inference.criteria import Criteria, read_criteria, read_uuid
 from inference.labels import label_names
@@ -62,7 +62,7 @@ class RequestAdmin(ReadOnlyAdmin):
             request,
             "admin/inference/requests.html",
             title=gettext("Requests"),
-            lines=[line(row) for row in page.rows],
+            lines=lines_of(page.rows),
             page=page,
             params=params,
             error=error,

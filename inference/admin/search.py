@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from common.display import badge, percent
 from inference import log
 from inference.criteria import DEFAULT_RANGE, Criteria
+from inference.labels import label_names_of
 from inference.models import Deployment
 from inference.readable import first_words
 
@@ -47,13 +49,18 @@ class Line:
     answered: str
 
 
-def line(row: Any) -> Line:
-    """Give a found call as the list shows it."""
+def lines_of(rows: Sequence[Any]) -> list[Line]:
+    """Give found calls as the list shows them; labels by their names, read for all at once."""
+    names = label_names_of(row.version_id for row in rows if row.version_id)
+    return [_line(row, names.get(row.version_id, {})) for row in rows]
+
+
+def _line(row: Any, names: Mapping[str, str]) -> Line:
     answer = row.error_code
     if row.status < 400:
-        answer = row.first_label or first_words(row.first_output or "")
+        answer = names.get(row.first_label, row.first_label) or first_words(row.first_output or "")
         if row.first_label and row.first_score is not None:
-            answer = f"{row.first_label} {percent(row.first_score)}"
+            answer = f"{answer} {percent(row.first_score)}"
     url = reverse("admin:inference_inferencerequest_change", args=[row.pk])
     asked = first_words(row.input_start) or (gettext("large input") if row.input_blob else "")
     return Line(row, url, state_badge(row.status), asked, answer)

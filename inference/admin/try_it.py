@@ -37,6 +37,11 @@ class Box:
         return self.spec.datatype == "BYTES"
 
     @property
+    def is_plain_text(self) -> bool:
+        """Whether a row of it is one text."""
+        return self.is_text and len(self.spec.shape) == 1
+
+    @property
     def shape(self) -> str:
         """The shape for a reader: `n` stands for any number."""
         return " × ".join("n" if size < 0 else str(size) for size in self.spec.shape) or "1"
@@ -75,6 +80,8 @@ def _headline(deployment: Deployment, version: ModelVersion | None) -> str:
         return gettext("%(name)s serves no version yet") % {"name": deployment.name}
     if not deployment.is_enabled:
         return gettext("%(name)s is out of service") % {"name": deployment.name}
+    if version.model.name == deployment.name:
+        return gettext("What does %(version)s answer?") % {"version": version}
     return gettext("What does %(name)s (%(version)s) answer?") % {"name": deployment.name, "version": version}
 
 

@@ -72,9 +72,15 @@ def _answer(values: Mapping[str, Shown], names: Mapping[str, str]) -> SafeString
     pairs: list[tuple[Any, float]] = [(name_of(label, names), score)] if score is not None else []
     if scores and len(scores) == len(names):
         pairs = list(zip(names.values(), scores, strict=True))
-    bars = probabilities(pairs) if pairs else ""
+    bars = probabilities(pairs) if len(pairs) > 1 else _meter(score)
     sure = format_html(' <span class="sv-sure">{}</span>', percent(score)) if score is not None else ""
     return format_html('<p class="sv-answer">{}{}</p>{}', name_of(label, names), sure, bars)
+
+
+def _meter(share: float | None) -> SafeString | str:
+    if share is None:
+        return ""
+    return format_html('<div class="fm-meter sv-meter"><i style="width: {}%"></i></div>', f"{share * 100:.2f}")
 
 
 def _first(values: Sequence[Any] | None, default: Any) -> Any:

@@ -55,9 +55,9 @@ def do(client: Client, deployment: Deployment, verb: str, **fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("ready", "intent: intent v1 is live, healthy, no calls in the last minutes"),
+        ("ready", "intent v1 is live, healthy, no calls in the last minutes"),
         ("starting", "intent v1 is loading"),
-        ("failed", "intent is down: intent v1 could not be loaded"),
+        ("failed", "intent v1 could not be loaded, nothing answers"),
         ("", "intent v1 is loading"),
     ],
 )
