@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
 from audit.services import PERSON, names_of
+from common.korean import settle_particles
 
 Words = Mapping[str, str | Promise]
 
@@ -67,7 +68,8 @@ def sentence(event: AuditEvent, names: Mapping[str, str] | None = None) -> str:
     words = (REFUSALS if event.outcome != "done" else ACTIONS).get(event.action)
     parts = _Parts(event, names)
     said = str(words) % parts if words else _any(event, parts)
-    return gettext("%(sentence)s: %(reason)s") % {"sentence": said, "reason": event.reason} if event.reason else said
+    said = settle_particles(said)
+    return f"{said}: {event.reason}" if event.reason else said
 
 
 def references_in(event: AuditEvent) -> list[str]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from audit.canonical import FIELDS, START, hash_row
 from audit.models import AuditEvent, AuditHead
+from common.korean import settle_particles
 
 CHUNK = 5000
 Row = tuple[Any, ...]
@@ -38,10 +39,8 @@ class Verification:
                 "count": self.events,
                 "time": self.took_s,
             }
-        return gettext("The chain is broken at event %(number)d: %(problem)s") % {
-            "number": self.first_bad,
-            "problem": self.problem,
-        }
+        said = gettext("The chain is broken at event %(number)d: %(problem)s")
+        return settle_particles(said % {"number": self.first_bad, "problem": self.problem})
 
 
 def verify() -> Verification:
