@@ -82,9 +82,11 @@ class Installation:
         """Give the pids of all that runs on this folder, the supervisor and every grandchild too."""
         return sorted(self._environments())
 
-    def children(self, pid: int) -> list[int]:
-        """Give the pids of the direct children of a process."""
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    def descendants(self, pid: int) -> set[int]:
+        """Give the pids of the children of a process and of theirs."""
+        files = Path(f"/proc/{pid}/task").glob("*/children")
+        children = {int(word) for file in files for word in file.read_text().split()}
+        return children.union(*map(self.descendants, children))
 
     def kill(self, pid: int) -> None:
         """End a process with SIGKILL."""

@@ -51,14 +51,15 @@ def test_each_part_when_killed_again_and_again_is_back_within_5_s(installation: 
     installation.wait_ready()
 
 
-def test_web_when_its_master_is_killed_leaves_no_worker_behind(installation: Installation) -> None:
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_part_when_its_parent_process_is_killed_leaves_no_child_behind(installation: Installation, name: str) -> None:
     installation.start()
     installation.wait_ready()
-    master = installation.parts()["web"]
-    workers = installation.children(master)
-    assert workers
-    installation.kill(master)
-    assert wait_until(lambda: not set(workers) & set(installation.processes()), 3)
+    assert wait_until(lambda: bool(installation.descendants(installation.parts()[name])), 20)
+    parent = installation.parts()[name]
+    children = installation.descendants(parent)
+    installation.kill(parent)
+    assert wait_until(lambda: not children & set(installation.processes()), 5), installation.describe()
     installation.wait_ready()
 
 
