@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -38,7 +38,7 @@ def store(source: BinaryIO | Path, *, max_bytes: int | None = None) -> Blob:
 def open_blob(blob: Blob) -> BinaryIO:
     """Open the bytes of a blob for reading. Raises NotFound if the store lacks them."""
     try:
-        return default_storage.open(blob.storage_key, "rb")
+        return cast(BinaryIO, default_storage.open(blob.storage_key, "rb"))
     except FileNotFoundError:
         raise NotFound(f"the file store lacks the bytes of {blob.sha256}", code="blob_missing") from None
 

@@ -44,7 +44,6 @@ class UploadForm(forms.Form):
     description = forms.CharField(
         label=_("What is new in this version"), required=False, max_length=20_000, widget=forms.TextInput()
     )
-    files = MultipleFileField(label=_("Files"), widget=MultipleFileInput(), max_length=1000)
     task = forms.ChoiceField(
         label=_("Task"), required=False, choices=[(task, f"{task} · {_TASK_WORDS.get(task, '')}") for task in TASKS]
     )
@@ -63,6 +62,7 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["files"] = MultipleFileField(label=_("Files"), widget=MultipleFileInput(), max_length=1000)
         choices = [("", _("none: flueman.json is among the files")), *((name, name) for name in ARCHITECTURES)]
         self.fields["architecture"].choices = [*choices, ("program", _("none: the file is a program"))]  # type: ignore[attr-defined]
         for architecture, known in ARCHITECTURES.items():

@@ -29,7 +29,7 @@ VERSIONS_SHOWN = 100
 class ModelWordsForm(ReasonForm):
     """What a model says of itself."""
 
-    reason = None  # type: ignore[assignment] - words need none
+    reason = None  # type: ignore[assignment]  # words need none
     description = forms.CharField(
         label=_("Description"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 4})
     )

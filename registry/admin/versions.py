@@ -32,7 +32,7 @@ _FINAL = (State.READY, State.REFUSED, State.ARCHIVED)
 class AliasForm(ReasonForm):
     """What the version shall be called."""
 
-    reason = None  # type: ignore[assignment] - moving a name is its own reason
+    reason = None  # type: ignore[assignment]  # moving a name is its own reason
     name = forms.CharField(
         label=_("Alias"),
         max_length=MAX_NAME_CHARACTERS,

@@ -169,8 +169,9 @@ class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         return self._do(request, services.archive_version, status.HTTP_200_OK)
 
     def get_parsers(self) -> list[Any]:
-        """Take multipart for the one address that takes files, JSON elsewhere."""
-        is_upload = getattr(self, "action_map", {}).get("post") == "create" and self.request.method == "POST"
+        """Take multipart for the one action that takes files, JSON elsewhere; the action itself is not set yet here."""
+        is_post = self.request is None or self.request.method == "POST"
+        is_upload = is_post and getattr(self, "action_map", {}).get("post") == "create"
         return [MultiPartParser()] if is_upload else [JsonParser()]
 
     def _do(self, request: Request, verb: Any, code: int) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -71,7 +73,7 @@ def delete_tag(*, target: RegisteredModel | ModelVersion, key: str, actor: Actor
         record(action="registry.tag_deleted", actor=actor, target=target, before=before)
 
 
-def _tags_of(target: RegisteredModel | ModelVersion) -> tuple[type[ModelTag] | type[VersionTag], dict[str, object]]:
+def _tags_of(target: RegisteredModel | ModelVersion) -> tuple[type[ModelTag] | type[VersionTag], dict[str, Any]]:
     if isinstance(target, RegisteredModel):
         return ModelTag, {"model": target}
     return VersionTag, {"version": target}

@@ -171,8 +171,8 @@ def update_version(*, version: ModelVersion, actor: Actor, description: str) -> 
         if before != description:
             version.description = description
             version.save(update_fields=["description"])
-            changed = {"before": {"description": before}, "after": {"description": description}}
-            record(action="registry.version_changed", actor=actor, target=version, **changed)
+            old, new = {"description": before}, {"description": description}
+            record(action="registry.version_changed", actor=actor, target=version, before=old, after=new)
     return version
 
 
