@@ -55,7 +55,7 @@ class EnrichedChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Find the page, then what its columns need."""
         super().get_results(request)
-        self.result_list = list(self.result_list)
+        self.result_list: list[Any] = list(self.result_list)  # type: ignore[has-type]
         self.model_admin.enrich(self.result_list)
 
 

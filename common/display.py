@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 # The few colours, each with one meaning; a state that is not named here is quiet.
 TONES = {
@@ -24,6 +24,13 @@ TONES = {
 }
 _NOTHING = "–"
 _TREE_ENTRIES = 200
+
+
+def person_name(user: Any) -> str:
+    """Give the name that people use, the family name first in Korean; the user name where there is no other."""
+    if (get_language() or "").startswith("ko"):
+        return f"{user.last_name}{user.first_name}" or user.get_username()
+    return user.get_full_name() or user.get_username()
 
 
 def badge(state: str, label: Any = "", tone: str = "") -> SafeString:

@@ -107,9 +107,10 @@ def tensor(values: Sequence[float], shape: Sequence[int], datatype: str) -> Safe
     is_map = rows > 1 and columns >= 4 and rows * columns == len(values)
     picture = _heat_map(values, rows, columns) if is_map else _histogram(known)
     facts |= {"low": f"{min(known):.4g}", "high": f"{max(known):.4g}", "mean": f"{sum(known) / len(known):.4g}"}
+    shown: list[str] = []
     if len(values) <= 16:
-        facts["values"] = [f"{value:.5g}" for value in values]
-    return render_to_string("admin/parts/tensor.html", {**facts, "picture": picture, "is_map": is_map})
+        shown = [f"{value:.5g}" for value in values]
+    return render_to_string("admin/parts/tensor.html", {**facts, "values": shown, "picture": picture, "is_map": is_map})
 
 
 def _told(series: Sequence[Series], place: int, label: str, unit: str) -> str:

@@ -16,8 +16,9 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
+        from inference.examples import example_call  # noqa: PLC0415 - models are there only now
         from inference.usages import DEPLOY, deployments_of  # noqa: PLC0415 - models are there only now
 
         register_finder(deployments_of)
         register_next_step(DEPLOY)
-        register_source(lambda: self.get_model("Deployment").objects.values_list("name", flat=True))
+        register_source(lambda: self.get_model("Deployment").objects.values_list("name", flat=True), example_call)

@@ -168,7 +168,7 @@ class ApiKeyAdmin(ModelAdmin):
         """Name the owner."""
         return str(obj.user)
 
-    @admin.display(description=_("may"))
+    @admin.display(description=_("What it may do"))
     def may(self, obj: ApiKey) -> SafeString:
         """Give the scopes as words."""
         words = ((_SCOPE_WORDS.get(scope, (scope, ""))[0],) for scope in obj.scopes)
@@ -208,6 +208,9 @@ def _state(key: ApiKey) -> tuple[str, str]:
 
 
 def _curl(request: HttpRequest, key: ApiKey, text: str) -> str:
-    name = next(iter(key.allowed_models or callables.names()), "intent")
-    url = request.build_absolute_uri(f"/v2/models/{name}")
-    return f'curl -s {url} \\\n  -H "Authorization: Bearer {text}"'
+    """Give a call with a key for a shell, of the first deployment that it may call."""
+    url = request.build_absolute_uri("/").rstrip("/")
+    for name in key.allowed_models or callables.names():
+        if call := callables.example(name, url):
+            return call.replace("$FLUEMAN_KEY", text)
+    return f'curl -s {url}/api/v1/me \\\n  -H "Authorization: Bearer {text}"'

@@ -28,7 +28,7 @@ from common.admin import (
     require,
 )
 from common.confirm import show_refusal
-from common.display import ago, badge
+from common.display import ago, badge, person_name
 from common.errors import FluemanError
 
 
@@ -222,7 +222,7 @@ class UserAdmin(ModelAdmin):
     @admin.display(description=_("name"))
     def full_name(self, obj: User) -> str:
         """Give the name that people use."""
-        return obj.get_full_name()
+        return person_name(obj) if obj.first_name or obj.last_name else ""
 
     @admin.display(description=_("roles"))
     def roles(self, obj: User) -> SafeString:

@@ -124,6 +124,29 @@ def test_admin_when_the_slash_is_forgotten_is_found(path: str) -> None:
     assert Client().get(path).headers["Location"] == "/admin/"
 
 
+@pytest.mark.django_db
+def test_page_when_the_role_may_not_see_it_says_who_can_help() -> None:
+    response = log_in("reviewer", language="ko").get(reverse("admin:audit_auditevent_changelist"))
+    assert response.status_code == 403
+    assert "관리자가 사용자 메뉴에서 역할을 바꿔 줄 수 있습니다" in response.content.decode()
+    assert response.headers["X-Request-ID"] in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_page_when_there_is_none_says_so_in_the_language_of_the_reader() -> None:
+    response = log_in("reviewer", language="ko").get("/admin/nothing/")
+    assert response.status_code == 404
+    assert "이 주소에는 아무것도 없습니다" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_login_when_asked_for_is_branded_and_bilingual() -> None:
+    for language, word in (("ko", "로그인"), ("en", "Log in")):
+        html = Client(headers={"accept-language": language}).get(reverse("admin:login")).content.decode()
+        assert word in html
+        assert "한국어" in html
+
+
 def queries(client: Client, url: str) -> int:
     client.get(url)
     with CaptureQueriesContext(

@@ -34,6 +34,8 @@ def test_key_when_made_is_shown_once_and_kept_nowhere() -> None:
     text = re.search(r"flm_[a-z]+_[0-9A-Za-z]+_[0-9A-Za-z]+", response.content.decode()).group()
     key = ApiKey.objects.get()
     assert is_well_formed(text)
+    assert f"Bearer {text}" in response.content.decode().replace("&quot;", '"')
+    assert "/api/v1/deployments/intent/predict" in response.content.decode()
     assert "no-store" in response.headers["Cache-Control"]
     assert (key.user.username, key.allowed_models, key.scopes) == ("the-operator", ["intent"], ["predict"])
     assert text.startswith(key.prefix)
