@@ -1,4 +1,4 @@
-"""What people type or paste for an input, as data, and the way back. Pure: no ORM, no request."""
+"""What people type or paste for an input, as data, and the way back: no ORM, no request."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 import orjson
+from django.utils.translation import gettext
 
 from common.errors import Invalid
+from common.korean import settle_particles
 from registry.signature import FLOATS, TensorSpec
 
 SAMPLE_TEXT = "안녕하세요"
@@ -67,7 +69,7 @@ def _read_json(spec: TensorSpec, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise _bad(spec, f"begins like JSON and is none: {error}") from None
+        raise _bad(spec, gettext("begins like JSON and is none: %(why)s") % {"why": error}) from None
 
 
 def _read_line(spec: TensorSpec, line: str) -> list[Any]:
@@ -80,7 +82,9 @@ def _read_number(spec: TensorSpec, word: str) -> Any:
             return _TRUTH[word.lower()]
         return float(word) if spec.datatype in FLOATS else int(word)
     except (KeyError, ValueError):
-        raise _bad(spec, f"“{word[:40]}” is not a value of {spec.datatype}") from None
+        raise _bad(
+            spec, gettext("“%(word)s” is not a value of %(type)s") % {"word": word[:40], "type": spec.datatype}
+        ) from None
 
 
 def _row_size(spec: TensorSpec) -> int:
@@ -95,7 +99,7 @@ def _shaped(spec: TensorSpec, flat: list[Any]) -> Any:
     if not size:
         return flat
     if len(flat) % size:
-        raise _bad(spec, f"holds {len(flat)} values; a row has {size}")
+        raise _bad(spec, gettext("holds %(count)d values; a row has %(size)d") % {"count": len(flat), "size": size})
     values: list[Any] = flat
     for length in reversed(spec.row_shape):
         values = [values[at : at + length] for at in range(0, len(values), length)]
@@ -103,7 +107,7 @@ def _shaped(spec: TensorSpec, flat: list[Any]) -> Any:
 
 
 def _empty(spec: TensorSpec) -> Any:
-    raise _bad(spec, "is empty")
+    raise _bad(spec, gettext("is empty"))
 
 
 def _bad(spec: TensorSpec, what: str) -> Invalid:

@@ -17,6 +17,7 @@ from accounts.models import ApiKey, User
 from common.admin import ReadOnlyAdmin
 from common.display import duration, percent, thousands
 from common.errors import Invalid
+from common.korean import settle_particles
 from files.models import Blob
 from files.services import open_blob
 from inference import log
@@ -62,6 +63,7 @@ class RequestAdmin(ReadOnlyAdmin):
             request,
             "admin/inference/requests.html",
             title=gettext("Requests"),
+            question=gettext("What happened to a call? Search by its id, its caller, or words of its input."),
             lines=lines_of(page.rows),
             page=page,
             params=params,
@@ -74,7 +76,8 @@ class RequestAdmin(ReadOnlyAdmin):
         """Say what was answered, or why nothing was."""
         who = {"name": f"{obj.deployment} v{obj.version}", "caller": obj.caller, "time": duration(obj.latency_ms)}
         if obj.status >= 400:
-            return gettext("%(name)s gave %(caller)s no answer: %(why)s") % {**who, "why": obj.error or obj.error_code}
+            said = gettext("%(name)s gave %(caller)s no answer: %(why)s")
+            return settle_particles(said % {**who, "why": obj.error or obj.error_code})
         if obj.rows == 1 and (first := obj.predictions.filter(row=0).first()) and first.label:
             said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
             return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said
