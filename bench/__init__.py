@@ -1,0 +1,1 @@
+"""Measures Flueman against peers, in turns on one machine: `python -m bench`, `make bench`."""
