@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record, record_refusal
 from common.errors import Conflict, Invalid
-from common.strict_json import check_text
+from common.strict_json import check_text, loads
 from files.models import Blob
 from files.services import add_reference, store
 from jobs.models import Job
 from registry.intake import REFUSED_CONTENT, staged
-from registry.manifest import Manifest, list_files, read_manifest
+from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel
 from registry.naming import model_name
 from registry.services._state import Actor, State, demand_reason, enqueue_check, facts, move, tell
@@ -79,6 +79,7 @@ def _keep(
     try:
         with staged(files, manifest=manifest) as folder:
             read = read_manifest(folder)
+            loads((folder / MANIFEST).read_bytes())  # refuses what no database keeps: NUL, half a surrogate pair
             return read, {path: store(folder / path) for path in sorted(list_files(folder))}
     except Invalid as error:
         if error.code == REFUSED_CONTENT:

@@ -311,3 +311,32 @@ def test_verdicts_when_passed_and_refused_at_once_then_exactly_one_holds(tmp_pat
         thread.join()
     version.refresh_from_db()
     assert (won, lost) == ([version.state], [1])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"metrics": [1, 2]',
+        '"metrics": {"a": "high", "b": true, "c": 0.5}',
+        '"description": {"x": 1}',
+        '"description": "' + "길" * 1000 + '"',
+    ],
+)
+def test_add_version_when_the_manifest_says_odd_things_then_only_numbers_and_text_are_kept(tmp_path, written):
+    folder = make_folder(tmp_path / "m")
+    text = (folder / "flueman.json").read_text(encoding="utf-8")
+    (folder / "flueman.json").write_text(text.replace("{", "{" + written + ", ", 1), encoding="utf-8")
+    version = add_version(model="odd", files=files_of(folder), actor=None)
+    assert all(isinstance(value, float) for value in version.metrics.values())
+    assert isinstance(version.description, str)
+
+
+@pytest.mark.parametrize("written", ['"description": "\\ud800"', '"description": "a\\u0000b"', '"name": "\\u0000"'])
+def test_add_version_when_the_manifest_holds_what_no_database_keeps_then_refused(tmp_path, written):
+    folder = make_folder(tmp_path / "m")
+    text = (folder / "flueman.json").read_text(encoding="utf-8")
+    (folder / "flueman.json").write_text(text.replace("{", "{" + written + ", ", 1), encoding="utf-8")
+    with pytest.raises(Invalid) as caught:
+        add_version(model="odd", files=files_of(folder), actor=None)
+    assert caught.value.fields
+    assert not ModelVersion.objects.exists()
