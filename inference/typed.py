@@ -82,9 +82,8 @@ def _read_number(spec: TensorSpec, word: str) -> Any:
             return _TRUTH[word.lower()]
         return float(word) if spec.datatype in FLOATS else int(word)
     except (KeyError, ValueError):
-        raise _bad(
-            spec, gettext("“%(word)s” is not a value of %(type)s") % {"word": word[:40], "type": spec.datatype}
-        ) from None
+        said = gettext("“%(word)s” is not a value of %(type)s")
+        raise _bad(spec, settle_particles(said % {"word": word[:40], "type": spec.datatype})) from None
 
 
 def _row_size(spec: TensorSpec) -> int:

@@ -42,7 +42,7 @@ def make_request(*, age: timedelta = timedelta(), text: str = "배송 언제 와
         "latency_ms": 4.5,
         "queue_ms": 0.5,
         "run_ms": 2.5,
-        "input": orjson.dumps({"text": [text]}).decode(),
+        "input": orjson.dumps({"inputs": {"text": [text]}}).decode(),
     } | more
     request = InferenceRequest.objects.create(**fields)
     if request.status == 200:
@@ -71,7 +71,7 @@ def make_many(count: int, **more: Any) -> list[InferenceRequest]:
                 "status": 200,
                 "rows": 1,
                 "latency_ms": float(n),
-                "input": '{"text":["안녕"]}',
+                "input": '{"inputs":{"text":["안녕"]}}',
             }
             | more
         )
