@@ -14,16 +14,9 @@ from jobs.handlers import handler
 from jobs.runner import JobRun
 from registry import services
 from registry.models import ModelVersion
+from registry.steps import STEPS
 
-CHECK_STEPS = {
-    "open": _("Opening the files"),
-    "load": _("Loading the model"),
-    "convert": _("Converting to safetensors"),
-    "signature": _("Trying the signature"),
-    "sample": _("Running the sample"),
-    "batch": _("Comparing rows alone and together"),
-    "measure": _("Measuring time and memory"),
-}
+CHECK_STEPS = {name: step.label for name, step in STEPS.items()}
 
 
 @handler("inference.check_version", label=_("Check of a version"))

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -163,7 +163,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             format_html("v{} {}{}", one.number, shown.chips(alias.name for alias in one.aliases.all()), _names(uses))
             for one, uses in obj.named
         ]
-        return shown.format_html_join(format_html("<br>"), "{}", ((part,) for part in parts))
+        return format_html_join(format_html("<br>"), "{}", ((part,) for part in parts)) or format_html("–")
 
     @admin.display(description=_("newest"))
     def newest(self, obj: Any) -> SafeString | str:

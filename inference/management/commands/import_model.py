@@ -60,6 +60,8 @@ class Command(BaseCommand):
 
     def _wait(self, version: ModelVersion, actor: User | str, timeout_s: float) -> None:
         """Tell the steps of the check as they happen. Raises CommandError if it is not ready at the end."""
+        if version.state == State.READY:
+            return
         if version.state in (State.REFUSED, State.ARCHIVED):
             services.recheck(version=version, actor=actor, reason="imported again")
         if version.is_waiting_for_trust:
