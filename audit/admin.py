@@ -28,8 +28,9 @@ from common.difference import Change, difference
 from common.display import ago, badge, thousands
 
 VERIFIED = "audit.verified"
-# Words are looked for among the latest events only: there is no index over words, and the chain grows for ever.
+# Words and outcomes are looked for among the latest events only: no index holds them, and the chain grows for ever.
 SEARCHED_EVENTS = 200_000
+FILTERED_EVENTS = 1_000_000
 _OUTCOMES = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 
@@ -52,7 +53,14 @@ class SpanFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Keep the events of the span."""
         span = _SPANS.get(self.value() or "")
-        return queryset.filter(at__gte=timezone.now() - span) if span else queryset
+        if span is None:
+            return queryset
+        # Numbers grow with time: one look into the index of times turns the span into a range of the key.
+        since = (
+            AuditEvent.objects.filter(at__gte=timezone.now() - span).order_by("at").values_list("sequence", flat=True)
+        )
+        first = since.first()
+        return queryset.none() if first is None else queryset.filter(sequence__gte=first)
 
 
 class AreaFilter(admin.SimpleListFilter):
@@ -74,7 +82,9 @@ class AreaFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Keep the events of the area."""
-        return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset
+        if not self.value():
+            return queryset
+        return queryset.filter(action__startswith=f"{self.value()}.", sequence__gt=_head() - FILTERED_EVENTS)
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -89,7 +99,9 @@ class OutcomeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Keep the events that ended so."""
-        return queryset.filter(outcome=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        return queryset.filter(outcome=self.value(), sequence__gt=_head() - FILTERED_EVENTS)
 
 
 @admin.register(AuditEvent)
@@ -117,12 +129,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return queryset, False
         if term.isdecimal():
             return queryset.filter(Q(sequence=int(term[:18])) | Q(target_id=term)), False
-        head = AuditHead.objects.values_list("sequence", flat=True).first() or 0
         people = AuditPerson.objects.filter(label__icontains=term, erased_at=None).values_list("reference", flat=True)
         references = list(people[:100])
         matches = Q(target_label__icontains=term) | Q(target_id=term) | Q(request_id=term) | Q(action__startswith=term)
         matches |= Q(actor__in=references) | Q(target_label__in=references)
-        return queryset.filter(matches, sequence__gt=head - SEARCHED_EVENTS), False
+        return queryset.filter(matches, sequence__gt=_head() - SEARCHED_EVENTS), False
 
     def enrich(self, rows: list[Any]) -> None:
         """Read the names of all people on the page at once."""
@@ -145,7 +156,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     def list_headline(self, request: HttpRequest) -> str:
         """Say how long the chain is and whether it is whole."""
-        count = AuditHead.objects.values_list("sequence", flat=True).first() or 0
+        count = _head()
         last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
         if last is None:
             return gettext("%(count)s events; the chain has not been verified yet") % {"count": thousands(count)}
@@ -207,6 +218,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def when(self, obj: AuditEvent) -> SafeString:
         """Say how long ago."""
         return ago(obj.at)
+
+
+def _head() -> int:
+    return AuditHead.objects.values_list("sequence", flat=True).first() or 0
 
 
 def _kind(event: AuditEvent) -> str:

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.roles import ROLES
 from common.admin import CheckboxSelectMultiple, PasswordInput, Select
 
-_ROLE_NOTES = {
+ROLE_NOTES = {
     "administrator": _("everything, and people, keys and roles"),
     "operator": _("uploads models, deploys them, watches jobs and requests"),
     "reviewer": _("looks at requests and answers, tries models out"),
@@ -43,7 +43,7 @@ class UserForm(SettingsForm):
         label=_("Roles"),
         required=False,
         choices=[(name, role.label) for name, role in ROLES.items()],
-        widget=CheckboxSelectMultiple(notes=_ROLE_NOTES),
+        widget=CheckboxSelectMultiple(notes=ROLE_NOTES),
     )
     password = forms.CharField(
         label=_("Password"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,46 +19,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
-from accounts.admin.forms import OwnPasswordForm, PasswordForm, SettingsForm, UserForm
-from accounts.models import ApiKey, Session, User
+from accounts.admin.account_verbs import VERBS
+from accounts.admin.forms import OwnPasswordForm, SettingsForm, UserForm
+from accounts.admin.roles import show_roles
+from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from common.admin import (
-    Consequence,
     ModelAdmin,
-    Verb,
     require,
 )
 from common.confirm import show_refusal
 from common.display import ago, badge, person_name
 from common.errors import FluemanError
-
-
-def _deactivate(*, obj: User, actor: Any, reason: str) -> str:
-    services.deactivate_user(user=obj, actor=actor, reason=reason)
-    return gettext("%(user)s can no longer log in, and their keys and sessions have stopped.") % {"user": obj}
-
-
-def _activate(*, obj: User, actor: Any, reason: str) -> str:
-    services.activate_user(user=obj, actor=actor, reason=reason)
-    return gettext("%(user)s can log in again.") % {"user": obj}
-
-
-def _set_password(*, obj: User, actor: Any, password: str) -> str:
-    services.change_password(user=obj, password=password, actor=actor)
-    return gettext("%(user)s has a new password.") % {"user": obj}
-
-
-def _what_stops(user: User) -> Consequence:
-    keys = ApiKey.objects.live().filter(user=user).count()
-    sessions = Session.objects.open().filter(user=user).count()
-    return Consequence(
-        _("The account stays, with all it did; it can be activated again."),
-        [
-            (_("Log-in"), _("possible"), _("refused")),
-            (_("API keys that work"), keys, 0),
-            (_("Open sessions"), sessions, 0),
-        ],
-    )
 
 
 @admin.register(User)
@@ -71,32 +44,7 @@ class UserAdmin(ModelAdmin):
     search_help_text = _("name or e-mail")
     list_filter = ("is_active", "groups")
     ordering = ("username",)
-    verbs = (
-        Verb(
-            name="password",
-            label=_("Set password"),
-            permission="accounts.change_user",
-            run=_set_password,
-            form=lambda _user: PasswordForm,
-        ),
-        Verb(
-            name="deactivate",
-            label=_("Deactivate"),
-            permission="accounts.change_user",
-            run=_deactivate,
-            consequence=_what_stops,
-            is_offered=lambda user: user.is_active,
-            is_destructive=True,
-        ),
-        Verb(
-            name="activate",
-            label=_("Activate"),
-            permission="accounts.change_user",
-            run=_activate,
-            is_offered=lambda user: not user.is_active,
-            is_primary=True,
-        ),
-    )
+    verbs = VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Read the roles with the people."""
@@ -127,8 +75,16 @@ class UserAdmin(ModelAdmin):
         return False
 
     def pages(self) -> list[Any]:
-        """Add a person's own settings and the language switch."""
-        return [("me/", self.me_view, "me"), ("language/", self.language_view, "language")]
+        """Add the roles, a person's own settings and the language switch."""
+        return [
+            ("roles/", partial(show_roles, self), "roles"),
+            ("me/", self.me_view, "me"),
+            ("language/", self.language_view, "language"),
+        ]
+
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Lead to the meaning of the roles."""
+        return [{"label": _("What each role may do"), "url": reverse("admin:accounts_user_roles")}]
 
     def headline(self, request: HttpRequest, obj: User) -> str:
         """Say who it is and what they are here."""

@@ -239,6 +239,15 @@ def test_language_when_switched_leads_nowhere_else(address: str) -> None:
 
 
 def test_roles_when_shown_have_an_explanation_each() -> None:
-    from accounts.admin.forms import _ROLE_NOTES
+    from accounts.admin.forms import ROLE_NOTES
 
-    assert set(_ROLE_NOTES) == set(ROLES)
+    assert set(ROLE_NOTES) == set(ROLES)
+
+
+@pytest.mark.django_db
+def test_roles_when_looked_at_say_what_they_may_and_who_has_them() -> None:
+    make_person("operator", "minji")
+    html = log_in("auditor").get(reverse("admin:accounts_user_roles")).content.decode()
+    assert "1 person" in html
+    assert "Can choose the version that serves" in html
+    assert log_in("operator").get(reverse("admin:accounts_user_roles")).status_code == 403

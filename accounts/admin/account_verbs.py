@@ -1,0 +1,69 @@
+"""What may be done to an account from its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts import services
+from accounts.admin.forms import PasswordForm
+from accounts.models import ApiKey, Session, User
+from common.admin import Consequence, Verb
+
+
+def _deactivate(*, obj: User, actor: Any, reason: str) -> str:
+    services.deactivate_user(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s can no longer log in, and their keys and sessions have stopped.") % {"user": obj}
+
+
+def _activate(*, obj: User, actor: Any, reason: str) -> str:
+    services.activate_user(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s can log in again.") % {"user": obj}
+
+
+def _set_password(*, obj: User, actor: Any, password: str) -> str:
+    services.change_password(user=obj, password=password, actor=actor)
+    return gettext("%(user)s has a new password.") % {"user": obj}
+
+
+def _what_stops(user: User) -> Consequence:
+    keys = ApiKey.objects.live().filter(user=user).count()
+    sessions = Session.objects.open().filter(user=user).count()
+    return Consequence(
+        _("The account stays, with all it did; it can be activated again."),
+        [
+            (_("Log-in"), _("possible"), _("refused")),
+            (_("API keys that work"), keys, 0),
+            (_("Open sessions"), sessions, 0),
+        ],
+    )
+
+
+VERBS = (
+    Verb(
+        name="password",
+        label=_("Set password"),
+        permission="accounts.change_user",
+        run=_set_password,
+        form=lambda _user: PasswordForm,
+    ),
+    Verb(
+        name="deactivate",
+        label=_("Deactivate"),
+        permission="accounts.change_user",
+        run=_deactivate,
+        consequence=_what_stops,
+        is_offered=lambda user: user.is_active,
+        is_destructive=True,
+    ),
+    Verb(
+        name="activate",
+        label=_("Activate"),
+        permission="accounts.change_user",
+        run=_activate,
+        is_offered=lambda user: not user.is_active,
+        is_primary=True,
+    ),
+)
