@@ -15,7 +15,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --con
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-run: $(VENV)/.run
+run: $(VENV)/.run $(if $(filter mysql% redis%,$(DATABASE_URL) $(REDIS_URL)),$(VENV)/.production)
 	@exec $(PY) -m flueman.supervise
 
 setup: $(VENV)/.dev
@@ -51,6 +51,11 @@ $(VENV)/.run: requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing what Flueman needs into $(VENV) (once)."
 	@if [ -n "$(TORCH_INDEX_URL)" ]; then $(PIP) --index-url "$(TORCH_INDEX_URL)" --no-deps "$$(grep -o '^torch==[^ ]*' requirements.txt)"; fi
 	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.production: requirements-production.txt $(VENV)/.run
+	@[ "$$(id -u)" != 0 ] || sh tools/install_system.sh driver
+	$(PIP) -r requirements-production.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import dj_database_url
 from django.utils.translation import gettext_lazy as _
@@ -91,7 +91,7 @@ TEMPLATES = [
 ]
 
 # -- database ----------------------------------------------------------------------------------------------------------
-DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{FLUEMAN_HOME / 'flueman.sqlite3'}")
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{quote(str(FLUEMAN_HOME / 'flueman.sqlite3'))}")
 DATABASE_COLLATION = env.text("DATABASE_COLLATION", "utf8mb4_nopad_bin")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
 _database = DATABASES["default"]
@@ -123,10 +123,13 @@ CACHES = {
 }
 
 # -- files: `file:///folder` or `s3://bucket?endpoint_url=…&region_name=…` ---------------------------------------------
-STORAGE_URL = env.text("STORAGE_URL", f"file://{FLUEMAN_HOME / 'blobs'}")
+STORAGE_URL = env.text("STORAGE_URL", f"file://{quote(str(FLUEMAN_HOME / 'blobs'))}")
 _storage = urlsplit(STORAGE_URL)
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": _storage.path}}
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": unquote(_storage.path)},
+    }
     if _storage.scheme == "file"
     else {
         "BACKEND": "storages.backends.s3.S3Storage",

@@ -1,21 +1,24 @@
 #!/bin/sh
-# Installs with apt what the full test suite needs beside Python: servers, headers, browser, fonts. Silent when all is there.
+# Installs with apt what the full test suite needs beside Python: servers, headers, browser, fonts. Silent when all is
+# there. `driver` limits it to what builds the database driver.
 set -eu
 command -v apt-get >/dev/null || exit 0
 missing=""
 need() { command -v "$1" >/dev/null || [ -e "$1" ] || missing="$missing $2"; }
-need mariadbd mariadb-server
 need /usr/include/mariadb/mysql.h libmariadb-dev
 need pkg-config pkg-config
 need gcc gcc
-need redis-server redis-server
-need chromium chromium
-need msgfmt gettext
-need make make
-[ -e /usr/share/fonts/opentype/noto ] || missing="$missing fonts-noto-cjk"
+if [ "${1:-}" != driver ]; then
+    need mariadbd mariadb-server
+    need redis-server redis-server
+    need chromium chromium
+    need msgfmt gettext
+    need make make
+    [ -e /usr/share/fonts/opentype/noto ] || missing="$missing fonts-noto-cjk"
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
-    echo "Not installed, so some tests are left out:$missing (apt-get install them as root)"
+    echo "Not installed, so something will be left out:$missing (apt-get install them as root)"
     exit 0
 fi
 echo "Installing:$missing"
