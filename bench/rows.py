@@ -183,6 +183,7 @@ def time_page(url: str) -> tuple[float, float, int]:
         client.force_login(reader)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(url, headers=headers)
+    count = len(queries)
     if answer.status_code != 200:
         raise RuntimeError(f"{url}: {answer.status_code} {answer.content[:500]!r}")
     times = []
@@ -190,7 +191,7 @@ def time_page(url: str) -> tuple[float, float, int]:
         begun = time.perf_counter()
         client.get(url, headers=headers)
         times.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(times), max(times), len(queries)
+    return statistics.median(times), max(times), count
 
 
 if __name__ == "__main__":
