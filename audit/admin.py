@@ -123,12 +123,13 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
     ) -> tuple[QuerySet[AuditEvent], bool]:
-        """Find by number at once; by person, target or request id among the latest events."""
-        term = search_term.strip().lstrip("#")
+        """Find by number (`#7`) at once; by person, target or request id among the latest events."""
+        term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal():
-            return queryset.filter(Q(sequence=int(term[:18])) | Q(target_id=term)), False
+        if term.lstrip("#").isdecimal():
+            number = Q(sequence=int(term.lstrip("#")[:18]))
+            return queryset.filter(number if term.startswith("#") else number | Q(target_id=term)), False
         people = AuditPerson.objects.filter(label__icontains=term, erased_at=None).values_list("reference", flat=True)
         references = list(people[:100])
         matches = Q(target_label__icontains=term) | Q(target_id=term) | Q(request_id=term) | Q(action__startswith=term)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
@@ -30,12 +30,13 @@ def show_roles(model_admin: Any, request: HttpRequest) -> HttpResponse:
     words = {f"{one.content_type.app_label}.{one.codename}": _say(one) for one in known}
     active = User.objects.filter(is_active=True, groups__name__in=ROLES).order_by()
     people = dict(active.values_list("groups__name").annotate(count=Count("pk")))
+    groups = dict(Group.objects.values_list("name", "pk"))
     roles = [
         {
             "label": role.label,
             "note": ROLE_NOTES[name],
             "people": people.get(name, 0),
-            "name": name,
+            "group": groups.get(name),
             "permissions": [words[one] for one in sorted(role.permissions) if one in words],
         }
         for name, role in ROLES.items()

@@ -248,6 +248,7 @@ def test_roles_when_shown_have_an_explanation_each() -> None:
 def test_roles_when_looked_at_say_what_they_may_and_who_has_them() -> None:
     make_person("operator", "minji")
     html = log_in("auditor").get(reverse("admin:accounts_user_roles")).content.decode()
-    assert "1 person" in html
+    people = re.search(r'href="([^"]+)">1 person<', html).group(1)
+    assert "minji" in log_in("administrator").get(people).content.decode()
     assert "Can choose the version that serves" in html
     assert log_in("operator").get(reverse("admin:accounts_user_roles")).status_code == 403
