@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
@@ -12,14 +11,14 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import AuditEvent, AuditHead, AuditPerson
+from audit.admin.filters import OUTCOMES, AreaFilter, OutcomeFilter, SpanFilter, head
+from audit.models import AuditEvent, AuditPerson
 from audit.sentences import references_in, sentence
 from audit.services import names_of, record
 from audit.verification import verify
@@ -28,80 +27,8 @@ from common.difference import Change, difference
 from common.display import ago, badge, thousands
 
 VERIFIED = "audit.verified"
-# Words and outcomes are looked for among the latest events only: no index holds them, and the chain grows for ever.
+# Words are looked for among the latest events only: no index holds them, and the chain grows for ever.
 SEARCHED_EVENTS = 200_000
-FILTERED_EVENTS = 1_000_000
-_OUTCOMES = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
-_SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-
-
-class SpanFilter(admin.SimpleListFilter):
-    """The time that is looked at."""
-
-    title = _("time")
-    parameter_name = "span"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Give the spans."""
-        return [
-            ("hour", _("last hour")),
-            ("day", _("last day")),
-            ("week", _("last week")),
-            ("month", _("last 30 days")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        """Keep the events of the span."""
-        span = _SPANS.get(self.value() or "")
-        if span is None:
-            return queryset
-        # Numbers grow with time: one look into the index of times turns the span into a range of the key.
-        since = (
-            AuditEvent.objects.filter(at__gte=timezone.now() - span).order_by("at").values_list("sequence", flat=True)
-        )
-        first = since.first()
-        return queryset.none() if first is None else queryset.filter(sequence__gte=first)
-
-
-class AreaFilter(admin.SimpleListFilter):
-    """The part of Flueman that an action belongs to."""
-
-    title = _("area")
-    parameter_name = "area"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Give the areas in which something can happen."""
-        return [
-            ("accounts", _("people and keys")),
-            ("registry", _("models")),
-            ("inference", _("deployments")),
-            ("jobs", _("jobs")),
-            ("files", _("files")),
-            ("audit", _("audit")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        """Keep the events of the area."""
-        if not self.value():
-            return queryset
-        return queryset.filter(action__startswith=f"{self.value()}.", sequence__gt=_head() - FILTERED_EVENTS)
-
-
-class OutcomeFilter(admin.SimpleListFilter):
-    """How it ended."""
-
-    title = _("outcome")
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Give the outcomes."""
-        return list(_OUTCOMES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        """Keep the events that ended so."""
-        if not self.value():
-            return queryset
-        return queryset.filter(outcome=self.value(), sequence__gt=_head() - FILTERED_EVENTS)
 
 
 @admin.register(AuditEvent)
@@ -134,7 +61,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         references = list(people[:100])
         matches = Q(target_label__icontains=term) | Q(target_id=term) | Q(request_id=term) | Q(action__startswith=term)
         matches |= Q(actor__in=references) | Q(target_label__in=references)
-        return queryset.filter(matches, sequence__gt=_head() - SEARCHED_EVENTS), False
+        return queryset.filter(matches, sequence__gt=head() - SEARCHED_EVENTS), False
 
     def enrich(self, rows: list[Any]) -> None:
         """Read the names of all people on the page at once."""
@@ -157,7 +84,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     def list_headline(self, request: HttpRequest) -> str:
         """Say how long the chain is and whether it is whole."""
-        count = _head()
+        count = head()
         last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
         if last is None:
             return gettext("%(count)s events; the chain has not been verified yet") % {"count": thousands(count)}
@@ -171,7 +98,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         names = names_of([obj.actor, obj.target_label])
         return {
             "changes": [_named(obj, change) for change in difference(obj.before, obj.after)],
-            "outcome": badge(obj.outcome, _OUTCOMES.get(obj.outcome, obj.outcome)),
+            "outcome": badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome)),
             "actor": names.get(obj.actor, obj.actor),
             "actor_url": f"{reverse('admin:audit_auditevent_changelist')}?actor__exact={obj.actor}"
             if obj.actor
@@ -213,16 +140,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("outcome"))
     def state(self, obj: AuditEvent) -> SafeString:
         """Show how it ended; nothing where it was simply done."""
-        return mark_safe("") if obj.outcome == "done" else badge(obj.outcome, _OUTCOMES.get(obj.outcome, obj.outcome))
+        return mark_safe("") if obj.outcome == "done" else badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome))
 
     @admin.display(description=_("when"))
     def when(self, obj: AuditEvent) -> SafeString:
         """Say how long ago."""
         return ago(obj.at)
-
-
-def _head() -> int:
-    return AuditHead.objects.values_list("sequence", flat=True).first() or 0
 
 
 def _kind(event: AuditEvent) -> str:

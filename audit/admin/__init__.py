@@ -1,0 +1,5 @@
+"""The browser of the audit chain."""
+
+from audit.admin import events
+
+__all__ = ["events"]
