@@ -35,6 +35,7 @@ SEARCHED_EVENTS = 200_000
 class AuditEventAdmin(ReadOnlyAdmin):
     """The chain as sentences, and each event as a difference."""
 
+    question = _("A number finds any event; words look at the latest 200,000, filters at the latest 1,000,000.")
     empty_text = _(
         "Everything that people and the system do is written here, in a chain that cannot be changed unseen."
     )
