@@ -13,4 +13,4 @@ class FluemanConfig(AppConfig):
         """Import what registers itself; the one thing to do before tables are made."""
         from flueman import checks, collation  # noqa: F401, PLC0415 - need the settings
 
-        pre_migrate.connect(collation.make_exact, sender=self, dispatch_uid="flueman.collation")
+        pre_migrate.connect(collation.make_exact, dispatch_uid="flueman.collation")
