@@ -10,7 +10,6 @@ import orjson
 from django.utils.translation import gettext
 
 from common.errors import Invalid
-from common.korean import settle_particles
 from registry.signature import FLOATS, TensorSpec
 
 SAMPLE_TEXT = "안녕하세요"
@@ -83,7 +82,7 @@ def _read_number(spec: TensorSpec, word: str) -> Any:
         return float(word) if spec.datatype in FLOATS else int(word)
     except (KeyError, ValueError):
         said = gettext("“%(word)s” is not a value of %(type)s")
-        raise _bad(spec, settle_particles(said % {"word": word[:40], "type": spec.datatype})) from None
+        raise _bad(spec, said % {"word": word[:40], "type": spec.datatype}) from None
 
 
 def _row_size(spec: TensorSpec) -> int:

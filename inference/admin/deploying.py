@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common.admin import Consequence, Verb
 from common.confirm import ReasonForm
-from common.korean import settle_particles
 from inference import services
 from inference.admin.numbers import clients_lately
 from inference.models import Deployment
@@ -79,7 +78,7 @@ class NewDeploymentForm(forms.Form):
 def _deploy(obj: Deployment, actor: User, reason: str, version: ModelVersion) -> str:
     services.deploy(name=obj.name, version=version, actor=actor, reason=reason)
     told = gettext("%(version)s is loading; it answers as soon as it is ready.")
-    return settle_particles(told % {"version": version})
+    return told % {"version": version}
 
 
 def _enable(obj: Deployment, actor: User, reason: str) -> str:
@@ -94,13 +93,13 @@ def _disable(obj: Deployment, actor: User, reason: str) -> str:
 
 def _delete(obj: Deployment, actor: User, reason: str) -> str:
     services.delete_deployment(deployment=obj, actor=actor, reason=reason)
-    return settle_particles(gettext("%(name)s is deleted; its requests stay in the log.") % {"name": obj.name})
+    return gettext("%(name)s is deleted; its requests stay in the log.") % {"name": obj.name}
 
 
 def _before_deploy(obj: Deployment) -> Consequence:
     live = services.live_version(obj)
     now = gettext("%(version)s serves now.") % {"version": live} if live else gettext("Nothing is served now.")
-    return Consequence(f"{settle_particles(now)} {clients_lately(obj.name)}")
+    return Consequence(f"{now} {clients_lately(obj.name)}")
 
 
 def _before_disable(obj: Deployment) -> Consequence:

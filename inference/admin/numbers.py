@@ -11,7 +11,6 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 
 from common.display import duration, percent, thousands
 from common.ids import uuid7_floor
-from common.korean import settle_particles
 from inference.log import time_of
 from inference.models import Deployment, InferenceRequest, Route, RunnerState
 
@@ -112,7 +111,7 @@ def headline(standing: Standing) -> str:
     }
     words = f"{words}, {_health(standing.lately)}" if state == "ready" else words
     is_named = live is None or live.version.model.name == standing.deployment.name or state == "disabled"
-    return settle_particles(words if is_named else f"{standing.deployment.name}: {words}")
+    return words if is_named else f"{standing.deployment.name}: {words}"
 
 
 _HEADLINES = {

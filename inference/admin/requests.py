@@ -17,7 +17,6 @@ from accounts.models import ApiKey, User
 from common.admin import ReadOnlyAdmin
 from common.display import duration, percent, thousands
 from common.errors import Invalid
-from common.korean import settle_particles
 from files.models import Blob
 from files.services import open_blob
 from inference import log
@@ -77,7 +76,7 @@ class RequestAdmin(ReadOnlyAdmin):
         who = {"name": f"{obj.deployment} v{obj.version}", "caller": obj.caller, "time": duration(obj.latency_ms)}
         if obj.status >= 400:
             said = gettext("%(name)s gave %(caller)s no answer: %(why)s")
-            return settle_particles(said % {**who, "why": obj.error or obj.error_code})
+            return said % {**who, "why": obj.error or obj.error_code}
         if obj.rows == 1 and (first := obj.predictions.filter(row=0).first()) and first.label:
             said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
             return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said
@@ -103,13 +102,12 @@ class RequestAdmin(ReadOnlyAdmin):
         signature = version.parsed_signature() if version else None
         after = _after(request)
         predictions = list(log.predictions_of(obj.pk, after=after, size=PREDICTIONS_SHOWN))
-        body, is_cut = _body(obj)
+        body = _body(obj)
         inputs = read_inputs(body, signature)
         names = label_names(version)
         return {
             "inputs": [(shown, show_input(shown, first=after + 1)) for shown in inputs],
             "raw": body if body and not inputs else "",
-            "is_cut": is_cut,
             "outputs": [
                 (row, _text_of(inputs, row.row, obj.rows), show_output(read_output(row.output, signature), names))
                 for row in predictions
@@ -165,15 +163,15 @@ def _after(request: HttpRequest) -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1
 
 
-def _body(obj: InferenceRequest) -> tuple[str, bool]:
-    """Give the stored body, and whether it is too large to be shown."""
+def _body(obj: InferenceRequest) -> str:
+    """Give the stored body; nothing where it is too large to be shown."""
     if not obj.input_blob:
-        return obj.input, False
+        return obj.input
     blob = Blob.objects.filter(pk=obj.input_blob, size_bytes__lte=MAX_SHOWN_BYTES).first()
     if blob is None:
-        return "", True
+        return ""
     with open_blob(blob) as stream:
-        return stream.read().decode("utf-8", "replace"), False
+        return stream.read().decode("utf-8", "replace")
 
 
 def _text_of(inputs: list[Shown], row: int, rows: int) -> str:

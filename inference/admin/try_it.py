@@ -11,7 +11,6 @@ from django.utils.translation import gettext
 
 from common.admin import ModelAdmin, require
 from common.errors import Invalid
-from common.korean import settle_particles
 from inference.admin.answers import Try, run_try, samples_for
 from inference.models import Deployment, InferenceRequest, RunnerState
 from inference.payload import inputs_of
@@ -82,9 +81,8 @@ def _headline(deployment: Deployment, version: ModelVersion | None) -> str:
     if not deployment.is_enabled:
         return gettext("%(name)s is out of service") % {"name": deployment.name}
     if version.model.name == deployment.name:
-        return settle_particles(gettext("What does %(version)s answer?") % {"version": version})
-    said = gettext("What does %(name)s (%(version)s) answer?") % {"name": deployment.name, "version": version}
-    return settle_particles(said)
+        return gettext("What does %(version)s answer?") % {"version": version}
+    return gettext("What does %(name)s (%(version)s) answer?") % {"name": deployment.name, "version": version}
 
 
 def _boxes(request: HttpRequest, version: ModelVersion, signature: Signature, done: Try) -> list[Box]:
