@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,9 +10,10 @@ from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
@@ -28,6 +28,7 @@ from common.choices import CheckboxSelectMultiple
 from common.confirm import Consequence, ReasonForm, RefusedMixin, Verb, confirm_action
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
+from common.onlooker import Onlooker, require
 
 __all__ = [
     "Checkbox",
@@ -191,6 +192,16 @@ class ModelAdmin(ThemedModelAdmin):
         error = getattr(request, "service_error", None)
         return type("RefusedForm", (RefusedMixin, form), {"service_error": error}) if error else form
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to what the audit trail says of the row: the framework's own log is not kept."""
+        same = urlencode({"target_type__exact": self.opts.label_lower, "target_id__exact": object_id})
+        return HttpResponseRedirect(f"{reverse('admin:audit_auditevent_changelist')}?{same}")
+
+    def log_addition(self, *_args: Any) -> None:
+        """Write nothing: the service has written the audit event."""
+
+    log_change = log_deletions = log_addition
+
     def _above(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         obj = self.get_object(request, object_id) if object_id else None
         if obj is None or not self.has_view_or_change_permission(request, obj):
@@ -221,25 +232,3 @@ class TabularInline(ThemedTabularInline):
 
     extra = 0
     show_change_link = True
-
-
-@dataclass(frozen=True, slots=True)
-class Onlooker:
-    """The person of an admin request, as `visible_to` of the querysets wants one."""
-
-    user: Any
-
-    @property
-    def user_id(self) -> int:
-        """Give the person's id."""
-        return self.user.pk
-
-    def may(self, permission: str) -> bool:
-        """Tell whether the person holds a permission."""
-        return self.user.has_perm(permission)
-
-
-def require(request: HttpRequest, permission: str) -> None:
-    """Raise PermissionDenied if the person of a request may not."""
-    if not request.user.has_perm(permission):  # type: ignore[union-attr]
-        raise PermissionDenied(permission)

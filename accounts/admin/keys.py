@@ -150,9 +150,6 @@ class ApiKeyAdmin(ModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Write nothing: the service has written the audit event."""
-
     def headline(self, request: HttpRequest, obj: ApiKey) -> str:
         """Say whose key it is and whether it works."""
         told = gettext("“%(name)s”, a key of %(user)s: %(state)s")

@@ -122,12 +122,6 @@ class UserAdmin(ModelAdmin):
         if "roles" in form.changed_data:
             services.set_roles(user=person, roles=cleaned["roles"], actor=request.user)
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Write nothing: the service has written the audit event."""
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Write nothing: the service has written the audit event."""
-
     def language_view(self, request: HttpRequest) -> HttpResponseRedirect:
         """Keep the language that a person has chosen, in their account and for the log-in page."""
         language = request.POST.get("language", "")

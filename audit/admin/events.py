@@ -57,7 +57,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return queryset, False
         if term.lstrip("#").isdecimal():
             number = Q(sequence=int(term.lstrip("#")[:18]))
-            return queryset.filter(number if term.startswith("#") else number | Q(target_id=term)), False
+            target = Q(target_id=term, sequence__gt=head() - SEARCHED_EVENTS)
+            return queryset.filter(number if term.startswith("#") else number | target), False
         people = AuditPerson.objects.filter(label__icontains=term, erased_at=None).values_list("reference", flat=True)
         references = list(people[:100])
         matches = Q(target_label__icontains=term) | Q(target_id=term) | Q(request_id=term) | Q(action__startswith=term)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -122,6 +123,17 @@ def test_home_when_the_role_may_not_see_the_audit_shows_none() -> None:
 @pytest.mark.parametrize("path", ["/admin", "/"])
 def test_admin_when_the_slash_is_forgotten_is_found(path: str) -> None:
     assert Client().get(path).headers["Location"] == "/admin/"
+
+
+@pytest.mark.django_db
+def test_history_when_asked_for_is_the_audit_trail_of_the_row() -> None:
+    make_rows(1)
+    client = log_in("administrator")
+    for model in registered():
+        url = addresses(model)["change"].replace("/change/", "/history/")
+        html = client.get(url, follow=True).content.decode()
+        assert 'class="model-auditevent' in html or "app-audit" in html, url
+    assert not LogEntry.objects.exists()
 
 
 @pytest.mark.django_db
