@@ -59,7 +59,7 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sequence} {self.action}"
+        return f"#{self.sequence}"
 
 
 class AuditHead(models.Model):

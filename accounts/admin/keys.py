@@ -71,11 +71,11 @@ def _revoke(*, obj: ApiKey, actor: Any, reason: str) -> str:
 
 
 def _consequence(key: ApiKey) -> Consequence:
-    used = gettext("It has never been used.")
-    if key.last_used_at:
-        used = gettext("It was last used %(when)s.") % {"when": ago(key.last_used_at)}
     text = gettext("Every call with this key is refused within a second, for good.")
-    return Consequence(format_html("{} {}", text, format_html(used)), [(_("State"), _state(key)[1], _("revoked"))])
+    used: str = gettext("It has never been used.")
+    if key.last_used_at:
+        used = format_html(gettext("It was last used {when}."), when=ago(key.last_used_at))
+    return Consequence(format_html("{} {}", text, used), [(_("State"), _state(key)[1], _("revoked"))])
 
 
 @admin.register(ApiKey)
