@@ -74,16 +74,31 @@ class Server:
             self.process.terminate()
             self.process.wait(60)
 
-    def memory_bytes(self) -> dict[str, int]:
-        """Give the proportional memory of its processes by what they are."""
+    def parts(self) -> dict[str, list[int]]:
+        """Give its processes by what they are."""
         assert self.process
-        return {"server": sum(pss_bytes(pid) for pid in family(self.process.pid))}
+        return {"server": family(self.process.pid)}
+
+    def memory_bytes(self) -> dict[str, int]:
+        """Give the proportional memory of each part."""
+        return {name: sum(map(pss_bytes, pids)) for name, pids in self.parts().items()}
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Give the processor time that each part has used."""
+        return {name: sum(map(cpu_seconds, pids)) for name, pids in self.parts().items()}
 
 
 class FastApi(Server):
-    """The peer, in an environment of its own; torch and numpy are those of Flueman's."""
+    """The peer, in an environment of its own; torch and numpy are those of Flueman's.
 
-    name = "fastapi"
+    Plain is what `pip install fastapi uvicorn` runs (asyncio and h11), tuned has uvloop and httptools, as Flueman has.
+    """
+
+    def __init__(self, *, is_tuned: bool) -> None:
+        super().__init__()
+        self.name = "fastapi-tuned" if is_tuned else "fastapi"
+        loop, http = ("uvloop", "httptools") if is_tuned else ("asyncio", "h11")
+        self.options = ["--loop", loop, "--http", http, "--no-access-log", "--port", str(self.port)]
 
     def start(self) -> None:
         """Make the environment if there is none, start one worker, try it."""
@@ -95,13 +110,12 @@ class FastApi(Server):
             own = next(path for path in sys.path if path.endswith("site-packages"))
             (packages / "torch_of_flueman.pth").write_text(own + "\n")
             (folder / "ready").touch()
-        options = ["--port", str(self.port), "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
-        command = [str(folder / "bin" / "python"), "-m", "uvicorn", "fastapi_peer:app", "--app-dir", "bench", *options]
-        self.launch(command, {"WEIGHTS": str(WORK / "weights.pt")})
+        server = [str(folder / "bin" / "python"), "-m", "uvicorn", "fastapi_peer:app", "--app-dir", "bench"]
+        self.launch([*server, *self.options], {"WEIGHTS": str(WORK / "weights.pt")})
         body, headers = json.dumps({"x": [ROW]}).encode(), {"Content-Type": "application/json"}
         self.await_ready("/predict", body, headers)
         self.url = f"http://127.0.0.1:{self.port}/predict"
-        self.script = write_script(WORK / "fastapi.lua", body, headers)
+        self.script = write_script(WORK / f"{self.name}.lua", body, headers)
 
 
 class Flueman(Server):
@@ -144,16 +158,16 @@ class Flueman(Server):
         with sqlite3.connect(self.home / "flueman.sqlite3") as database:
             return database.execute("SELECT COUNT(*) FROM requests").fetchone()[0]
 
-    def memory_bytes(self) -> dict[str, int]:
-        """Give the memory of web, of the model host with its children, and of the rest."""
+    def parts(self) -> dict[str, list[int]]:
+        """Give web, the model host with its children, the job worker and the supervisor."""
         assert self.process
-        sums = {"web": 0, "host": 0, "worker": 0, "supervisor": 0}
+        parts: dict[str, list[int]] = {"web": [], "host": [], "worker": [], "supervisor": []}
         for pid in family(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_text()
             is_host = "run_model_host" in words or "inference.runner" in words
             part = "web" if "gunicorn" in words else "host" if is_host else "worker" if "run_jobs" in words else ""
-            sums[part or "supervisor"] += pss_bytes(pid)
-        return sums
+            parts[part or "supervisor"].append(pid)
+        return parts
 
 
 def family(pid: int) -> list[int]:
@@ -168,3 +182,9 @@ def pss_bytes(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time of a process, in user and in system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
