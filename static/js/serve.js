@@ -54,6 +54,8 @@ document.addEventListener("change", (event) => {
     if (fill) document.getElementById(fill.dataset.fill).value = fill.dataset.sample;
   });
 
+  for (const input of form.querySelectorAll("input[type=file]")) input.hasChangeListener = true; // else the theme looks for a text box beside it
+
   // A small file is shown in the box, where it can be changed; a large one is sent as it is.
   form.addEventListener("change", async (event) => {
     const input = event.target;

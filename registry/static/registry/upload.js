@@ -53,7 +53,9 @@
   };
 
   for (const id of ["pick-files", "pick-folder"]) {
-    document.getElementById(id).addEventListener("change", (event) => {
+    const input = document.getElementById(id);
+    input.hasChangeListener = true; // else the theme looks for a text box beside it
+    input.addEventListener("change", (event) => {
       add(event.target.files);
       event.target.value = "";
     });
