@@ -6,7 +6,7 @@ anew each time, older ones stay as they are. Counting twice gives the same windo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,7 +61,7 @@ def requests_between(begin: datetime, end: datetime) -> QuerySet[InferenceReques
     return InferenceRequest.objects.filter(id__gte=uuid7_floor(_ms(begin)), id__lt=uuid7_floor(_ms(end)))
 
 
-def _count(requests: QuerySet[InferenceRequest]) -> QuerySet[InferenceRequest, dict[str, Any]]:
+def _count(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str, Any]]:
     """Count by deployment, version and latency bucket (`latency.bucket`)."""
     bucket = Floor(Ln(Greatest("latency_ms", Value(LEAST_MS))) / Value(LOG_WIDTH))
     return (

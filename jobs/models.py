@@ -108,3 +108,13 @@ class JobLog(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has several lines, as a traceback has."""
+        return "\n" in self.message
+
+    @property
+    def summary(self) -> str:
+        """Give its last line: of a traceback the one that says what happened."""
+        return self.message.strip().rpartition("\n")[2]

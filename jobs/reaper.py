@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -82,5 +82,5 @@ def _ring_again(job: Job) -> None:
             ring(job)
 
 
-def _next_ring() -> timezone.datetime:
+def _next_ring() -> datetime:
     return timezone.now() + timedelta(seconds=RING_AGAIN_S)

@@ -129,7 +129,7 @@ def claim(job_id: str) -> JobRun | None:
     return JobRun(Job.objects.get(pk=job_id)) if is_ours else None
 
 
-def worker_name(pid: int, guard_pid: int | None = None) -> str:
+def worker_name(pid: int | str, guard_pid: int | None = None) -> str:
     """Give how a process of a cluster is called: host, the cluster's guard, process."""
     return f"{socket.gethostname()[:60]}:{guard_pid or os.getppid()}:{pid}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -104,7 +104,7 @@ def _ring(job_id: str) -> None:
     async_task("jobs.tasks.run", job_id, q_options={"save": False})
 
 
-def _next_ring() -> Any:
+def _next_ring() -> datetime:
     return timezone.now() + timedelta(seconds=RING_AGAIN_S)
 
 
