@@ -119,7 +119,8 @@ def make_rows(rows: int, callers: Sequence[tuple[int, str, str]]) -> Iterator[tu
     begin = datetime.now(UTC) - timedelta(days=DAYS)
     for number in range(rows):
         at = begin + timedelta(days=DAYS) * number / rows
-        key = f"{uuid7_floor(round(at.timestamp() * 1000)).int + chance.getrandbits(60):032x}"
+        number_key = uuid7_floor(round(at.timestamp() * 1000)).int + chance.getrandbits(60)
+        key = f"{number_key:032x}"
         user, api_key, prefix = chance.choice(callers)
         deployment, version = f"intent{chance.randrange(5)}", chance.randrange(1, 4)
         status = chance.choices([200, 400, 429, 503], [970, 20, 5, 5])[0]
@@ -132,7 +133,7 @@ def make_rows(rows: int, callers: Sequence[tuple[int, str, str]]) -> Iterator[tu
             latency, latency / 10, latency / 2, text, "", "", "", "127.0.0.1",
         )  # fmt: skip
         output = json.dumps({"label": LABELS[which], "score": 0.93})
-        yield request, (key, key, 0, output, LABELS[which], 0.93)
+        yield request, (f"{number_key + 1:032x}", key, 0, output, LABELS[which], 0.93)
 
 
 def pages(callers: Sequence[tuple[int, str, str]]) -> list[tuple[str, str]]:

@@ -18,11 +18,11 @@ from typing import Any
 
 import orjson
 import uvloop
-from accounts.credentials import Caller
-from accounts.services import touch_keys
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
+from accounts.credentials import Caller
+from accounts.services import touch_keys
 from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
 from files.services import add_reference, store
@@ -267,7 +267,7 @@ def _request_row(
 def _prediction_row(request_id: str, row: int, output: dict[str, Any]) -> tuple[Any, ...]:
     label, score = output.get("label", ""), output.get("score")
     return (
-        f"{uuid7_int():032x}",
+        f"{int(request_id, 16) + 1 + row:032x}",  # inference.models.prediction_key
         request_id,
         row,
         orjson.dumps(output).decode(),

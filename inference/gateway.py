@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import orjson
-from accounts.credentials import Caller, identify
 from django.conf import settings
 
+from accounts.credentials import Caller, identify
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
 from common.strict_json import loads
 from inference import payload

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Left, Lower
 
 from common.ids import uuid7_floor, uuid7_time_ms
 from inference.criteria import Criteria
-from inference.models import InferenceRequest, Prediction
+from inference.models import InferenceRequest, Prediction, prediction_key
 
 PAGE_ROWS = 50
 SCAN_ROWS = 20_000
@@ -92,7 +92,7 @@ def time_of(key: UUID) -> datetime:
 
 def predictions_of(request_id: UUID, *, after: int = -1, size: int = PAGE_ROWS) -> QuerySet[Prediction]:
     """Give the predictions of one request from a row on, in the order of its rows."""
-    return Prediction.objects.filter(request_id=request_id, row__gt=after).order_by("row")[:size]
+    return Prediction.objects.of_request(request_id, after=after)[:size]
 
 
 def _key_range(criteria: Criteria, cursor: UUID | None) -> Q:
@@ -121,8 +121,7 @@ def _conditions(criteria: Criteria) -> tuple[Q, Q]:
     if errors:
         wanted.append(Q(status__in=errors))
     if criteria.deployment:
-        version = Q() if criteria.version is None else Q(version=criteria.version)
-        wanted.append(Q(deployment=criteria.deployment) & version)
+        wanted.append(Q(deployment=criteria.deployment))
     rest = _unindexed(criteria)
     for condition in wanted[1:]:
         rest &= condition
@@ -142,7 +141,7 @@ def _unindexed(criteria: Criteria) -> Q:
     wanted = Q()
     if criteria.status == "2xx" or (criteria.status.isdigit() and int(criteria.status) < 400):
         wanted &= Q(status__lt=300) if criteria.status == "2xx" else Q(status=int(criteria.status))
-    if criteria.version is not None and not criteria.deployment:
+    if criteria.version is not None:
         wanted &= Q(version=criteria.version)
     if criteria.model:
         wanted &= Q(model=criteria.model)
@@ -159,15 +158,18 @@ def _unindexed(criteria: Criteria) -> Q:
 
 def _load(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[InferenceRequest]:
     """Give what a list shows of some requests: the start of the input, and of the first row's output."""
-    first = Prediction.objects.filter(request_id=OuterRef("id"), row=0)
-    return list(
+    rows = list(
         visible.filter(pk__in=ids)
         .only(*LIST_FIELDS)
-        .annotate(
-            input_start=Left(F("input"), PREVIEW_CHARACTERS),
-            first_label=Subquery(first.values("label")[:1]),
-            first_score=Subquery(first.values("score")[:1]),
-            first_output=Subquery(first.values(start=Left("output", PREVIEW_CHARACTERS))[:1]),
-        )
+        .annotate(input_start=Left(F("input"), PREVIEW_CHARACTERS))
         .order_by("-id")
     )
+    keys = [prediction_key(row.pk, 0) for row in rows]
+    firsts = Prediction.objects.filter(pk__in=keys).annotate(start=Left("output", PREVIEW_CHARACTERS))
+    found = {row.request_id: row for row in firsts.only("request_id", "label", "score")}
+    for row in rows:
+        first = found.get(row.pk)
+        row.first_label = first.label if first else None  # type: ignore[attr-defined]
+        row.first_score = first.score if first else None  # type: ignore[attr-defined]
+        row.first_output = first.start if first else None  # type: ignore[attr-defined]
+    return rows

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from inference.payload import MAX_ROWS
 from registry.models import ModelVersion
 
 if TYPE_CHECKING:
@@ -155,7 +157,6 @@ class InferenceRequest(models.Model):
         # The key holds the time (UUIDv7), so each index gives its rows newest first, and a time range is a key range.
         indexes = [
             models.Index(fields=["deployment", "id"], name="requests_by_deployment"),
-            models.Index(fields=["deployment", "version", "id"], name="requests_by_version"),
             models.Index(fields=["user_id", "id"], name="requests_by_user"),
             models.Index(fields=["key_id", "id"], name="requests_by_key"),
             models.Index(fields=["status", "id"], name="requests_by_status"),
@@ -165,14 +166,29 @@ class InferenceRequest(models.Model):
         return str(self.id)
 
 
-class Prediction(models.Model):
-    """The output for one row of a request: an object of values by output name."""
+def prediction_key(request_id: UUID, row: int) -> UUID:
+    """Give the key of the prediction for a row: keys follow that of their request, so no index has to find them."""
+    return UUID(int=request_id.int + 1 + row)
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    """Reads of predictions."""
+
+    def of_request(self, request_id: UUID, *, after: int = -1) -> PredictionQuerySet:
+        """The predictions of one request from a row on, in the order of its rows."""
+        first, last = prediction_key(request_id, after + 1), prediction_key(request_id, MAX_ROWS)
+        return self.filter(id__gte=first, id__lt=last, request_id=request_id).order_by("id")
+
+
+class Prediction(models.Model):
+    """The output for one row of a request: an object of values by output name. Its key is `prediction_key`."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
     request = models.ForeignKey(
         InferenceRequest,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        db_index=False,
         related_name="predictions",
         verbose_name=_("request"),
     )
@@ -180,6 +196,8 @@ class Prediction(models.Model):
     output = models.TextField(_("output"), help_text=_("JSON by output name"))
     label = models.CharField(_("label"), max_length=255, blank=True)
     score = models.FloatField(_("score"), null=True)
+
+    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         db_table = "predictions"
@@ -189,6 +207,12 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label or self.row}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Give a new row its key."""
+        if self.pk is None:
+            self.pk = prediction_key(self.request_id, self.row)
+        super().save(*args, **options)
 
 
 class MetricWindow(models.Model):

@@ -16,7 +16,7 @@ from inference.runner.frames import Tensor, pack_strings
 from inference.transport import Output
 from registry.signature import Signature, TensorSpec, infer_shape, read_numbers, read_texts
 
-MAX_ROWS = 1024
+MAX_ROWS = 1024  # of one request
 MAX_ID_LENGTH = 128
 
 

@@ -29,6 +29,8 @@ REQUEST_COLUMNS = (
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")
 LOOP_LOCK_WAIT_S = 0.02
 GIVE_UP_S = 5.0
+CHECKPOINT_PAGES = 16_384  # 64 MB: the loop itself checkpoints only what the thread has not kept up with
+CHECKPOINT_EVERY_S = 1.0
 MOST_WAITING = 4096
 
 
@@ -100,8 +102,17 @@ class SqliteLoopWriter:
         database = sqlite3.connect(self._path, timeout=self._lock_wait_s, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
+        database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         self._connection = database
         return database
+
+    def checkpoint(self) -> None:
+        """Copy committed pages into the database file as far as that waits for nobody. Not for the event loop."""
+        try:
+            (self._connection or self._open()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            logger.info("the checkpoint is left for later: %s", error)
+            self.close()
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""
@@ -152,12 +163,16 @@ class Recorder:
         self._waiting: list[Record] = []
         self._is_flush_due = False
         self._is_thread_busy = False
+        self._is_closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._loop_writer: SqliteLoopWriter | None = None
+        self._is_checkpoint_due = False
         if connection.vendor == "sqlite":
             path = str(connection.settings_dict["NAME"])
             self._loop_writer = SqliteLoopWriter(path, LOOP_LOCK_WAIT_S)
-            self._thread_write: Callable[[Sequence[Record]], Failures] = _SqliteThread(path).write
+            thread = _SqliteThread(path)
+            self._thread_write: Callable[[Sequence[Record]], Failures] = thread.write
+            self._checkpoint = thread.checkpoint
         else:
             self._thread_write = _DjangoThread().write
 
@@ -175,6 +190,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what waits and end."""
+        self._is_closing = True
         while self._waiting or self._is_thread_busy:
             await asyncio.sleep(0.01)
         self._thread.shutdown(wait=True)
@@ -189,6 +205,7 @@ class Recorder:
         if self._loop_writer is not None:
             try:
                 _settle(records, self._loop_writer.write(records))
+                self._plan_checkpoint()
                 return
             except sqlite3.Error as error:
                 logger.info("the loop could not commit, a thread tries on: %s", error)
@@ -196,6 +213,16 @@ class Recorder:
         self._is_thread_busy = True
         work = self._loop.run_in_executor(self._thread, self._thread_write, records)
         work.add_done_callback(lambda done: self._thread_done(records, done))
+
+    def _plan_checkpoint(self) -> None:
+        if not self._is_checkpoint_due:
+            self._is_checkpoint_due = True
+            self._loop.call_later(CHECKPOINT_EVERY_S, self._begin_checkpoint)
+
+    def _begin_checkpoint(self) -> None:
+        self._is_checkpoint_due = False
+        if not self._is_closing:
+            self._loop.run_in_executor(self._thread, self._checkpoint)
 
     def _thread_done(self, records: list[Record], done: asyncio.Future[Failures]) -> None:
         self._is_thread_busy = False
@@ -215,6 +242,7 @@ class _SqliteThread:
 
     def __init__(self, path: str) -> None:
         self._writer = SqliteLoopWriter(path, GIVE_UP_S)
+        self.checkpoint = self._writer.checkpoint
 
     def write(self, records: Sequence[Record]) -> Failures:
         """Commit. Raises sqlite3.OperationalError after `GIVE_UP_S`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from accounts.credentials import Directory, load_directory
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
+from accounts.credentials import Directory, load_directory
 from common.errors import NotFound, NotReady, Unavailable
 from guards.services import read_stamps
 from inference.models import Deployment, Route, RunnerState

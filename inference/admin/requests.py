@@ -77,7 +77,7 @@ class RequestAdmin(ReadOnlyAdmin):
         if obj.status >= 400:
             said = gettext("%(name)s gave %(caller)s no answer: %(why)s")
             return said % {**who, "why": obj.error or obj.error_code}
-        if obj.rows == 1 and (first := obj.predictions.filter(row=0).first()) and first.label:
+        if obj.rows == 1 and (first := log.predictions_of(obj.pk).first()) and first.label:
             said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
             return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said
         said = {**who, "rows": thousands(obj.rows)}

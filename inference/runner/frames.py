@@ -29,7 +29,7 @@ _DIMENSIONS = [struct.Struct(f"<{n}q") for n in range(33)]
 CODES = {
     name: code
     for code, name in enumerate(
-        "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES BF16".split()
+        "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES BF16".split()  # noqa: SIM905
     )
 }
 NAMES = {code: name for name, code in CODES.items()}

@@ -93,7 +93,8 @@ class TextClassificationPipeline:
             if spec.datatype != CLASSIFICATION_OUTPUTS.get(spec.name) or spec.shape != shape:
                 raise _bad(
                     f"signature.outputs.{spec.name}",
-                    f"text-classification gives label BYTES [-1], score FP32 [-1], scores FP32 [-1, {len(self._labels)}]",
+                    f"text-classification gives label BYTES [-1], score FP32 [-1], "
+                    f"scores FP32 [-1, {len(self._labels)}]",
                 )
 
     @torch.inference_mode()
@@ -144,11 +145,11 @@ def read_labels(path: Path) -> list[str]:
 
 
 def _tokeniser(path: Path) -> Callable[[list[str]], torch.Tensor]:
-    from tokenizers import Tokenizer  # text models only: costs other children nothing
+    from tokenizers import Tokenizer  # noqa: PLC0415 - text models only: costs other children nothing
 
     try:
         tokeniser = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+    except Exception as error:
         raise _bad("tokeniser", f"cannot be read: {str(error)[:200]}") from None
     tokeniser.enable_padding(pad_id=0)
     if tokeniser.truncation is None:

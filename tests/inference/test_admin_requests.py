@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import create_user
 from files.services import store
-from inference.models import InferenceRequest, Prediction
+from inference.models import InferenceRequest, Prediction, prediction_key
 from tests.inference.log_rows import make_many, make_prediction, make_request
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +111,14 @@ def test_request_page_of_many_rows_is_paged() -> None:
     texts = [f"문장 {n}" for n in range(120)]
     request = make_request(input=orjson.dumps({"inputs": {"text": texts}}).decode(), rows=120)
     Prediction.objects.bulk_create(
-        Prediction(request=request, row=n, output='{"label":"배송","score":0.5}', label="배송", score=0.5)
+        Prediction(
+            id=prediction_key(request.pk, n),
+            request=request,
+            row=n,
+            output='{"label":"배송","score":0.5}',
+            label="배송",
+            score=0.5,
+        )
         for n in range(1, 120)
     )
     browser = make_browser()

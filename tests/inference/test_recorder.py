@@ -52,8 +52,8 @@ def make_record(claimed: Claimed | None = None, **changes: Any) -> Record:
     return Record(tuple(values[column] for column in REQUEST_COLUMNS), [prediction], promise)
 
 
-def record_all(*records: Record) -> list[None | BaseException]:
-    async def work() -> list[None | BaseException]:
+def record_all(*records: Record) -> list[BaseException | None]:
+    async def work() -> list[BaseException | None]:
         recorder = Recorder()
         results = await asyncio.gather(*(recorder.write(record) for record in records), return_exceptions=True)
         await recorder.close()
