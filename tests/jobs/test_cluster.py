@@ -1,4 +1,4 @@
-"""The cluster under fire: processes are killed, jobs still reach one final state with one effect (promise I5)."""
+"""`manage.py run_jobs` under fire: processes are killed, jobs still reach one final state with one effect (promise I5)."""
 
 from __future__ import annotations
 
