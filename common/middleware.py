@@ -11,6 +11,7 @@ from common.api.errors import is_api, json_error
 from common.context import Origin, origin
 from common.ids import uuid7
 from common.logs import request_id
+from common.names import composed
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -38,3 +39,14 @@ class RequestIdMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer an API client in JSON also when the error came from outside a DRF view, such as its renderer."""
         return json_error(error) if is_api(request) else None
+
+
+class ComposedPathMiddleware:
+    """Reads the names in an address in NFC, as they are kept: file systems and some clients take Korean apart."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.path_info = composed(request.path_info)
+        return self.get_response(request)

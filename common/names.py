@@ -21,6 +21,11 @@ def safe_name(text: str, max_bytes: int = 255, *, slashes: bool = False, field: 
     return name
 
 
+def composed(name: str) -> str:
+    """Give a name that somebody calls something by in NFC, as names are kept."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def _problem(name: str, max_bytes: int, slashes: bool) -> str:
     if not name:
         return "must not be empty"

@@ -55,6 +55,7 @@ class Ask:
     version: str | None = None
     idempotency_key: str = ""
     trace_id: str = ""
+    client_id: str = ""
     address: str = ""
     id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
 
@@ -260,7 +261,7 @@ def _request_row(
         error.code if error else "", error.message[:2000] if error else "", inputs.rows if inputs else 0,
         answer.total_ms, answer.queue_ms, answer.run_ms,
         ask.body.decode("utf-8", "replace").replace("\0", "") if is_inline else "", blob,
-        inputs.client_id if inputs else "", ask.trace_id, ask.address,
+        (inputs.client_id if inputs else "") or ask.client_id, ask.trace_id, ask.address,
     )  # fmt: skip
 
 

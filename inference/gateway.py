@@ -18,6 +18,7 @@ from django.conf import settings
 
 from accounts.credentials import Caller, identify
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
+from common.names import composed
 from common.strict_json import loads
 from inference import payload
 from inference.engine import Answer, Ask, Engine
@@ -71,10 +72,10 @@ class Gateway:
         match raw.decode("ascii", "replace").split("?", 1)[0].split("/")[2:]:
             case ["models", name, "infer"]:
                 _expect(scope, "POST")
-                await self._infer(scope, receive, send, received, unquote(name), None)
+                await self._infer(scope, receive, send, received, _name(name), None)
             case ["models", name, "versions", version, "infer"]:
                 _expect(scope, "POST")
-                await self._infer(scope, receive, send, received, unquote(name), unquote(version))
+                await self._infer(scope, receive, send, received, _name(name), unquote(version))
             case [] | [""]:
                 _expect(scope, "GET")
                 await send_json(send, {"name": "flueman", "version": settings.VERSION, "extensions": _EXTENSIONS})
@@ -86,13 +87,13 @@ class Gateway:
                 is_ready = self._engine().snapshot is not None
                 await send_json(send, {"ready": is_ready}, status=200 if is_ready else 503)
             case ["models", name]:
-                await self._metadata(scope, send, unquote(name), None)
+                await self._metadata(scope, send, _name(name), None)
             case ["models", name, "versions", version]:
-                await self._metadata(scope, send, unquote(name), unquote(version))
+                await self._metadata(scope, send, _name(name), unquote(version))
             case ["models", name, "ready"]:
-                await self._ready(scope, send, unquote(name), None)
+                await self._ready(scope, send, _name(name), None)
             case ["models", name, "versions", version, "ready"]:
-                await self._ready(scope, send, unquote(name), unquote(version))
+                await self._ready(scope, send, _name(name), unquote(version))
             case _:
                 raise NotFound("there is no such address")
 
@@ -121,7 +122,11 @@ class Gateway:
             trace_id=trace[1].decode() if trace else "",
             address=client[0] if client else "",
         )
-        answer = await engine.predict(ask)
+        try:
+            answer = await engine.predict(ask)
+        except FluemanError as error:
+            await send_error(send, error, ask.id)
+            return
         extra = [(b"x-request-id", ask.id.encode()), (b"server-timing", _timing(answer))]
         if answer.is_replay:
             extra = [(b"idempotency-replayed", b"true")]
@@ -163,6 +168,10 @@ def _render(answer: Answer) -> bytes:
         client_id=answer.inputs.client_id,
         wanted=answer.inputs.outputs,
     )
+
+
+def _name(part: str) -> str:
+    return composed(unquote(part))
 
 
 def _timing(answer: Answer) -> bytes:
@@ -214,9 +223,11 @@ async def send_json(send: Send, value: Any, *, status: int = 200) -> None:
     await send_body(send, status, orjson.dumps(value), [])
 
 
-async def send_error(send: Send, error: FluemanError) -> None:
-    """Send a failure in the protocol's shape, with its code in a header."""
+async def send_error(send: Send, error: FluemanError, request_id: str = "") -> None:
+    """Send a failure in the protocol's shape, with its code and the id of the call, if it is kept, in headers."""
     extra = [(b"x-error-code", error.code.encode("ascii", "replace"))]
+    if request_id:
+        extra.append((b"x-request-id", request_id.encode()))
     if error.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % error.retry_after_s))
     if error.status == 401:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -16,7 +17,9 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.context import origin
 from common.errors import Invalid, NotFound, TooLarge
+from common.names import composed
 from common.strict_json import loads
 from inference import payload, services
 from inference.engine import Answer, Ask, predict_sync
@@ -135,12 +138,12 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         wanted = DeploySerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         data = wanted.validated_data
-        version = ModelVersion.objects.filter(model__name=data["model"], number=data["version"]).first()
+        version = ModelVersion.objects.filter(model__name=composed(data["model"]), number=data["version"]).first()
         if version is None:
             raise NotFound(f"there is no version {data['version']} of a model '{data['model']}'")
-        services.deploy(name=data["name"], version=version, actor=request.user, reason=data.get("reason", ""))
-        deployment = self.get_queryset().get(routes__version=version, name=data["name"])
-        return Response(self.get_serializer(deployment).data)
+        reason = data.get("reason", "")
+        deployment = services.deploy(name=data["name"], version=version, actor=request.user, reason=reason)
+        return Response(self.get_serializer(self.get_queryset().get(pk=deployment.pk)).data)
 
     @extend_schema(request=ReasonSerializer, responses=DeploymentSerializer)
     @action(detail=True, methods=["post"])
@@ -182,6 +185,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
             render=partial(friendly_answer, name),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             address=request.META.get("REMOTE_ADDR", ""),
+            **_ids(request),
         )
         answer = predict_sync(ask)
         response = HttpResponse(answer.body, content_type="application/json")
@@ -199,6 +203,13 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
             reason=reason.validated_data.get("reason", ""),
         )
         return Response(self.get_serializer(self.get_queryset().get(pk=deployment.pk)).data)
+
+
+def _ids(request: Request) -> dict[str, str]:
+    """Let the log find a call by the id that every answer to it bears, an error too."""
+    told = origin.get().request_id
+    is_callers_own = request.headers.get("X-Request-ID") == told
+    return {"client_id": told} if is_callers_own else {"id": UUID(told).hex}
 
 
 def friendly_answer(deployment: str, answer: Answer) -> bytes:
