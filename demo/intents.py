@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 TRAINING = FOLDER / "intent.tsv"
+PATTERNS = FOLDER / "patterns.tsv"  # many sentences in one line: see `variations.expand`
 HOLDOUT = FOLDER / "intent_holdout.tsv"  # never trained on, written apart from the training sentences
 
 NAMES = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 OPENERS = (
     "저기", "저기요", "혹시", "음", "음...", "나비얌", "있잖아", "있잖아요", "근데", "그런데", "그럼", "아", "아 맞다",
-    "어", "야", "저", "제가", "나", "안녕하세요", "안녕", "선생님", "그", "그리고", "지금", "좀", "오늘", "아니", "진짜",
+    "어", "야", "저", "제가", "나", "안녕하세요", "안녕", "선생님", "그", "그리고", "지금", "좀", "오늘", "아니",
+    "진짜",
 )  # fmt: skip
 CLOSERS = (
     "?", "!", "~", ".", "..", "ㅠㅠ", "ㅎㅎ", "^^", "??", "!!", " 좀", " 빨리", " 제발", "ㅋㅋ", "용", "요", "~~",
@@ -20,6 +22,7 @@ def _read_kinds(name: str, separator: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(line.split(separator)) for line in lines if not line.startswith("#"))
 
 
+_CHOICE = re.compile(r"\(([^()]*)\)")
 GROUPS = _read_kinds("words.txt", " ")
 ENDINGS = _read_kinds("endings.txt", " / ")
 _PARTICLES = "을를이가은는도"
@@ -42,6 +45,14 @@ def vary(sentence: str, dice: random.Random) -> str:
     if dice.random() < 0.15:
         text = _slip(text, dice)
     return text
+
+
+def expand(pattern: str, dice: random.Random) -> str:
+    """Give one of the sentences of a pattern: `(a|b)` is a choice, ` ?` a space or none."""
+    text, is_open = pattern, True
+    while is_open:
+        text, is_open = _CHOICE.subn(lambda choice: dice.choice(choice[1].split("|")), text)
+    return "".join(part + dice.choice((" ", "")) for part in text.split(" ?")).strip()
 
 
 def _swap_word(text: str, dice: random.Random) -> str:

@@ -43,7 +43,7 @@ class NgramBag(nn.Module):
         self.ngrams = frozenset(ngrams)
         self.embedding = nn.Embedding(buckets, dim)
         self.gate = nn.Embedding(buckets, 1)
-        self.drop = nn.Dropout(0.3)
+        self.drop = nn.Dropout(0.15)
         self.hidden = nn.Linear(dim, hidden)
         self.out = nn.Linear(hidden, outputs)
         nn.init.normal_(self.embedding.weight, std=0.001)  # n-grams that training never saw say next to nothing
@@ -85,7 +85,7 @@ class TextCnn(nn.Module):
         self.widest = max(widths)
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=0)
         self.convolutions = nn.ModuleList(nn.Conv1d(dim, channels, width, padding=width - 1) for width in widths)
-        self.drop = nn.Dropout(0.3)
+        self.drop = nn.Dropout(0.15)
         self.out = nn.Linear(channels * len(widths), outputs)
 
     def forward(self, ids: Tensor) -> Tensor:
