@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from common.errors import Invalid
-from registry.architectures import ARCHITECTURES, NAMES, read_arguments
 from inference.runner.architectures import build
+from registry.architectures import ARCHITECTURES, NAMES, read_arguments
 
 TEXT = {"outputs": 5}
 EXAMPLES = {
