@@ -15,10 +15,11 @@ django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - the apps must be loaded first
 
+from common.asgi import Receive, Scope, Send  # noqa: E402
 from flueman.checks import refuse_to_start_unsafe  # noqa: E402
 from flueman.probes import Probes  # noqa: E402
 from inference.engine import get_engine, start_on_this_loop  # noqa: E402
-from inference.gateway import Gateway, Receive, Scope, Send  # noqa: E402
+from inference.gateway import Gateway  # noqa: E402
 
 refuse_to_start_unsafe()
 

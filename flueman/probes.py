@@ -9,8 +9,8 @@ from time import monotonic
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from common.asgi import Receive, Scope, Send, send_json
 from inference.engine import Engine
-from inference.gateway import Receive, Scope, Send, send_json
 
 _FIRST_LOAD_S = 60.0
 

@@ -217,7 +217,8 @@ class Engine:
     async def _keep(self, ask: Ask, answer: Answer, blob: str, claimed: idempotency.Claimed | None) -> None:
         assert answer.inputs is not None
         assert self._recorder is not None
-        rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=answer.target.signature.is_batched)
+        is_batched = answer.target.signature.is_batched
+        rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=is_batched, as_arrays=True)
         record = Record(
             _request_row(ask, answer, status=200, blob=blob),
             [_prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
@@ -271,7 +272,7 @@ def _prediction_row(request_id: str, row: int, output: dict[str, Any]) -> tuple[
         f"{int(request_id, 16) + 1 + row:032x}",  # inference.models.prediction_key
         request_id,
         row,
-        orjson.dumps(output).decode(),
+        orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
         label[:_LABEL_LENGTH] if isinstance(label, str) else "",
         score if isinstance(score, float) else None,
     )

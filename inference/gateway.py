@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -17,6 +17,7 @@ import orjson
 from django.conf import settings
 
 from accounts.credentials import Caller, identify
+from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
 from common.names import composed
 from common.strict_json import loads
@@ -27,9 +28,6 @@ from inference.snapshot import Endpoint
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
 
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -127,10 +125,7 @@ class Gateway:
         except FluemanError as error:
             await send_error(send, error, ask.id)
             return
-        extra = [(b"x-request-id", ask.id.encode()), (b"server-timing", _timing(answer))]
-        if answer.is_replay:
-            extra = [(b"idempotency-replayed", b"true")]
-        await send_body(send, 200, answer.body, extra)
+        await send_whole(send, answer.body, b"idempotency-replayed: true\r\n" if answer.is_replay else _head(answer))
 
     async def _metadata(self, scope: Scope, send: Send, name: str, version: str | None) -> None:
         _expect(scope, "GET")
@@ -156,7 +151,8 @@ class Gateway:
 
 
 def _read(body: bytes, signature: Any) -> payload.Inputs:
-    return payload.read_v2(loads(body), signature)
+    has_booleans = b"true" in body or b"false" in body
+    return payload.read_v2(loads(body), signature, has_booleans=has_booleans)
 
 
 def _render(answer: Answer) -> bytes:
@@ -174,11 +170,13 @@ def _name(part: str) -> str:
     return composed(unquote(part))
 
 
-def _timing(answer: Answer) -> bytes:
-    """Give the `Server-Timing` header, durations in milliseconds. Source: W3C Server Timing."""
+def _head(answer: Answer) -> bytes:
+    """Give the request's id and its timing in milliseconds as header lines. Source: W3C Server Timing."""
     return (
-        f"parse;dur={answer.parse_ms:.2f}, queue;dur={answer.queue_ms:.2f}, model;dur={answer.run_ms:.2f}, "
-        f"commit;dur={answer.commit_ms:.2f}, total;dur={answer.total_ms + answer.commit_ms:.2f}"
+        f"x-request-id: {answer.request_id}\r\n"
+        f"server-timing: parse;dur={answer.parse_ms:.2f}, queue;dur={answer.queue_ms:.2f}, "
+        f"model;dur={answer.run_ms:.2f}, commit;dur={answer.commit_ms:.2f}, "
+        f"total;dur={answer.total_ms + answer.commit_ms:.2f}\r\n"
     ).encode()
 
 
@@ -209,18 +207,6 @@ async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
-
-
-async def send_body(send: Send, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
-    """Send a JSON answer."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def send_json(send: Send, value: Any, *, status: int = 200) -> None:
-    """Send plain data."""
-    await send_body(send, status, orjson.dumps(value), [])
 
 
 async def send_error(send: Send, error: FluemanError, request_id: str = "") -> None:

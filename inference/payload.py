@@ -14,7 +14,7 @@ import orjson
 from common.errors import Invalid
 from inference.runner.frames import Tensor, pack_strings
 from inference.transport import Output
-from registry.signature import Signature, TensorSpec, infer_shape, read_numbers, read_texts
+from registry.signature import Signature, TensorSpec, infer_shape, pack_numbers, read_texts
 
 MAX_ROWS = 1024  # of one request
 MAX_ID_LENGTH = 128
@@ -30,8 +30,11 @@ class Inputs:
     outputs: tuple[str, ...] | None = None
 
 
-def read_v2(body: Any, signature: Signature) -> Inputs:
-    """Read a body of the Open Inference Protocol. Raises Invalid, naming the input."""
+def read_v2(body: Any, signature: Signature, *, has_booleans: bool = True) -> Inputs:
+    """Read a body of the Open Inference Protocol. Raises Invalid, naming the input.
+
+    Without `has_booleans` the text is known to hold neither `true` nor `false`, which saves a look at each value.
+    """
     if not isinstance(body, dict):
         raise Invalid("the body must be a JSON object", fields={"body": "not an object"})
     entries = body.get("inputs")
@@ -46,7 +49,7 @@ def read_v2(body: Any, signature: Signature) -> Inputs:
             raise _bad(name, "is given twice")
         given[name] = entry
     _check_names(given, signature)
-    tensors = [_read_v2_tensor(spec, given[spec.name]) for spec in signature.inputs]
+    tensors = [_read_v2_tensor(spec, given[spec.name], has_booleans) for spec in signature.inputs]
     return Inputs(tensors, _count_rows(signature, tensors), _client_id(body.get("id")), _wanted(body, signature))
 
 
@@ -81,11 +84,16 @@ def v2_answer(
     if client_id:
         answer["id"] = client_id
     answer["outputs"] = [
-        {"name": spec.name, "datatype": spec.datatype, "shape": output.shape, "data": flat_values(output)}
+        {"name": spec.name, "datatype": spec.datatype, "shape": output.shape, "data": _flat(output)}
         for spec, output in outputs
         if wanted is None or spec.name in wanted
     ]
-    return orjson.dumps(answer)
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _flat(output: Output) -> Any:
+    """Give an output's elements, row-major, as orjson takes them."""
+    return flat_values(output) if isinstance(output.values, list) else output.values.reshape(-1)
 
 
 def flat_values(output: Output) -> list[Any]:
@@ -105,12 +113,22 @@ def nested_values(output: Output) -> Any:
     return values
 
 
-def rows_of(outputs: Sequence[tuple[TensorSpec, Output]], rows: int, *, is_batched: bool) -> list[dict[str, Any]]:
-    """Give one object of values by output name for each row; one for the whole call if the model has no batch."""
-    values = [(spec.name, nested_values(output)) for spec, output in outputs]
+def rows_of(
+    outputs: Sequence[tuple[TensorSpec, Output]], rows: int, *, is_batched: bool, as_arrays: bool = False
+) -> list[dict[str, Any]]:
+    """Give one object of values by output name for each row; one for the whole call if the model has no batch.
+
+    `as_arrays` leaves values with dimensions of their own as arrays, for `OPT_SERIALIZE_NUMPY`.
+    """
+    values = [(spec.name, _by_row(output) if as_arrays else nested_values(output)) for spec, output in outputs]
     if not is_batched:
         return [dict(values)]
     return [{name: column[row] for name, column in values} for row in range(rows)]
+
+
+def _by_row(output: Output) -> Any:
+    is_plain = isinstance(output.values, list) or output.values.ndim <= 1
+    return nested_values(output) if is_plain else output.values
 
 
 def inputs_of(stored: str) -> dict[str, Any]:
@@ -149,7 +167,7 @@ def _check_names(given: Mapping[str, Any], signature: Signature) -> None:
         raise _bad(str(name)[:100], f"is no input of this model; it takes {', '.join(sorted(wanted))}")
 
 
-def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any]) -> Tensor:
+def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any], has_booleans: bool) -> Tensor:
     datatype, shape = entry.get("datatype"), entry.get("shape")
     if datatype != spec.datatype:
         raise _bad(spec.name, f"datatype is {str(datatype)[:20]}, the model takes {spec.datatype}")
@@ -157,14 +175,14 @@ def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any]) -> Tensor:
         raise _bad(spec.name, "needs a shape")
     if "data" not in entry:
         raise _bad(spec.name, "needs data")
-    return _read_tensor(spec, shape, entry["data"])
+    return _read_tensor(spec, shape, entry["data"], has_booleans)
 
 
-def _read_tensor(spec: TensorSpec, shape: Sequence[int], data: Any) -> Tensor:
+def _read_tensor(spec: TensorSpec, shape: Sequence[int], data: Any, has_booleans: bool = True) -> Tensor:
     if spec.datatype == "BYTES":
         payload = pack_strings(read_texts(spec, shape, data))
     else:
-        payload = read_numbers(spec, shape, data).tobytes()
+        payload = pack_numbers(spec, shape, data, has_booleans=has_booleans)
     return Tensor(spec.datatype, tuple(shape), payload)
 
 

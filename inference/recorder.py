@@ -29,7 +29,7 @@ REQUEST_COLUMNS = (
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")
 LOOP_LOCK_WAIT_S = 0.02
 GIVE_UP_S = 5.0
-CHECKPOINT_PAGES = 16_384  # 64 MB: the loop itself checkpoints only what the thread has not kept up with
+CHECKPOINT_PAGES = 4000  # 16 MB: the loop itself checkpoints only what the thread has not kept up with
 CHECKPOINT_EVERY_S = 1.0
 MOST_WAITING = 4096
 

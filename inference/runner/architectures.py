@@ -82,7 +82,7 @@ class TextCnn(nn.Module):
 
     def __init__(self, *, vocabulary: int, dim: int, channels: int, widths: Sequence[int], outputs: int) -> None:
         super().__init__()
-        self.widest = max(widths)
+        self.widths = tuple(widths)
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=0)
         self.convolutions = nn.ModuleList(nn.Conv1d(dim, channels, width, padding=width - 1) for width in widths)
         self.drop = nn.Dropout(0.15)
@@ -93,10 +93,10 @@ class TextCnn(nn.Module):
         embedded = self.embedding(ids).transpose(1, 2)
         lengths = ids.ne(0).sum(1, keepdim=True).clamp_min(1)
         pooled = []
-        for convolution in self.convolutions:
+        for width, convolution in zip(self.widths, self.convolutions, strict=True):
             found = torch.relu(convolution(embedded))
             place = torch.arange(found.shape[2], device=ids.device)
-            is_real = place < lengths + convolution.kernel_size[0] - 1
+            is_real = place < lengths + width - 1
             pooled.append((found * is_real.unsqueeze(1)).amax(2))
         return self.out(self.drop(torch.cat(pooled, 1)))
 

@@ -183,7 +183,7 @@ def _from_torch(spec: TensorSpec, value: torch.Tensor) -> Tensor:
         want not in (-1, size) for want, size in zip(spec.shape, shape, strict=True)
     ):
         raise _failed(f"output `{spec.name}` has shape {list(shape)}, the signature says {list(spec.shape)}")
-    if value.is_floating_point() and not torch.isfinite(value).all():
+    if value.is_floating_point() and not np.isfinite(value.numpy()).all():
         raise _failed(f"output `{spec.name}` holds a number that is not finite")
     return Tensor(datatype, shape, value.numpy().tobytes())
 

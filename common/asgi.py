@@ -1,0 +1,48 @@
+"""Answers of the plain ASGI parts: JSON, in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+async def send_body(send: Send, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+    """Send a JSON answer. The extra headers may hold what a caller sent."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(send: Send, value: Any, *, status: int = 200) -> None:
+    """Send plain data."""
+    await send_body(send, status, orjson.dumps(value), [])
+
+
+async def send_whole(send: Send, body: bytes, head: bytes) -> None:
+    """Send a JSON answer 200 of the hot path: `head` holds more header lines, all of our own making.
+
+    Where uvicorn serves, head and body leave in one call into the kernel; its own `send` checks each header by regular
+    expressions and writes twice, which was a tenth of the time of a small prediction.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or cycle.flow.write_paused or not cycle.keep_alive:
+        lines = [line.split(b": ", 1) for line in head.split(b"\r\n") if line]
+        await send_body(send, 200, body, [(name, value) for name, value in lines])
+        return
+    if cycle.disconnected:
+        return
+    default = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
+    lead = b"%scontent-type: application/json\r\ncontent-length: %d\r\n" % (STATUS_LINE[200] + default, len(body))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.expected_content_length = 0
+    cycle.transport.write(lead + head + b"\r\n" + body)
+    cycle.message_event.set()
+    cycle.on_response()
