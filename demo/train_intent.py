@@ -92,8 +92,9 @@ def train(module: nn.Module, tokeniser: Tokenizer, sentences: Sequence[Sentence]
             loss = wanted(module(encode(tokeniser, texts)), torch.tensor(labels))
             module.zero_grad()
             loss.backward()
-            for step in (*optimisers, *schedules):
-                step.step()
+            for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                optimiser.step()
+                schedule.step()
         print(f"intent: epoch {epoch + 1}/{EPOCHS}, loss {loss.item():.3f}", flush=True)
 
 

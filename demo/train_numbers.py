@@ -17,7 +17,7 @@ from inference.runner.architectures import build
 
 SEED = 20261122
 SAMPLES, BANDS, TONES = 256, 16, 4
-STEPS, ROWS = 1500, 256
+STEPS, ROWS = 1000, 256
 LEARNING_RATE = 2e-3
 ARGUMENTS = {"sizes": [SAMPLES, 512, 512, BANDS], "activation": "relu"}
 SIGNATURE = {

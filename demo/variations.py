@@ -49,9 +49,9 @@ def vary(sentence: str, dice: random.Random) -> str:
 
 def expand(pattern: str, dice: random.Random) -> str:
     """Give one of the sentences of a pattern: `(a|b)` is a choice, ` ?` a space or none."""
-    text, is_open = pattern, True
-    while is_open:
-        text, is_open = _CHOICE.subn(lambda choice: dice.choice(choice[1].split("|")), text)
+    text = pattern
+    while _CHOICE.search(text):
+        text = _CHOICE.sub(lambda choice: dice.choice(choice[1].split("|")), text)
     return "".join(part + dice.choice((" ", "")) for part in text.split(" ?")).strip()
 
 
