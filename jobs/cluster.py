@@ -22,7 +22,7 @@ from jobs.runner import worker_name
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-DRAIN_S = 7.0
+DRAIN_S = 5.0
 SILENCE_S = 25.0
 
 

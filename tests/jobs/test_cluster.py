@@ -1,4 +1,4 @@
-"""`manage.py run_jobs` under fire: processes are killed, jobs still reach one final state with one effect (promise I5)."""
+"""`manage.py run_jobs` under fire: processes are killed, jobs still reach one final state with one effect (I5)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_cluster_when_stopped_then_short_jobs_end_and_long_ones_are_given_back(
     family = cluster.workers()
     begun = time.monotonic()
     assert cluster.stop() == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 14  # the supervisor kills after 15
     assert not any(is_alive(pid) for pid in family)
     assert wait_for(short).state == Job.State.SUCCEEDED
     deaf.refresh_from_db()
