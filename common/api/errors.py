@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
@@ -97,7 +98,7 @@ _FROM_DJANGO: list[tuple[tuple[type[Exception], ...], Callable[[], FluemanError]
     ((UnreadablePostError,), lambda: Invalid(gettext("The body ended early."), code="malformed")),
     ((SuspiciousOperation,), lambda: Invalid(gettext("The request is malformed."), code="malformed")),
     ((ProtectedError, IntegrityError), lambda: Conflict(gettext("Something else depends on this, or is like it."))),
-    ((DatabaseError,), lambda: Unavailable(gettext("The database does not answer."), retry_after_s=1)),
+    ((DatabaseError, InterfaceError), lambda: Unavailable(gettext("The database does not answer."), retry_after_s=1)),
 ]
 
 
@@ -153,8 +154,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an error outside any view (handler500); Django has logged it."""
-    return json_error(_unexpected()) if is_api(request) else defaults.server_error(request)
+    """Answer an error outside any view (handler500), which Django has logged; without the database it is a 503."""
+    error = sys.exception()
+    is_without_database = isinstance(error, OperationalError | InterfaceError)
+    if is_api(request):
+        return json_error(error if is_without_database else _unexpected())
+    page = defaults.server_error(request)
+    if is_without_database:
+        page.status_code, page["Retry-After"] = 503, "1"
+    return page
 
 
 def unknown_route(request: HttpRequest, **_: object) -> HttpResponse:

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser import browser_problem, chromium_path
-from tests.browser.site import PASSWORD, MakePage, Site
+from tests.browser.person import PASSWORD, MakePage
+from tests.site import Site
 
 # Chromium looks for Google's hosts unless told not to; it has no sandbox for root.
 FLAGS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import MakePage, keep_picture, log_in
+from tests.browser.person import MakePage, keep_picture, log_in
 from tests.runner.making import make_folder
 
 KOREAN_FILE = "읽어보기 – 첫 모델.txt"

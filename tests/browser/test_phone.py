@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.site import MakePage, Site, keep_picture, log_in
+from tests.browser.person import MakePage, keep_picture, log_in
 from tests.house.installation import wait_until
 from tests.runner.making import make_text_folder
+from tests.site import Site
 
 WIDTH, HEIGHT = 390, 844
 MODEL = "배달-주문-의도-분류-" + "가" * 40

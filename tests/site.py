@@ -1,4 +1,4 @@
-"""A whole installation for the browser, and what every test in it does."""
+"""The real processes of an installation, on the database that this run of the tests is on."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-
-from playwright.sync_api import Page, expect
 
 from tests.house.installation import ROOT, Installation
 from tests.mariadb import MariaDB
 
-PASSWORD = "long enough to be one"
-PICTURES = ROOT / "test-results" / "browser"
-MakePage = Callable[[int, int], Page]
-
 
 class Site:
-    """The real processes, on the database that this run of the tests is on."""
+    """Starts, feeds and ends one, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,18 +52,3 @@ class Site:
         if self.database:
             self.database.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def log_in(page: Page) -> None:
-    """Log in as the administrator."""
-    page.goto("/")
-    page.get_by_label("사용자 이름").fill("손준")
-    page.get_by_label("비밀번호").fill(PASSWORD)
-    page.get_by_role("button", name="로그인").click()
-    expect(page).to_have_url("/admin/")
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """Keep what the page looks like."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)

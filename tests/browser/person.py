@@ -1,0 +1,28 @@
+"""What a person does in every test of the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.house.installation import ROOT
+
+PASSWORD = "long enough to be one"
+PICTURES = ROOT / "test-results" / "browser"
+MakePage = Callable[[int, int], Page]
+
+
+def log_in(page: Page) -> None:
+    """Log in as the administrator."""
+    page.goto("/")
+    page.get_by_label("사용자 이름").fill("손준")
+    page.get_by_label("비밀번호").fill(PASSWORD)
+    page.get_by_role("button", name="로그인").click()
+    expect(page).to_have_url("/admin/")
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep what the page looks like."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
