@@ -160,6 +160,8 @@ def _stored_inputs(stored: str) -> Any:
 
 
 def _check_names(given: Mapping[str, Any], signature: Signature) -> None:
+    if len(given) == len(signature.inputs) and all(spec.name in given for spec in signature.inputs):
+        return
     wanted = {spec.name for spec in signature.inputs}
     for name in wanted - given.keys():
         raise _bad(name, "is missing")
