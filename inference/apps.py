@@ -21,4 +21,4 @@ class InferenceConfig(AppConfig):
 
         register_finder(deployments_of)
         register_next_step(DEPLOY)
-        register_source(lambda: self.get_model("Deployment").objects.values_list("name", flat=True), example_call)
+        register_source(lambda: self.get_model("Deployment")._default_manager.values_list("name", flat=True), example_call)

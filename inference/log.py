@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -158,7 +159,7 @@ def _unindexed(criteria: Criteria) -> Q:
 
 def _load(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[InferenceRequest]:
     """Give what a list shows of some requests: the start of the input, and of the first row's output."""
-    rows = list(
+    rows: list[Any] = list(
         visible.filter(pk__in=ids)
         .only(*LIST_FIELDS)
         .annotate(input_start=Left(F("input"), PREVIEW_CHARACTERS))
@@ -169,7 +170,7 @@ def _load(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[Infe
     found = {row.request_id: row for row in firsts.only("request_id", "label", "score")}
     for row in rows:
         first = found.get(row.pk)
-        row.first_label = first.label if first else None  # type: ignore[attr-defined]
-        row.first_score = first.score if first else None  # type: ignore[attr-defined]
-        row.first_output = first.start if first else None  # type: ignore[attr-defined]
+        row.first_label = first.label if first else None
+        row.first_score = first.score if first else None
+        row.first_output = first.start if first else None
     return rows

@@ -215,11 +215,13 @@ def _wanted(body: dict[str, Any], signature: Signature) -> tuple[str, ...] | Non
     if not isinstance(entries, list):
         raise _bad("outputs", "must be a list")
     known = {spec.name for spec in signature.outputs}
-    names = tuple(entry.get("name") if isinstance(entry, dict) else None for entry in entries)
-    for name in names:
-        if name not in known:
+    names: list[str] = []
+    for entry in entries:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or name not in known:
             raise _bad("outputs", f"{str(name)[:100]} is no output of this model; it gives {', '.join(sorted(known))}")
-    return names
+        names.append(name)
+    return tuple(names)
 
 
 def _bad(where: str, what: str) -> Invalid:

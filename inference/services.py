@@ -13,11 +13,12 @@ from inference.models import Deployment, Route, RunnerState
 from registry.models import ModelVersion
 
 STAMP = "routes"
+Actor = User | str | None
 NAME_LENGTH = 100
 
 
 @transaction.atomic
-def deploy(*, name: str, version: ModelVersion, actor: User | None, reason: str = "") -> Deployment:
+def deploy(*, name: str, version: ModelVersion, actor: Actor, reason: str = "") -> Deployment:
     """Let a version answer for a deployment, which is made if there is none.
 
     The version that served before goes on until the new one has loaded (`settle_routes`). Raises Invalid for a bad
@@ -59,7 +60,7 @@ def settle_routes(*, version: ModelVersion) -> None:
 
 
 @transaction.atomic
-def update_deployment(*, deployment: Deployment, description: str, actor: User | None) -> Deployment:
+def update_deployment(*, deployment: Deployment, description: str, actor: Actor) -> Deployment:
     """Change what is said of a deployment."""
     before = deployment.description
     if before != description:
@@ -76,7 +77,7 @@ def update_deployment(*, deployment: Deployment, description: str, actor: User |
 
 
 @transaction.atomic
-def set_enabled(*, deployment: Deployment, enabled: bool, actor: User | None, reason: str = "") -> Deployment:
+def set_enabled(*, deployment: Deployment, enabled: bool, actor: Actor, reason: str = "") -> Deployment:
     """Take a deployment out of service, or back in. Raises Conflict if it is so already."""
     changed = Deployment.objects.filter(pk=deployment.pk, is_enabled=not enabled).update(is_enabled=enabled)
     if not changed:
@@ -95,7 +96,7 @@ def set_enabled(*, deployment: Deployment, enabled: bool, actor: User | None, re
 
 
 @transaction.atomic
-def delete_deployment(*, deployment: Deployment, actor: User | None, reason: str = "") -> None:
+def delete_deployment(*, deployment: Deployment, actor: Actor, reason: str = "") -> None:
     """Remove a deployment that is out of service; its requests stay. Raises Conflict while it is in service."""
     deployment = Deployment.objects.select_for_update().get(pk=deployment.pk)
     if deployment.is_enabled:

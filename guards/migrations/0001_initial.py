@@ -5,37 +5,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Stamp',
+            name="Stamp",
             fields=[
-                ('name', models.CharField(max_length=50, primary_key=True, serialize=False)),
-                ('value', models.BigIntegerField(default=0)),
+                ("name", models.CharField(max_length=50, primary_key=True, serialize=False)),
+                ("value", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='IdempotencyRecord',
+            name="IdempotencyRecord",
             fields=[
-                ('id', models.UUIDField(default=common.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('caller', models.CharField(max_length=80)),
-                ('route', models.CharField(max_length=200)),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(help_text="SHA-256 of the request's body", max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField()),
-                ('status', models.PositiveSmallIntegerField(help_text='none while the work is under way', null=True)),
-                ('body', models.TextField(blank=True)),
+                ("id", models.UUIDField(default=common.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("caller", models.CharField(max_length=80)),
+                ("route", models.CharField(max_length=200)),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(help_text="SHA-256 of the request's body", max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("lease_until", models.DateTimeField()),
+                ("status", models.PositiveSmallIntegerField(help_text="none while the work is under way", null=True)),
+                ("body", models.TextField(blank=True)),
             ],
             options={
-                'verbose_name': 'idempotency record',
-                'indexes': [models.Index(fields=['created_at'], name='guards_idempotency_by_age')],
-                'constraints': [models.UniqueConstraint(fields=('caller', 'route', 'key'), name='guards_idempotency_one_per_key')],
+                "verbose_name": "idempotency record",
+                "indexes": [models.Index(fields=["created_at"], name="guards_idempotency_by_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("caller", "route", "key"), name="guards_idempotency_one_per_key")
+                ],
             },
         ),
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -38,14 +39,18 @@ class Served:
         self.folder, self.database = folder, database
         self.url = database.make_database("flueman") if database else ""
         self.site = Installation(folder / "home")
+        self.api_key = ""
+
+    def begin(self) -> None:
+        """Start everything and deploy the network."""
         self.site.start(**self.environment())
         self.site.wait_ready()
         self.manage("create_user", "app", "--role", "client")
         made = self.manage("create_api_key", "load", "--user", "app", "--scopes", "predict")
         self.api_key = made.splitlines()[-1]
-        model = make_folder(folder / "model")
+        model = make_folder(self.folder / "model")
         self.manage("import_model", str(model), "--name", "small", "--deploy")
-        assert wait_until(lambda: self.is_served(), 30), "the model is not served"
+        assert wait_until(self.is_served, 30), "the model is not served"
 
     def environment(self) -> dict[str, str]:
         """Give what differs from an installation on SQLite."""
@@ -69,8 +74,6 @@ class Served:
         """Whether a call is answered."""
         load = Load(self.site.port, self.api_key, model="small", width=4, clients=0)
         try:
-            import http.client
-
             connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=5)
             return load._call(connection, "load-1", load._body(1)) == 200
         except OSError:
@@ -119,19 +122,16 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     folder = Path(tempfile.mkdtemp(prefix="flm-"))
     database = None
     if request.param == "mariadb":
-        database = MariaDB(folder / "db", is_durable=True) if (folder / "db").mkdir() is None else None
-        assert database
+        (folder / "db").mkdir()
+        database = MariaDB(folder / "db", is_durable=True)
         database.start()
+    site = Served(folder, database)
     try:
-        site = Served(folder, database)
-    except BaseException:
-        Installation.end(site.site) if "site" in locals() else None
-        if database:
-            database.kill()
-        raise
-    yield site
-    site.end()
-    shutil.rmtree(folder, ignore_errors=True)
+        site.begin()
+        yield site
+    finally:
+        site.end()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def web_worker(served: Served) -> int:
@@ -222,8 +222,8 @@ def check(served: Served, told: Told) -> None:
 def report(what: str, told: Told, slowest_s: float) -> None:
     """Print the figures of one kind of kill."""
     answered = sum(told.statuses.values())
-    print(
+    sys.stdout.write(
         f"\n{KILLS} x kill -9 {what}: {len(told.answers)} acknowledged, {len(told.keys)} with a key, "
         f"{told.retried} calls repeated, {answered} answers {dict(sorted(told.statuses.items()))}, "
-        f"served again after at most {slowest_s:.1f} s"
+        f"served again after at most {slowest_s:.1f} s\n"
     )

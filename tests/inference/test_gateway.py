@@ -129,6 +129,7 @@ def tensor_with(**changes: Any) -> dict[str, Any]:
         orjson.dumps(tensor_with(name="none of ours")),
         orjson.dumps(tensor_with() | {"id": 7}),
         orjson.dumps(tensor_with() | {"outputs": [{"name": "z"}]}),
+        orjson.dumps(tensor_with() | {"outputs": [{"name": ["y"]}]}),
         orjson.dumps({"inputs": tensor_with()["inputs"] * 2}),
     ],
 )
