@@ -97,6 +97,7 @@ _FROM_DJANGO: list[tuple[tuple[type[Exception], ...], Callable[[], FluemanError]
     ((RequestDataTooBig,), lambda: TooLarge(gettext("The body is too large."))),
     ((UnreadablePostError,), lambda: Invalid(gettext("The body ended early."), code="malformed")),
     ((SuspiciousOperation,), lambda: Invalid(gettext("The request is malformed."), code="malformed")),
+    ((OverflowError,), lambda: Invalid(gettext("A number or a time is out of range."), code="out_of_range")),
     ((ProtectedError, IntegrityError), lambda: Conflict(gettext("Something else depends on this, or is like it."))),
     ((DatabaseError, InterfaceError), lambda: Unavailable(gettext("The database does not answer."), retry_after_s=1)),
 ]
