@@ -21,4 +21,5 @@ class InferenceConfig(AppConfig):
 
         register_finder(deployments_of)
         register_next_step(DEPLOY)
-        register_source(lambda: self.get_model("Deployment")._default_manager.values_list("name", flat=True), example_call)
+        deployments = self.get_model("Deployment")._default_manager
+        register_source(lambda: deployments.values_list("name", flat=True), example_call)
