@@ -8,7 +8,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-STANDSTILL_S = 3  # seen on virtual machines: nothing runs for ten seconds and more, the clock goes on
 _DONE = """
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -38,13 +37,10 @@ def write_script(path: Path, body: bytes, headers: dict[str, str]) -> Path:
 
 
 def measure(url: str, script: Path, *, clients: int, seconds: float) -> Result:
-    """Run wrk, again if the machine was halted meanwhile. Raises RuntimeError if an answer was not a 2xx."""
+    """Run wrk. Raises RuntimeError if an answer was not a 2xx."""
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", "--timeout", "10s", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = json.loads(re.search(r"^\{.*\}$", output, re.MULTILINE).group())  # type: ignore[union-attr]
-    if found["us"] > (seconds + STANDSTILL_S) * 1e6:
-        print(f"the machine stood still for {found['us'] / 1e6 - seconds:.0f} s; the turn is repeated", flush=True)
-        return measure(url, script, clients=clients, seconds=seconds)
     if found["bad"]:
         raise RuntimeError(f"{found['bad']} of {found['requests']} answers were no 2xx\n{output}")
     return Result(found["requests"] / found["us"] * 1e6, found["p50"] / 1000, found["p99"] / 1000, found["requests"])
