@@ -17,5 +17,5 @@ class AccountsConfig(AppConfig):
         from accounts.logins import listen  # noqa: PLC0415
         from accounts.roles import sync_roles  # noqa: PLC0415
 
-        post_migrate.connect(sync_roles, sender=self)
+        post_migrate.connect(sync_roles)
         listen()

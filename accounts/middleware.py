@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -25,8 +25,14 @@ class PersonalSettingsMiddleware:
         if not request.user.is_authenticated:
             return self.get_response(request)
         language = request.user.language or translation.get_language() or settings.LANGUAGE_CODE
-        zone = request.user.time_zone if request.user.time_zone in available_timezones() else settings.TIME_ZONE
-        with translation.override(language), timezone.override(ZoneInfo(zone)):
+        with translation.override(language), timezone.override(_zone(request.user.time_zone)):
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", language)
         return response
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or settings.TIME_ZONE)
+    except (LookupError, ValueError):  # a zone that this machine's tables no longer know
+        return ZoneInfo(settings.TIME_ZONE)

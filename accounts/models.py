@@ -18,8 +18,8 @@ class User(AbstractUser):
     time_zone = models.CharField(_("time zone"), max_length=50, blank=True, help_text=_("empty: the server's"))
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
+        verbose_name = _("user")  # type: ignore[assignment]
+        verbose_name_plural = _("users")  # type: ignore[assignment]
         permissions = [("change_self", _("Can change own language, time zone and password"))]
 
 

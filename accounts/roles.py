@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
-from django.contrib.auth.management import create_permissions
+from django.apps import AppConfig, apps
 from django.contrib.auth.models import Group, Permission
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -80,10 +79,10 @@ ROLES: Mapping[str, Role] = {
 ADMINISTRATOR = "administrator"
 
 
-def sync_roles(**_signal: Any) -> None:
-    """Make the groups hold exactly what the table says."""
-    for app in apps.get_app_configs():
-        create_permissions(app, verbosity=0)
+def sync_roles(*, app_config: AppConfig, **_signal: Any) -> None:
+    """Make the groups hold exactly what the table says, once the last app has declared its permissions."""
+    if app_config != [app for app in apps.get_app_configs() if app.models_module][-1]:
+        return
     known = _permission_ids()
     for name, role in ROLES.items():
         group, _created = Group.objects.get_or_create(name=name)

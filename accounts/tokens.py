@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.conf import settings
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import Token
 
 from common.errors import NotAuthenticated
 
@@ -75,21 +75,23 @@ def backend() -> SigningBackend:
     return SigningBackend(settings.JWT_PRIVATE_KEY)
 
 
-class _Signed:
-    def get_token_backend(self) -> SigningBackend:
+class _SignedToken(Token):
+    def get_token_backend(self) -> Any:
         """Give our backend in place of simplejwt's, which knows no `kid`."""
         return backend()
 
 
-class Access(_Signed, AccessToken):
+class Access(_SignedToken):
     """The short-lived token that calls carry."""
 
+    token_type = "access"  # noqa: S105
     lifetime = settings.ACCESS_TOKEN_LIFETIME
 
 
-class Refresh(_Signed, RefreshToken):
+class Refresh(_SignedToken):
     """The token that is exchanged, once, for a new pair."""
 
+    token_type = "refresh"  # noqa: S105
     lifetime = settings.REFRESH_TOKEN_LIFETIME
 
 

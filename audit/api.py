@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import django_filters
@@ -28,18 +29,12 @@ class EventOut(serializers.ModelSerializer[AuditEvent]):
 
     def get_sentence(self, event: AuditEvent) -> str:
         """Say what happened, in the language of the request."""
-        return sentence(event, self._names(event))
+        return sentence(event, self.context["names"])
 
     def get_actor_name(self, event: AuditEvent) -> str:
         """Give the name of the person, or the part of the system, that acted."""
-        return self._names(event).get(event.actor, event.actor)
-
-    def _names(self, event: AuditEvent) -> dict[str, str]:
-        """Give the names of a whole page, asked for once."""
-        if "names" not in self.context:
-            page = self.parent.instance if self.parent else [event]
-            self.context["names"] = names_of(reference for each in page for reference in references_in(each))
-        return self.context["names"]  # type: ignore[no-any-return]
+        names: Mapping[str, str] = self.context["names"]
+        return names.get(event.actor, event.actor)
 
 
 class EventFilter(django_filters.FilterSet):
@@ -68,6 +63,20 @@ class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Audit
     filterset_class = EventFilter
     lookup_value_regex = "[0-9]{1,18}"
 
+    names: Mapping[str, str] = {}
+
+    def paginate_queryset(self, queryset: QuerySet[AuditEvent]) -> list[AuditEvent]:
+        """Give a page, with the names of its people asked for once."""
+        page: list[AuditEvent] = super().paginate_queryset(queryset)
+        self.names = names_of(reference for event in page for reference in references_in(event))
+        return page
+
+    def get_object(self) -> AuditEvent:
+        """Give one event, with the names of its people."""
+        event: AuditEvent = super().get_object()
+        self.names = names_of(references_in(event))
+        return event
+
     def get_serializer_context(self) -> dict[str, Any]:
-        """Give the request alone: names are added by the serializer."""
-        return {"request": self.request, "view": self}
+        """Hand the names on."""
+        return {**super().get_serializer_context(), "names": self.names}

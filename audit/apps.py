@@ -25,5 +25,5 @@ class AuditConfig(AppConfig):
         """Make the head of the chain if there is none, and install the triggers."""
         head = self.get_model("AuditHead")
         if head._meta.db_table in connection.introspection.table_names():
-            head.objects.get_or_create(id=1)
+            head._default_manager.get_or_create(id=1)
             triggers.install()

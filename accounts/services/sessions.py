@@ -50,6 +50,7 @@ def open_session(*, user: User, device: str = "") -> Pair:
     session.refresh_id, session.expires_at = refresh_token["jti"], _moment(refresh_token["exp"])
     with transaction.atomic():
         session.save(force_insert=True)
+        User.objects.filter(pk=user.pk).update(last_login=session.last_used_at)
         record(action="accounts.logged_in", actor=user, target=session, target_label=session.device or "—")
     return Pair(str(access), str(refresh_token), _lifetime_s(), session)
 
