@@ -206,13 +206,21 @@ class Engine:
                 lease_s=settings.INFER_DEADLINE_S + 10,
             )
 
-        return await self.loop.run_in_executor(self._threads, _in_thread, work)
+        return await self._in_time(ask, work)
 
     async def _store_body(self, ask: Ask) -> str:
         """Keep a large body as a blob before its row; give its SHA-256, or nothing for a small one."""
         if len(ask.body) <= settings.INLINE_INPUT_BYTES:
             return ""
-        return await self.loop.run_in_executor(self._threads, _in_thread, lambda: _store(ask.body))
+        return await self._in_time(ask, lambda: _store(ask.body))
+
+    async def _in_time(self, ask: Ask, work: Callable[[], Any]) -> Any:
+        """Do what the database or the store may hold up, off the loop, until the deadline of the call."""
+        left_s = ask.received + settings.INFER_DEADLINE_S - perf_counter()
+        try:
+            return await asyncio.wait_for(self.loop.run_in_executor(self._threads, _in_thread, work), max(left_s, 0))
+        except TimeoutError:
+            raise Unavailable("the database does not answer", code="not_recorded", retry_after_s=1) from None
 
     async def _keep(self, ask: Ask, answer: Answer, blob: str, claimed: idempotency.Claimed | None) -> None:
         assert answer.inputs is not None

@@ -134,31 +134,27 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def web_worker(served: Served) -> int:
-    """Give the pid of a web worker, once there is one."""
-    children: list[int] = []
-    assert wait_until(lambda: bool(children.extend(served.site.children(served.site.parts()["web"])) or children), 10)
-    return children[0]
+def a_child(served: Served, part: str) -> int:
+    """Give the pid of a process that a part has started, once there is one."""
+    found: list[int] = []
 
+    def has_one() -> bool:
+        found.extend(served.site.descendants(served.site.parts().get(part, 0)) if part in served.site.parts() else ())
+        return bool(found)
 
-def model_child(served: Served) -> int:
-    """Give the pid of the model's process, once there is one."""
-    children: list[int] = []
-    assert wait_until(
-        lambda: bool(children.extend(served.site.children(served.site.parts()["models"])) or children), 20
-    )
-    return children[0]
+    assert wait_until(has_one, 20), f"{part} has started nothing"
+    return found[0]
 
 
 def kill(served: Served, what: str) -> None:
     """Kill one thing with SIGKILL; what the supervisor does not start again is started here."""
     site = served.site
     if what == "web worker":
-        site.kill(web_worker(served))
+        site.kill(a_child(served, "web"))
     elif what == "model host":
         site.kill(site.parts()["models"])
     elif what == "model child":
-        site.kill(model_child(served))
+        site.kill(a_child(served, "models"))
     elif what == "worker":
         site.kill(site.parts()["worker"])
     elif what == "database":
