@@ -23,8 +23,7 @@ def count(run: JobRun) -> None:
     for step in range(10):
         run.report(step * 10, f"step {step}")
         time.sleep(run.payload.get("seconds", 0) / 10)
-    if not Path(run.payload["file"] + ".done").exists():
-        Path(run.payload["file"] + ".done").touch()
+    if "effect" not in Path(run.payload["file"]).read_text():  # one write: a kill leaves it done or not done
         note(run, "effect")
     run.result({"counted": 10})
 
