@@ -9,7 +9,7 @@ import asyncio
 import io
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ import uvloop
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from accounts.credentials import Caller
+from accounts.credentials import Caller, identify
 from accounts.services import touch_keys
 from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.4
 TOUCH_S = 30.0
+MAY_BE_NEW = {"unknown_key", "ended_session", "unknown_model"}
 PREDICT = "inference.predict_deployment"
 _LABEL_LENGTH = 255
 
@@ -87,6 +88,7 @@ class Engine:
         self._runners: dict[tuple[str, str], Runner] = {}
         self._used_keys: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._refreshing: asyncio.Task[None] | None = None
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="engine")
 
@@ -121,10 +123,19 @@ class Engine:
     async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            new = await self.loop.run_in_executor(self._keeper, refresh, self.snapshot)
-            if new is not self.snapshot and new is not None:
-                self.snapshot = new
-                self._retire_runners(new)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Look for changes now; all who ask meanwhile share one look."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self.loop.create_task(self._refresh())
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        new = await self.loop.run_in_executor(self._keeper, refresh, self.snapshot)
+        if new is not self.snapshot and new is not None:
+            self.snapshot = new
+            self._retire_runners(new)
 
     async def _keep_touching(self) -> None:
         while True:
@@ -153,8 +164,25 @@ class Engine:
             raise NotAllowed("this key may not call that deployment")
         return self.current().endpoint(name)
 
+    async def let_in(self, headers: Mapping[bytes, bytes], name: str) -> tuple[Caller, Endpoint]:
+        """Give the caller and the deployment. Raises NotAuthenticated, NotAllowed or NotFound.
+
+        What was made a moment ago works at once: before a refusal for being unknown, changes are looked for.
+        """
+        try:
+            caller = identify(headers, self.current().directory)
+            return caller, self.endpoint(name, caller)
+        except FluemanError as error:
+            if error.code not in MAY_BE_NEW:
+                raise
+        await self.refresh()
+        caller = identify(headers, self.current().directory)
+        return caller, self.endpoint(name, caller)
+
     async def predict(self, ask: Ask) -> Answer:
         """Run a call and keep it. Raises a FluemanError; a call that reached a version is kept then, too."""
+        if ask.deployment not in self.current().endpoints:
+            await self.refresh()
         target = self.endpoint(ask.deployment, ask.caller).choose(ask.version)
         if ask.caller.key_id:
             self._used_keys.add(ask.caller.key_id)

@@ -16,7 +16,6 @@ from urllib.parse import unquote
 import orjson
 from django.conf import settings
 
-from accounts.credentials import Caller, identify
 from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
 from common.names import composed
@@ -24,7 +23,6 @@ from common.strict_json import loads
 from inference import payload
 from inference.engine import Answer, Ask, Engine
 from inference.models import InferenceRequest
-from inference.snapshot import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +98,7 @@ class Gateway:
     ) -> None:
         headers: Headers = dict(scope["headers"])
         engine = self._engine()
-        caller = identify(headers, engine.current().directory)
-        engine.endpoint(name, caller)
+        caller, _endpoint = await engine.let_in(headers, name)
         body = await read_body(receive, headers, settings.MAX_INFER_BYTES)
         if b"content-encoding" in headers or b"inference-header-content-length" in headers:
             raise Invalid("compressed bodies and binary tensors are not taken here", code="unsupported_encoding")
@@ -129,7 +126,7 @@ class Gateway:
 
     async def _metadata(self, scope: Scope, send: Send, name: str, version: str | None) -> None:
         _expect(scope, "GET")
-        endpoint, _caller = self._let_in(scope, name)
+        _caller, endpoint = await self._engine().let_in(dict(scope["headers"]), name)
         target = endpoint.choose(version)
         signature = target.signature.as_dict()
         for spec in (*signature["inputs"], *signature["outputs"]):
@@ -139,15 +136,10 @@ class Gateway:
 
     async def _ready(self, scope: Scope, send: Send, name: str, version: str | None) -> None:
         _expect(scope, "GET")
-        endpoint, _caller = self._let_in(scope, name)
+        _caller, endpoint = await self._engine().let_in(dict(scope["headers"]), name)
         target = endpoint.choose(version)
         is_ready = target.state == "ready"
         await send_json(send, {"name": name, "ready": is_ready}, status=200 if is_ready else 503)
-
-    def _let_in(self, scope: Scope, name: str) -> tuple[Endpoint, Caller]:
-        engine = self._engine()
-        caller = identify(dict(scope["headers"]), engine.current().directory)
-        return engine.endpoint(name, caller), caller
 
 
 def _read(body: bytes, signature: Any) -> payload.Inputs:

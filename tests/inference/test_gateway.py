@@ -12,11 +12,11 @@ import orjson
 import pytest
 from django.conf import settings
 
-from accounts.services import revoke_api_key
+from accounts.services import create_api_key, revoke_api_key
 from guards.models import IdempotencyRecord
 from inference.engine import get_engine
 from inference.models import Deployment, InferenceRequest, Prediction
-from inference.services import set_enabled
+from inference.services import deploy, set_enabled
 from tests.inference.serving import Serving, make_place, serving
 from tests.runner.making import Child, child, make_folder, make_text_folder
 
@@ -189,6 +189,18 @@ def test_key_when_not_ours_then_401(small: Serving, key: str) -> None:
     assert (reply.status, "www-authenticate" in reply.headers) == (401, True)
     assert reply.data["error"]
     assert InferenceRequest.objects.count() == 0
+
+
+def test_key_when_just_made_then_works_at_once(small: Serving) -> None:
+    _, key = create_api_key(
+        name="new", user=small.user, scopes=["predict"], allowed_models=[], expires_at=None, actor=small.user
+    )
+    assert small.predict(GOOD, key=key).status == 200
+
+
+def test_deployment_when_just_made_then_found_at_once(small: Serving) -> None:
+    deploy(name="another", version=small.version, actor=None)
+    assert small.call("/v2/models/another/infer", tensor_with()).status == 200
 
 
 def test_key_when_revoked_then_refused_within_a_second(small: Serving) -> None:
