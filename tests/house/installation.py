@@ -74,7 +74,11 @@ class Installation:
         found = {}
         for pid, environment in self._environments().items():
             name = environment.get("SUPERVISOR_PROCESS_NAME")
-            if name and os.getpgid(pid) == pid and b"launch.py" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            try:
+                is_part = os.getpgid(pid) == pid and b"launch.py" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+            except (ProcessLookupError, FileNotFoundError):
+                continue  # it ended while we looked
+            if name and is_part:
                 found[name] = pid
         return found
 
@@ -84,8 +88,12 @@ class Installation:
 
     def descendants(self, pid: int) -> set[int]:
         """Give the pids of the children of a process and of theirs."""
-        files = Path(f"/proc/{pid}/task").glob("*/children")
-        children = {int(word) for file in files for word in file.read_text().split()}
+        children: set[int] = set()
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                children |= {int(word) for word in file.read_text().split()}
+            except (ProcessLookupError, FileNotFoundError):
+                continue  # it ended while we looked
         return children.union(*map(self.descendants, children))
 
     def kill(self, pid: int) -> None:
@@ -93,8 +101,8 @@ class Installation:
         os.kill(pid, signal.SIGKILL)
 
     def describe(self) -> str:
-        """Give the command lines of what still runs."""
-        lines = (Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in self.processes())
+        """Give the names of the parts that still run."""
+        lines = (environment.get("SUPERVISOR_PROCESS_NAME", "?") for environment in self._environments().values())
         return "\n".join(lines)
 
     def _environments(self) -> dict[int, dict[str, str]]:
