@@ -1,12 +1,20 @@
 """What all tests share."""
 
+from __future__ import annotations
+
+import shutil
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import TransactionTestCase
 
 from audit import triggers
+
+if TYPE_CHECKING:  # they bring torch, which most tests do without
+    from tests.inference.serving import Serving
+    from tests.runner.making import Child
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +30,49 @@ def _flush_past_the_triggers() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", lifted_teardown)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """Give a folder for models."""
+    from tests.inference.serving import make_place
+
+    folder = make_place()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def small_child(place: Path) -> Iterator[Child]:
+    """Give the process of a network whose outputs are the sum of four numbers, and its double."""
+    from tests.runner.making import child, make_folder
+
+    with child(make_folder(place / "small")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def text_child(place: Path) -> Iterator[Child]:
+    """Give the process of a small text classifier."""
+    from tests.runner.making import child, make_text_folder
+
+    with child(make_text_folder(place / "words")) as process:
+        yield process
+
+
+@pytest.fixture
+def small(place: Path, small_child: Child) -> Iterator[Serving]:
+    """Give the network, deployed."""
+    from tests.inference.serving import serving
+
+    with serving(place / "small", small_child) as served:
+        yield served
+
+
+@pytest.fixture
+def words(place: Path, text_child: Child) -> Iterator[Serving]:
+    """Give the text classifier, deployed."""
+    from tests.inference.serving import serving
+
+    with serving(place / "words", text_child, name="words") as served:
+        yield served

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,49 +22,13 @@ from guards.services import bump
 from inference.models import Deployment, InferenceRequest, RunnerState
 from inference.services import set_enabled
 from tests.doors.api_door import predict, refusal
-from tests.inference.serving import Serving, make_place, serving
-from tests.runner.making import Child, child, make_folder, make_text_folder
+from tests.inference.serving import Serving, serving
+from tests.runner.making import Child, child, make_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROW = [1.0, 2.0, 3.0, 4.0]
 GOOD = {"inputs": {"x": [ROW]}}
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """Give a folder for models."""
-    folder = make_place()
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def small_child(place: Path) -> Iterator[Child]:
-    """Give the process of a network whose outputs are the sum of four numbers, and its double."""
-    with child(make_folder(place / "small")) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def text_child(place: Path) -> Iterator[Child]:
-    """Give the process of a small text classifier."""
-    with child(make_text_folder(place / "words")) as process:
-        yield process
-
-
-@pytest.fixture
-def small(place: Path, small_child: Child) -> Iterator[Serving]:
-    """Give the network, deployed."""
-    with serving(place / "small", small_child) as served:
-        yield served
-
-
-@pytest.fixture
-def words(place: Path, text_child: Child) -> Iterator[Serving]:
-    """Give the text classifier, deployed."""
-    with serving(place / "words", text_child, name="words") as served:
-        yield served
 
 
 def is_answered(served: Serving) -> bool:

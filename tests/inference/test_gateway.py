@@ -1,10 +1,8 @@
 """`/v2` end to end: gateway, engine, real child, recorder; and everything that can be wrong with a call."""
 
-import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +15,12 @@ from guards.models import IdempotencyRecord
 from inference.engine import get_engine
 from inference.models import Deployment, InferenceRequest, Prediction
 from inference.services import deploy, set_enabled
-from tests.inference.serving import Serving, make_place, serving
+from tests.inference.serving import Serving, serving
 from tests.runner.making import Child, child, make_folder, make_text_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GOOD = [1.0, 2.0, 3.0, 4.0]
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """Give a folder for models."""
-    folder = make_place()
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def small_child(place: Path) -> Iterator[Child]:
-    """Give the process of a network whose outputs are the sum of four numbers, and its double."""
-    with child(make_folder(place / "small")) as process:
-        yield process
-
-
-@pytest.fixture
-def small(place: Path, small_child: Child) -> Iterator[Serving]:
-    """Give that network, deployed."""
-    with serving(place / "small", small_child) as served:
-        yield served
 
 
 def good_still_works(served: Serving) -> bool:
