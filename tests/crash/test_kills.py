@@ -81,12 +81,12 @@ class Served:
 
     def rows(self) -> dict[str, tuple[int, list[str]]]:
         """Give status and outputs by request id (hex), read from the database itself."""
-        sql = "SELECT r.id, r.status, p.output FROM requests r LEFT JOIN predictions p ON p.request_id = r.id"
-        found: dict[str, tuple[int, list[str]]] = {}
-        for key, status, output in self._query(sql):
-            outputs = found.setdefault(UUID(str(key)).hex, (status, []))[1]
-            if output is not None:
-                outputs.append(output)
+        found: dict[str, tuple[int, list[str]]] = {
+            UUID(str(key)).hex: (status, []) for key, status in self._query("SELECT id, status FROM requests")
+        }
+        # Joined here: `request_id` has no index, a prediction's key follows that of its request.
+        for key, output in self._query("SELECT request_id, output FROM predictions"):
+            found[UUID(str(key)).hex][1].append(output)
         return found
 
     def client_ids(self) -> list[str]:
