@@ -113,6 +113,8 @@ elif _database["ENGINE"].endswith("mysql"):
         "connect_timeout": 5,
     }
     _database["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": DATABASE_COLLATION}
+elif _database["ENGINE"].endswith("postgresql"):
+    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "connect_timeout": 5}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- cache: Redis when there, this process's memory when not -----------------------------------------------------------

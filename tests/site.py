@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.databases import make_server
 from tests.house.installation import ROOT, Installation
-from tests.mariadb import MariaDB
+from tests.server import Server
 
 
 class Site:
@@ -18,14 +18,13 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.installation = Installation(folder / "home")
-        self.database: MariaDB | None = None
+        self.database: Server | None = None
         self.environment: dict[str, str] = {}
 
     def start(self) -> None:
         """Start all parts and return when they are ready."""
-        if os.environ.get("FLUEMAN_TEST_DATABASE") == "mariadb":
-            (self.folder / "db").mkdir()
-            self.database = MariaDB(self.folder / "db")
+        self.database = make_server()
+        if self.database:
             self.database.start()
             self.environment["DATABASE_URL"] = self.database.make_database("flueman")
         self.installation.start(**self.environment)
@@ -51,4 +50,5 @@ class Site:
         self.installation.end()
         if self.database:
             self.database.kill()
+            shutil.rmtree(self.database.folder, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)

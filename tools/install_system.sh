@@ -10,6 +10,7 @@ need pkg-config pkg-config
 need gcc gcc
 if [ "${1:-}" != driver ]; then
     need mariadbd mariadb-server
+    [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
     need redis-server redis-server
     need chromium chromium
     need msgfmt gettext
@@ -22,6 +23,8 @@ if [ "$(id -u)" != 0 ]; then
     exit 0
 fi
 echo "Installing:$missing"
+# The tests make clusters of their own: the package need not make and start one.
+[ -e /etc/postgresql-common ] || { mkdir -p /etc/postgresql-common; echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || true
 # One at a time where all at once fails, so that one missing package costs only its own tests.

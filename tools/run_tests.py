@@ -1,4 +1,4 @@
-"""Runs the tests on SQLite and then on MariaDB and ends with the figures of both: `make test`."""
+"""Runs the tests on each database and ends with the figures of all: `make test`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.browser import browser_problem  # noqa: E402
-from tests.mariadb import mariadb_problem  # noqa: E402
+from tests.databases import PROBLEMS  # noqa: E402
 
 
 def main() -> int:
     """Run pytest once for each database and give the worst exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=["sqlite", "mariadb"], action="append", help="only this one")
+    parser.add_argument("--database", choices=list(PROBLEMS), action="append", help="only this one")
     parser.add_argument("--workers", default="2", help="test processes at once")
     options, rest = parser.parse_known_args()
     codes, lines = [], []
-    for database in options.database or ["sqlite", "mariadb"]:
-        if database == "mariadb" and (problem := prepare_mariadb()):
-            lines.append(f"mariadb: LEFT OUT: {problem}")
+    for database in options.database or PROBLEMS:
+        if problem := prepare(database):
+            lines.append(f"{database}: LEFT OUT: {problem}")
             continue
         code, line = run(database, options.workers, rest)
         codes.append(code)
@@ -35,12 +35,12 @@ def main() -> int:
     return max(codes, default=1)
 
 
-def prepare_mariadb() -> str:
-    """Install the driver where its headers are, and give why the tests on MariaDB cannot run, or an empty string."""
-    if mariadb_problem().startswith("the package"):
+def prepare(database: str) -> str:
+    """Install the driver if only that is missing; give why the tests cannot run there, or an empty string."""
+    if PROBLEMS[database]().startswith("the package"):
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
         subprocess.run([*command, "-c", "constraints.txt", "-r", "requirements-production.txt"], cwd=ROOT, check=False)
-    return mariadb_problem()
+    return PROBLEMS[database]()
 
 
 def run(database: str, workers: str, rest: list[str]) -> tuple[int, str]:

@@ -10,22 +10,24 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 
 from tests.crash.load import Load, Told
+from tests.databases import connect, make_server
 from tests.house.installation import ROOT, Installation, wait_until
-from tests.mariadb import MariaDB, mariadb_problem
 from tests.runner.making import make_folder
+from tests.server import Server
 
 KILLS = int(os.environ.get("FLUEMAN_KILLS", "1"))
 BETWEEN_S = 2.0
@@ -33,9 +35,9 @@ READY_AGAIN_S = 30.0
 
 
 class Served:
-    """An installation with a small network deployed as `small`, on SQLite or on a MariaDB server of its own."""
+    """An installation with a small network deployed as `small`, on the database of this run, a server of its own."""
 
-    def __init__(self, folder: Path, database: MariaDB | None) -> None:
+    def __init__(self, folder: Path, database: Server | None) -> None:
         self.folder, self.database = folder, database
         self.url = database.make_database("flueman") if database else ""
         self.site = Installation(folder / "home")
@@ -94,36 +96,26 @@ class Served:
         return [row[0] for row in self._query("SELECT client_request_id FROM requests WHERE status = 200")]
 
     def _query(self, sql: str) -> list[Any]:
-        if self.database:
-            import MySQLdb
-
-            connection = MySQLdb.connect(unix_socket=str(self.database.socket), user="root", database="flueman")
-            cursor = connection.cursor()
+        default = f"sqlite:///{quote(str(self.site.home / 'flueman.sqlite3'))}"
+        connection = connect(self.url or default)
+        with closing(connection), connection.cursor() as cursor:
             cursor.execute(sql)
-            rows = list(cursor.fetchall())
-            connection.close()
-            return rows
-        with sqlite3.connect(self.site.home / "flueman.sqlite3", timeout=20) as connection:
-            return connection.execute(sql).fetchall()
+            return list(cursor.fetchall())
 
     def end(self) -> None:
         """Leave nothing behind."""
         self.site.end()
         if self.database:
             self.database.kill()
+            shutil.rmtree(self.database.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    """Give an installation for all kills of this module. MariaDB runs durable here, as in production."""
-    wanted = os.environ.get("FLUEMAN_TEST_DATABASE", "sqlite")
-    if request.param != wanted or (wanted == "mariadb" and mariadb_problem()):
-        pytest.skip(f"belongs to the run on {request.param}")
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """Give an installation for all kills of this module. A server runs durable here, as in production."""
     folder = Path(tempfile.mkdtemp(prefix="flm-"))
-    database = None
-    if request.param == "mariadb":
-        (folder / "db").mkdir()
-        database = MariaDB(folder / "db", is_durable=True)
+    database = make_server(is_durable=True)
+    if database:
         database.start()
     site = Served(folder, database)
     try:
