@@ -18,18 +18,24 @@ EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin
 @register(Tags.security)
 def check_secrets(**_options: Any) -> list[CheckMessage]:
     """Refuse secrets that are missing, short or plainly a placeholder."""
-    found: list[CheckMessage] = []
-    for name in SECRETS:
-        value = getattr(settings, name)
-        if len(value) < SECRET_LENGTH or len(set(value)) < 8 or "change" in value.lower():
-            found.append(
-                Error(f"{name} must be random text of at least {SECRET_LENGTH} characters.", id="flueman.E001")
-            )
+    found: list[CheckMessage] = [
+        Error(f"{name} must be random text of at least {SECRET_LENGTH} characters.", id="flueman.E001")
+        for name in SECRETS
+        if not _is_strong(getattr(settings, name))
+    ]
     if len({getattr(settings, name) for name in SECRETS}) != len(SECRETS):
         found.append(Error(f"{', '.join(SECRETS)} must differ from each other.", id="flueman.E002"))
+    if not settings.SEALING_KEYS or not all(map(_is_strong, settings.SEALING_KEYS)):
+        found.append(
+            Error(f"SEALING_KEYS must be random texts of at least {SECRET_LENGTH} characters.", id="flueman.E004")
+        )
     if "PRIVATE KEY" not in settings.JWT_PRIVATE_KEY:
         found.append(Error("JWT_PRIVATE_KEY must be a P-256 private key in PEM form.", id="flueman.E003"))
     return found
+
+
+def _is_strong(secret: str) -> bool:
+    return len(secret) >= SECRET_LENGTH and len(set(secret)) >= 8 and "change" not in secret.lower()
 
 
 @register(Tags.security)

@@ -6,26 +6,41 @@ import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "JWT_PRIVATE_KEY")
+NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS", "JWT_PRIVATE_KEY")
 
 
 def load_or_make(home: Path) -> dict[str, str]:
     """Give the secrets kept under `home`, making what is missing. Safe when several processes start at once."""
+    with _kept(home) as kept:
+        kept.update({name: _make(name) for name in NAMES if not kept.get(name)})
+        return kept
+
+
+def add_sealing_key(home: Path) -> None:
+    """Put a new key before the kept ones (`common/sealing.py`)."""
+    with _kept(home) as kept:
+        kept["SEALING_KEYS"] = ",".join(filter(None, [_make("SEALING_KEYS"), kept.get("SEALING_KEYS")]))
+
+
+@contextmanager
+def _kept(home: Path) -> Iterator[dict[str, str]]:
+    """Give what the file holds, to be changed; a change is written whole, and by one process at a time."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = home / "secrets.json"
     with open(home / ".secrets.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = json.loads(target.read_text()) if target.exists() else {}
-        missing = [name for name in NAMES if not kept.get(name)]
-        if missing:
-            kept.update({name: _make(name) for name in missing})
+        before = json.loads(target.read_text()) if target.exists() else {}
+        kept = dict(before)
+        yield kept
+        if kept != before:
             _write(target, json.dumps(kept, indent=1))
-    return kept
 
 
 def _make(name: str) -> str:

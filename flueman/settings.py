@@ -33,6 +33,7 @@ _made = {} if IS_PRODUCTION else secrets.load_or_make(FLUEMAN_HOME)
 SECRET_KEY = env.text("SECRET_KEY", _made.get("SECRET_KEY", ""))
 API_KEY_PEPPER = env.text("API_KEY_PEPPER", _made.get("API_KEY_PEPPER", ""))
 AUDIT_SALT = env.text("AUDIT_SALT", _made.get("AUDIT_SALT", ""))
+SEALING_KEYS = env.items("SEALING_KEYS", [key for key in _made.get("SEALING_KEYS", "").split(",") if key])
 JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY", _made.get("JWT_PRIVATE_KEY", "")).replace("\\n", "\n")
 
 # -- apps --------------------------------------------------------------------------------------------------------------
@@ -152,6 +153,15 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 8 * 1024**3)
+
+# -- audit: signed by the worker, anchored outside of the database ------------------------------------------------------
+AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY").replace("\\n", "\n")
+AUDIT_KEY_PATH = env.path("AUDIT_KEY_PATH", FLUEMAN_HOME / "audit" / "signing.pem")
+AUDIT_TRUSTED_KEYS = env.items("AUDIT_TRUSTED_KEYS")
+AUDIT_ANCHOR_URL = env.text("AUDIT_ANCHOR_URL", f"file://{quote(str(FLUEMAN_HOME / 'anchor'))}")
+AUDIT_CHECKPOINT_EVENTS = env.integer("AUDIT_CHECKPOINT_EVENTS", 1000, least=1)
+AUDIT_CHECKPOINT_MINUTES = env.integer("AUDIT_CHECKPOINT_MINUTES", 5, least=1)
+AUDIT_EXPORT_DAYS = env.integer("AUDIT_EXPORT_DAYS", 7, least=1)
 
 # -- people and credentials --------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
