@@ -6,18 +6,20 @@ and those it starts, so this comes before numpy and torch are imported.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import common
 import inference
 import registry
+from inference.runner.system_calls import refuse_calls
 
 CODE = Path(common.__file__).resolve().parent.parent
 # Our own code: imported here while the project's folder can still be listed; it may hold the database and stays shut.
@@ -25,6 +27,8 @@ _PACKAGES = [Path(package.__path__[0]).resolve() for package in (common, inferen
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_NOBODY = 65534
+_MAX_THREADS = 512  # torch starts one for each core, at most twice
 _SYS_CREATE_RULESET, _SYS_ADD_RULE, _SYS_RESTRICT_SELF = 444, 445, 446
 _RULESET_VERSION, _RULE_PATH_BENEATH = 1, 1
 # Source: linux/landlock.h. Access to files up to each version of the interface: 13 kinds, refer, truncate, ioctl.
@@ -70,33 +74,54 @@ def command(module: str, *arguments: str) -> list[str]:
 def confine(
     *, parent: int, readable: Sequence[Path], writable: Sequence[Path] = (), memory_bytes: int, file_bytes: int = 0
 ) -> list[str]:
-    """Build the walls and give the names of those that this system has not (`network`, `files`)."""
+    """Build the walls and give the names of those that this system has not (`network`, `files`, `system_calls`)."""
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-    _limit_resources(memory_bytes, file_bytes)
+    _be_killed_first()
+    _limit(
+        {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NOFILE: 1024,
+            resource.RLIMIT_MSGQUEUE: 0,
+            resource.RLIMIT_FSIZE: file_bytes,
+            resource.RLIMIT_AS: memory_bytes,
+        }
+    )
     missing = [] if _leave_network() else ["network"]
     _drop_capabilities()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if not _restrict_files(readable, writable):
         missing.append("files")
-    _die_with(parent)  # last: a new user namespace clears the signal
+    _die_with(parent)  # a new user namespace clears the signal
+    if not refuse_calls():  # last: what built the walls is refused too
+        missing.append("system_calls")
     return missing
 
 
-def _limit_resources(memory_bytes: int, file_bytes: int) -> None:
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 1024),
-        (resource.RLIMIT_FSIZE, file_bytes),
-        (resource.RLIMIT_AS, memory_bytes),
-    ):
+def _be_killed_first() -> None:
+    """Have the kernel end models before anything else when memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900")
+
+
+def _limit(limits: Mapping[int, int]) -> None:
+    for kind, most in limits.items():
         _, hard = resource.getrlimit(kind)
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (value, value))
 
 
 def _leave_network() -> bool:
-    """Move into a network namespace with nothing in it. Sockets that are open stay usable."""
-    return any(_LIBC.unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
+    """Move into a network namespace with nothing in it. Sockets that are open stay usable.
+
+    In a user namespace of its own threads are counted for this process alone, so they can be limited there; root's
+    never are, so it is another user in name, who owns nothing.
+    """
+    if os.getuid() == 0:
+        os.setresuid(_NOBODY, 0, 0)
+    if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
+        _limit({resource.RLIMIT_NPROC: _MAX_THREADS})
+        return True
+    return bool(_LIBC.unshare(_CLONE_NEWNET) == 0)
 
 
 def _drop_capabilities() -> None:

@@ -107,11 +107,11 @@ print(json.dumps([
     attempt(lambda: socket.create_connection(("1.1.1.1", 53), 2)),
     attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 53))),
     attempt(lambda: socket.create_server(("0.0.0.0", 0))),
-    [name for _, name in socket.if_nameindex() if name != "lo"],
+    [line.split(":")[0].strip() for line in open("/proc/self/net/dev").read().splitlines()[2:]],
 ]))"""
         *attempts, interfaces = confined(code, tmp_path)
     assert all(answer.startswith("refused") for answer in attempts), attempts
-    assert interfaces == []
+    assert set(interfaces) <= {"lo"}
 
 
 def test_confined_process_when_it_wants_much_memory_gets_none(tmp_path):
