@@ -1,0 +1,83 @@
+"""Every address that Flueman answers, found in the code itself: Django's resolver, the gateway, the admin's verbs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, get_resolver
+
+import flueman.asgi
+from inference import gateway
+
+_GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)")
+
+
+def rest_routes(patterns: Sequence[Any], before: str = "") -> Iterator[str]:
+    """Give `METHOD address` of every REST view."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from rest_routes(pattern.url_patterns, before + str(pattern.pattern))
+        elif isinstance(pattern, URLPattern) and hasattr(pattern.callback, "cls"):
+            address = _GROUP.sub(r"{\1}", before + str(pattern.pattern)).strip("^$")
+            methods = getattr(pattern.callback, "actions", {}) or pattern.callback.cls.http_method_names
+            yield from (f"{method.upper()} {address}" for method in methods if method != "head")
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Give (name, pattern) of every address of Django outside the REST router."""
+    for pattern in get_resolver().url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern.name or str(pattern.pattern), str(pattern.pattern)
+        elif "flueman.api" not in str(pattern.urlconf_name):
+            yield from _below(pattern)
+
+
+def _below(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, str]]:
+    before += str(resolver.pattern)
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _below(pattern, before)
+        else:
+            yield pattern.name or before + str(pattern.pattern), before + str(pattern.pattern)
+
+
+def verbs() -> Iterator[tuple[type, Any]]:
+    """Give (model, verb) of every verb of the admin."""
+    for model, model_admin in admin.site._registry.items():
+        yield from ((model, verb) for verb in getattr(model_admin, "verbs", ()))
+
+
+def gateway_routes() -> set[str]:
+    """Give the addresses that the gateway of `/v2` matches, as its source says."""
+    tree = ast.parse(inspect.getsource(gateway))
+    return {
+        "/".join(["/v2", *map(_part, pattern.patterns)])
+        for case in ast.walk(tree)
+        if isinstance(case, ast.match_case)
+        for pattern in _sequences(case.pattern)
+    }
+
+
+def _sequences(pattern: ast.pattern) -> list[ast.MatchSequence]:
+    if isinstance(pattern, ast.MatchOr):
+        return [found for one in pattern.patterns for found in _sequences(one)]
+    return [pattern] if isinstance(pattern, ast.MatchSequence) else []
+
+
+def _part(pattern: ast.pattern) -> str:
+    if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant):
+        return str(pattern.value.value)
+    assert isinstance(pattern, ast.MatchAs)
+    return "{" + str(pattern.name) + "}"
+
+
+def asgi_routes() -> set[str]:
+    """Give the paths that the ASGI application itself tells apart, as its source says."""
+    text = Path(flueman.asgi.__file__).read_text()
+    return set(re.findall(r'"(/[^"]*)"', text))
