@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import dj_database_url
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
@@ -37,3 +38,12 @@ def connect(url: str) -> BaseDatabaseWrapper:
         "TEST": {},
     }
     return load_backend(settings["ENGINE"]).DatabaseWrapper(settings)
+
+
+def database_url() -> str:
+    """Give the address of the database that the tests of this process write to."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    before, _, after = os.environ["DATABASE_URL"].partition("?")
+    return f"{before.rpartition('/')[0]}/{name}?{after}"

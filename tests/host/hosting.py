@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection
 
 from common.errors import Unavailable
 from files.services import add_reference, store
@@ -24,6 +23,7 @@ from inference.runner import frames
 from inference.runner.frames import Frame, Tensor
 from registry.manifest import read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel
+from tests.databases import database_url
 
 T = TypeVar("T")
 
@@ -85,15 +85,6 @@ def running_host(**environment: str) -> Iterator[subprocess.Popen[str]]:
             raise
         finally:
             sys.stdout.write(process.communicate()[0])  # shown where a test fails
-
-
-def database_url() -> str:
-    """Give the address of the test database."""
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    before, _, after = os.environ["DATABASE_URL"].partition("?")
-    return f"{before.rpartition('/')[0]}/{name}?{after}"
 
 
 def is_up() -> bool:

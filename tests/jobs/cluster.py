@@ -10,19 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from django.db import connection
-
 from jobs.models import Job
+from tests.databases import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def database_url() -> str:
-    """Give the address of the database that this test writes to."""
-    settings = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{settings['NAME']}"
-    return f"mysql://root@localhost/{settings['NAME']}?unix_socket={settings['OPTIONS']['unix_socket']}"
 
 
 class Cluster:
