@@ -46,7 +46,7 @@ _OPERATE = (
     | _of("jobs", "cancel_job retry_job")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
 )
-_SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent")
+_SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")
 _RULE_PEOPLE = (
     _of("accounts", "view_user add_user change_user manage_any_apikey manage_any_session")
     | _of("audit", "erase_auditperson")

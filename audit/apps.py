@@ -24,6 +24,6 @@ class AuditConfig(AppConfig):
     def guard(self, **_signal: Any) -> None:
         """Make the head of the chain if there is none, and install the triggers."""
         head = self.get_model("AuditHead")
-        if head._meta.db_table in connection.introspection.table_names():
+        if triggers.CHECKPOINTS in connection.introspection.table_names():
             head._default_manager.get_or_create(id=1)
             triggers.install()

@@ -3,12 +3,24 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from audit.canonical import moment
+from audit.statements import Statement
+
 
 class AuditPerson(models.Model):
     """Clear text of a person who stands in the chain only as a salted hash; erasing it leaves the chain whole."""
 
     reference = models.CharField(_("reference"), max_length=64, primary_key=True)
     label = models.CharField(_("name"), max_length=255)
+    owner = models.CharField(
+        _("belongs to"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("the person whose address or e-mail address this is"),
+    )
+    secret = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
 
     class Meta:
@@ -16,6 +28,12 @@ class AuditPerson(models.Model):
         verbose_name_plural = _("audited people")
         default_permissions = ("view",)
         permissions = [("erase_auditperson", _("Can erase the name of a person from the audit trail"))]
+        indexes = [
+            # All that is to be erased with a person.
+            models.Index(fields=["owner"], name="audit_person_by_owner"),
+            # Search by name or address.
+            models.Index(fields=["label"], name="audit_person_by_label"),
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -48,7 +66,10 @@ class AuditEvent(models.Model):
         verbose_name_plural = _("audit events")
         ordering = ["-sequence"]
         default_permissions = ("view",)
-        permissions = [("verify_auditevent", _("Can verify the audit chain"))]
+        permissions = [
+            ("verify_auditevent", _("Can verify the audit chain")),
+            ("export_auditevent", _("Can export the audit chain")),
+        ]
         indexes = [
             # "What did this person do", newest first.
             models.Index(fields=["actor", "sequence"], name="audit_event_by_actor"),
@@ -74,3 +95,44 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return str(self.sequence)
+
+
+class AuditCheckpoint(models.Model):
+    """A signed statement about the chain, as `audit.statements` has it, and whether the outside anchor holds it."""
+
+    number = models.BigIntegerField(_("number"), primary_key=True)
+    kind = models.CharField(_("kind"), max_length=20)
+    sequence = models.BigIntegerField(_("up to event"))
+    head_hash = models.CharField(_("hash of that event"), max_length=64)
+    events = models.BigIntegerField(_("events since the one before"))
+    at = models.DateTimeField(_("time"))
+    key_id = models.CharField(_("signed by key"), max_length=64)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+    previous = models.CharField(_("hash of the one before"), max_length=64)
+    signature = models.CharField(_("signature"), max_length=128)
+    sealed_until = models.BigIntegerField(_("events under seal up to"), null=True, blank=True)
+    anchored_at = models.DateTimeField(_("anchored"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("audit checkpoint")
+        verbose_name_plural = _("audit checkpoints")
+        ordering = ["-number"]
+        default_permissions = ()
+        indexes = [
+            # The checkpoint at or after an event: where an export or a segment may end.
+            models.Index(fields=["sequence", "number"], name="audit_checkpoint_by_event"),
+            # What still has to reach the anchor.
+            models.Index(fields=["anchored_at", "number"], name="audit_checkpoint_by_anchor"),
+            # The statements of a kind; up to which event rows may be removed.
+            models.Index(fields=["kind", "number"], name="audit_checkpoint_by_kind"),
+            models.Index(fields=["sealed_until"], name="audit_checkpoint_by_seal"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+    @property
+    def statement(self) -> Statement:
+        """Give what was signed."""
+        fields = {name: getattr(self, name) for name in Statement.__slots__}
+        return Statement(**fields | {"at": moment(self.at)})

@@ -1,112 +1,202 @@
-"""Proof that the chain is whole, or the first row where it is not."""
+"""Proof that the chain is whole and is what was signed and anchored, or the first event where it is not."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
-from audit.canonical import FIELDS, START, hash_row
+from audit import triggers
+from audit.anchor import Anchor, the_anchor
+from audit.canonical import START
+from audit.chain import CHUNK, Broken, Row, follow, rows
+from audit.ledger import Ledger
 from audit.models import AuditEvent, AuditHead
+from audit.segments import sealed_rows, sealed_until
+from audit.statements import Statement
 from common.korean import settle_particles
 
-CHUNK = 5000
-Row = tuple[Any, ...]
+Report = Callable[[float, str], None]
+Signed = tuple[Statement, str]
+Due = Signed | None
+# Of a statement that reaches past the end of the chain these say less than that the end was cut off.
+_OF_THE_DATABASE = ("", "checkpoint_deleted", "anchor_lacks")
+PROBLEMS: Mapping[str, Any] = {
+    "unreadable": _("it cannot be read."),
+    "stray_before": _("an event %(stray)s stands before it."),
+    "missing": _("it is missing."),
+    "changed": _("its content is not what was recorded (edited, or moved here from another place)."),
+    "unlinked": _("it does not follow the event before it (inserted, reordered or rewritten)."),
+    "tail_missing": _("it is missing, with all after it up to %(until)s."),
+    "stray_after": _("it stands past the recorded end of the chain (inserted, or the end was turned back)."),
+    "head_changed": _("the recorded end of the chain has another hash."),
+    "tail_cut": _(
+        "it is missing: checkpoint %(checkpoint)s has signed the events up to %(until)s (the end was cut off)."
+    ),
+    "rewritten": _("checkpoint %(checkpoint)s has signed other events up to %(until)s (the chain was rewritten)."),
+    "checkpoint_unlinked": _("checkpoint %(checkpoint)s does not follow the one before it."),
+    "checkpoint_backwards": _("checkpoint %(checkpoint)s covers fewer events than the one before it."),
+    "checkpoint_odd": _("checkpoint %(checkpoint)s is of no kind that is known here."),
+    "key_unknown": _("checkpoint %(checkpoint)s begins with a key that is not trusted here."),
+    "signature_wrong": _("the signature of checkpoint %(checkpoint)s is not that of the key in force."),
+    "checkpoint_forged": _("checkpoint %(checkpoint)s is not the one that the anchor holds."),
+    "anchor_lacks": _("checkpoint %(checkpoint)s is missing in the anchor."),
+    "checkpoint_deleted": _("checkpoint %(checkpoint)s, which the anchor holds, is missing in the database."),
+    "segment_missing": _("the sealed events %(first)s to %(last)s are missing in the anchor."),
+    "segment_changed": _("the sealed events %(first)s to %(last)s are not what was sealed."),
+}
+NOTES: Mapping[str, Any] = {
+    "anchor_away": _("The anchor did not answer: nothing was compared with it."),
+    "unanchored": _("Some checkpoints have not reached the anchor yet."),
+    "unsigned": _("No checkpoint has been signed yet: a cut end or a whole rewrite would not be seen."),
+    "stale": _("Events wait for a signature for longer than they should: look at the worker."),
+    "unguarded": _("This database does not refuse changes to the chain by itself."),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a look at the whole chain found; `first_bad` is the number of the first row that is wrong."""
+    """What a look at the whole chain found; `first_bad` is the number of the first event that is concerned."""
 
     events: int
     head_hash: str
-    first_bad: int | None
-    problem: str
     took_s: float
+    first_bad: int | None = None
+    code: str = ""
+    params: Mapping[str, int | str] = field(default_factory=dict)
+    checkpoints: int = 0
+    signed_until: int = 0
+    anchored_until: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
-        """Whether every row is there, unchanged and in its place."""
+        """Whether every event is there, unchanged and in its place, as signed and anchored."""
         return self.first_bad is None
 
+    @property
+    def problem(self) -> str:
+        """Say what is wrong with the first bad event."""
+        return problem_text(self.code, self.params)
+
     def __str__(self) -> str:
-        if self.is_whole:
-            return gettext("The chain is whole: %(count)d events, checked in %(time).1f s.") % {
-                "count": self.events,
-                "time": self.took_s,
-            }
-        said = gettext("The chain is broken at event %(number)d: %(problem)s")
-        return settle_particles(said % {"number": self.first_bad, "problem": self.problem})
+        if not self.is_whole:
+            said = gettext("The chain is broken at event %(number)d: %(problem)s")
+            return settle_particles(said % {"number": self.first_bad, "problem": self.problem})
+        counted = {"count": self.events, "time": self.took_s}
+        said = ngettext(
+            "The chain is whole: %(count)d event, checked in %(time).1f s.",
+            "The chain is whole: %(count)d events, checked in %(time).1f s.",
+            self.events,
+        )
+        anchored = gettext("Anchored until event %(number)d.") % {"number": self.anchored_until}
+        return " ".join([said % counted, *([anchored] if self.anchored_until else []), *notes_text(self.notes)])
 
 
-def verify() -> Verification:
-    """Walk the chain from its first row to its head while others may go on adding to it."""
-    started = time.monotonic()
-    # Rows are read before the head: an honest chain never has a row past a head read later.
-    last = AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
-    head = AuditHead.objects.filter(id=1).first() or AuditHead(sequence=0, hash=START)
-    previous, expected = START, 1
-    for row in _rows(head.sequence):
-        if problem := _problem(row, expected, previous):
-            return Verification(expected - 1, previous, expected, problem, time.monotonic() - started)
-        previous, expected = row[-1], expected + 1
-    first_bad, problem = _problem_at_end(expected, last, head, previous)
-    return Verification(expected - 1, previous, first_bad, problem, time.monotonic() - started)
+def problem_text(code: str, params: Mapping[str, int | str]) -> str:
+    """Say a problem in the reader's language."""
+    return str(PROBLEMS[code]) % params if code in PROBLEMS else code
 
 
-def _problem(row: Row, expected: int, previous: str) -> str:
-    """Tell what is wrong with the row that stands where `expected` should."""
-    if len(row) == 1:
-        return gettext("it cannot be read.")
-    if row[0] < expected:
-        return gettext("an event %(number)d stands before it.") % {"number": row[0]}
-    if row[0] > expected:
-        return gettext("it is missing.")
+def notes_text(notes: Any) -> list[str]:
+    """Say notes in the reader's language."""
+    return [str(NOTES[note]) for note in notes if note in NOTES]
+
+
+def verify(*, report: Report | None = None, anchor: Anchor | None = None) -> Verification:
+    """Walk the chain and its statements from the first to the last while others may go on adding to both."""
+    walk = _Walk(anchor or the_anchor(), report)
     try:
-        is_same = hash_row(row[:-1]) == row[-1]
-    except (TypeError, ValueError):
-        is_same = False
-    if not is_same:
-        return gettext("its content is not what was recorded (edited, or moved here from another place).")
-    if row[-2] != previous:
-        return gettext("it does not follow the event before it (inserted, reordered or rewritten).")
-    return ""
+        walk.run()
+    except Broken as broken:
+        return walk.result(first_bad=broken.event, code=broken.code, params=broken.params)
+    return walk.result()
 
 
-def _problem_at_end(expected: int, last: int, head: AuditHead, previous: str) -> tuple[int | None, str]:
-    """Tell which event is wrong where rows and recorded end meet, and why."""
-    if expected <= head.sequence:
-        return expected, gettext("it is missing, with all after it up to %(number)d.") % {"number": head.sequence}
-    if last > head.sequence:
-        stray = AuditEvent.objects.filter(sequence__gt=head.sequence).order_by("sequence").first()
-        return stray.sequence if stray else last, gettext("it stands past the recorded end of the chain (inserted).")
-    if head.hash != previous:
-        return head.sequence, gettext("the recorded end of the chain has another hash.")
-    return None, ""
-
-
-def _rows(until: int) -> Iterator[Row]:
-    """Give the rows of FIELDS and hash in order, in chunks by key: MySQL's client would hold them all otherwise.
-
-    A row that cannot be read comes as its number alone.
+class _Walk:
+    """One look. Statements, then rows are asked how far they reach before the head is read: an honest chain never
+    has a row or a statement past a head that was read later.
     """
-    rows = AuditEvent.objects.filter(sequence__lte=until).order_by("sequence").values_list(*FIELDS, "hash")
-    after, size = None, CHUNK
-    while True:
-        rest = rows if after is None else rows.filter(sequence__gt=after)
-        try:
-            chunk = list(rest[:size])
-        except (ValueError, TypeError, OverflowError):
-            if size == 1:
-                yield (rest.values_list("sequence", flat=True)[0],)
-                return
-            size = max(1, size // 10)
-            continue
-        if not chunk:
-            return
-        yield from chunk
-        after = chunk[-1][0]
+
+    def __init__(self, anchor: Anchor, report: Report | None) -> None:
+        self.started, self.report = time.monotonic(), report
+        self.ledger = Ledger(anchor)
+        self.last = AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
+        self.head = AuditHead.objects.filter(id=1).first() or AuditHead(sequence=0, hash=START)
+        self.previous, self.expected, self.signed_until = START, 1, 0
+
+    def run(self) -> None:
+        """Raise Broken for the first thing that is wrong."""
+        waiting = self.ledger.statements()
+        due = next(waiting, None)
+        for row in self._rows():
+            due = self._settle(due, waiting)
+            self.previous = follow(row, self.expected, self.previous)
+            self.expected += 1
+            if self.report and self.expected % CHUNK == 0:
+                self.report(100 * self.expected / max(1, self.head.sequence), f"{self.expected:,}")
+        due = self._settle(due, waiting)
+        if self.expected <= self.head.sequence:
+            raise Broken(self.expected, "tail_missing", until=self.head.sequence)
+        if self.last > self.head.sequence:
+            stray = AuditEvent.objects.filter(sequence__gt=self.head.sequence).order_by("sequence").first()
+            raise Broken(stray.sequence if stray else self.last, "stray_after")
+        if due:
+            code = "tail_cut" if due[1] in _OF_THE_DATABASE else due[1]
+            raise Broken(self.expected, code, checkpoint=due[0].number, until=due[0].sequence)
+        if self.head.hash != self.previous:
+            raise Broken(self.head.sequence, "head_changed")
+
+    def result(self, **found: Any) -> Verification:
+        """Give what was found."""
+        return Verification(
+            events=self.expected - 1,
+            head_hash=self.previous,
+            took_s=time.monotonic() - self.started,
+            checkpoints=self.ledger.count,
+            signed_until=self.signed_until,
+            anchored_until=self.ledger.anchored_until,
+            notes=tuple(sorted(self._notes())),
+            **found,
+        )
+
+    def _rows(self) -> Iterator[Row]:
+        yield from sealed_rows(self.ledger.anchor)
+        yield from rows(sealed_until(), self.head.sequence)
+
+    def _settle(self, due: Due, waiting: Iterator[Signed]) -> Due:
+        """Compare the statements that end before the next event with the chain so far."""
+        while due and due[0].sequence < self.expected:
+            statement, problem = due
+            if problem:
+                raise Broken(self.signed_until + 1, problem, checkpoint=statement.number)
+            if statement.head_hash != self.previous:
+                raise Broken(self.signed_until + 1, "rewritten", checkpoint=statement.number, until=statement.sequence)
+            self.signed_until = statement.sequence
+            due = next(waiting, None)
+        return due
+
+    def _notes(self) -> Iterator[str]:
+        yield from self.ledger.notes
+        if not self.ledger.count:
+            yield "unsigned"
+        elif is_stale(self.signed_until):
+            yield "stale"
+        if not triggers.are_in_place():
+            yield "unguarded"
+
+
+def is_stale(signed_until: int) -> bool:
+    """Tell whether an event waits for its signature for much longer than it should."""
+    longest = timedelta(minutes=3 * settings.AUDIT_CHECKPOINT_MINUTES)
+    waiting = AuditEvent.objects.filter(sequence__gt=signed_until).order_by("sequence").values_list("at", flat=True)
+    oldest = waiting.first()
+    return oldest is not None and oldest < timezone.now() - longest

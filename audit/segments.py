@@ -1,0 +1,78 @@
+"""Events that left the database: read back from their sealed files, which the anchor keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from typing import IO, Any
+
+import orjson
+from django.db.models import Max
+
+from audit.anchor import Anchor
+from audit.canonical import FIELDS, hash_row
+from audit.chain import CHUNK, Broken, Row, rows
+from audit.models import AuditCheckpoint
+from audit.statements import SEAL
+from common.errors import NotFound, Unavailable
+
+EVENTS = "events.jsonl"
+
+
+def sealed_until() -> int:
+    """Give the number of the last event under seal, 0 where there is none."""
+    return AuditCheckpoint.objects.filter(kind=SEAL).aggregate(last=Max("sealed_until"))["last"] or 0
+
+
+def sealed_rows(anchor: Anchor) -> Iterator[Row]:
+    """Give all rows under seal in order, as `chain.rows` gives live ones. Raises Broken."""
+    for seal in AuditCheckpoint.objects.filter(kind=SEAL).order_by("number"):
+        details = seal.details
+        with opened(anchor, details) as file, zipfile.ZipFile(file) as segment, segment.open(EVENTS) as lines:
+            for chunk in _chunks(lines):
+                _compare_with_live(chunk)
+                yield from chunk
+
+
+@contextmanager
+def opened(anchor: Anchor, details: dict[str, Any]) -> Iterator[IO[bytes]]:
+    """Give a local copy of a sealed file whose hash is the one that was signed. Raises Broken."""
+    place = {"first": details["first"], "last": details["last"]}
+    with tempfile.TemporaryFile() as copy:
+        digest = hashlib.sha256()
+        try:
+            with anchor.open(details["file"]) as source:
+                while chunk := source.read(1024 * 1024):
+                    digest.update(chunk)
+                    copy.write(chunk)
+        except (NotFound, Unavailable):
+            raise Broken(details["first"], "segment_missing", **place) from None
+        if digest.hexdigest() != details["sha256"]:
+            raise Broken(details["first"], "segment_changed", **place)
+        copy.seek(0)
+        yield copy
+
+
+def _chunks(lines: IO[bytes]) -> Iterator[list[Row]]:
+    while chunk := [_row(line) for line in islice(lines, CHUNK)]:
+        yield chunk
+
+
+def _row(line: bytes) -> Row:
+    kept = orjson.loads(line)
+    event = kept["event"]
+    event["at"] = datetime.fromisoformat(event["at"])
+    return (*(event[name] for name in FIELDS), kept["hash"])
+
+
+def _compare_with_live(sealed: list[Row]) -> None:
+    """Raise Broken if a row that has not been removed yet is another than the one under seal."""
+    hashes = {row[0]: row[-1] for row in sealed}
+    for row in rows(sealed[0][0] - 1, sealed[-1][0]):
+        if len(row) == 1 or row[-1] != hashes[row[0]] or hash_row(row[:-1]) != row[-1]:
+            raise Broken(row[0], "changed")
