@@ -220,7 +220,7 @@ class Engine:
         runner = self._runners.get(key)
         if runner is None:
             runner = self._runners[key] = Runner(
-                target.socket_path, is_batched=target.signature.is_batched, queue_rows=settings.INFER_QUEUE_ROWS
+                target.socket_path, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS
             )
         return runner.submit(inputs.tensors, inputs.rows, deadline)
 
@@ -279,8 +279,6 @@ class Engine:
 
 def _fill(answer: Answer, result: Result, signature: Signature) -> None:
     answer.queue_ms, answer.run_ms = result.queue_ms, result.run_ms
-    if len(result.outputs) != len(signature.outputs):
-        raise Unavailable("the model gave another number of outputs than its signature says", code="model_failed")
     answer.outputs = list(zip(signature.outputs, result.outputs, strict=True))
     for spec, output in answer.outputs:
         if not is_finite(output):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,13 +15,18 @@ import numpy as np
 from common.errors import DeadlineExceeded, FluemanError, Invalid, NotReady, Unavailable
 from inference.runner import frames
 from inference.runner.frames import Frame, Reader, Tensor
-from registry.signature import DTYPES, FLOATS
+from registry.signature import DTYPES, FLOATS, Signature, TensorSpec
 
 Values = np.ndarray | list[bytes]
 
 _KINDS: dict[str, type[FluemanError]] = {"deadline_exceeded": DeadlineExceeded, "invalid": Invalid}
 _SWEEP_S = 0.05
 _MOST_JOINED_BYTES = 4 << 20  # calls larger than this travel alone
+_MOST_ANSWER_BYTES = 64 << 20  # of one frame of a child
+_MOST_TEXTS = 1 << 20  # in one output
+_MESSAGE_CHARACTERS = 500
+# What a child may call its failures; another code is not passed on.
+_CODES = frozenset({"invalid", "deadline_exceeded", "queue_full", "model_failed", "bad_frame"})
 
 
 class Output(NamedTuple):
@@ -61,14 +67,14 @@ class Runner(asyncio.Protocol):
     Calls of one loop turn travel as one frame; no timer delays a lone call. At most `queue_rows` rows wait at once.
     """
 
-    def __init__(self, socket_path: str, *, is_batched: bool, queue_rows: int) -> None:
+    def __init__(self, socket_path: str, *, signature: Signature, queue_rows: int) -> None:
         self.socket_path = socket_path
-        self._is_batched = is_batched
+        self._signature = signature
         self._queue_rows = queue_rows
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._reader = Reader()
+        self._reader = Reader(_MOST_ANSWER_BYTES)
         self._waiting: list[Call] = []
         self._under_way: dict[int, list[Call]] = {}
         self._rows = 0
@@ -123,7 +129,7 @@ class Runner(asyncio.Protocol):
             if call.future.done():
                 self._rows -= call.rows
                 continue
-            key = call.trailing if self._is_batched else call
+            key = call.trailing if self._signature.is_batched else call
             sizes[key] = sizes.get(key, 0) + call.size
             if sizes[key] > _MOST_JOINED_BYTES and key in groups:
                 self._send(groups.pop(key), now)
@@ -145,22 +151,27 @@ class Runner(asyncio.Protocol):
 
     # -- answers -------------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the child."""
+        """Take bytes of the child, which may be anything: after the first that make no answer it is not listened to."""
+        if self._transport is None or self._transport.is_closing():
+            return
         try:
             for frame in self._reader.feed(data):
-                calls = self._under_way.pop(frame.id, None)
-                if calls is not None:
-                    self._finish(calls, frame)
-        except (frames.FrameError, ValueError) as error:
+                self._finish(frame)
+        except ValueError as error:
             self._fail_all(Unavailable(f"the model answered nonsense: {error}", code="runner_broken"))
-            if self._transport:
-                self._transport.abort()
+            self._transport.abort()
 
-    def _finish(self, calls: list[Call], frame: Frame) -> None:
+    def _finish(self, frame: Frame) -> None:
+        """End the calls that a frame answers. Raises ValueError for one that is no answer; they are under way then."""
+        calls = self._under_way.get(frame.id)
+        if calls is None or frame.kind not in (frames.RESULT, frames.ERROR):
+            raise ValueError("a frame that nobody asked for")
+        results = split(frame, [call.rows for call in calls], self._signature) if frame.kind == frames.RESULT else []
+        del self._under_way[frame.id]
         for call in calls:
             self._rows -= call.rows
         if frame.kind == frames.RESULT:
-            for call, result in zip(calls, split(frame, [call.rows for call in calls]), strict=True):
+            for call, result in zip(calls, results, strict=True):
                 if not call.future.done():
                     call.future.set_result(result)
         elif len(calls) > 1 and not frame.text.startswith(("queue_full", "deadline_exceeded")):
@@ -171,9 +182,7 @@ class Runner(asyncio.Protocol):
                     self._rows += call.rows
                     self._send([call], now)
         else:
-            code, _, message = frame.text.partition("\n")
-            kind = _KINDS.get(code, Unavailable)
-            _fail(calls, kind(message or "the model failed", code=code or "model_failed"))
+            _fail(calls, _error(frame.text))
 
     def _sweep(self) -> None:
         """Fail the calls whose deadline has passed; their rows stay counted until the child has answered for them."""
@@ -205,7 +214,7 @@ class Runner(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin anew on a fresh connection."""
         self._transport = transport  # type: ignore[assignment]
-        self._reader = Reader()
+        self._reader = Reader(_MOST_ANSWER_BYTES)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what was under way; the next call connects again."""
@@ -218,33 +227,56 @@ class Runner(asyncio.Protocol):
         _fail(calls, error)
 
 
-def split(frame: Frame, sizes: Sequence[int]) -> list[Result]:
-    """Cut the outputs of a joined call into the results of its parts. Raises ValueError if they do not fit."""
+def split(frame: Frame, sizes: Sequence[int], signature: Signature) -> list[Result]:
+    """Cut the outputs of a joined call into the results of its parts. Raises ValueError for what is not as signed."""
     queue_ms, run_ms = frame.a / 1000, frame.b / 1000
+    if len(frame.tensors) != len(signature.outputs):
+        raise ValueError(f"{len(frame.tensors)} outputs, the signature says {len(signature.outputs)}")
+    rows = sum(sizes) if signature.is_batched else None
+    outputs = [decode(tensor, spec, rows) for tensor, spec in zip(frame.tensors, signature.outputs, strict=True)]
     if len(sizes) == 1:
-        return [Result([decode(tensor) for tensor in frame.tensors], queue_ms, run_ms)]
+        return [Result(outputs, queue_ms, run_ms)]
     parts: list[list[Output]] = [[] for _ in sizes]
-    for output in map(decode, frame.tensors):
-        if output.shape[0] != sum(sizes):
-            raise ValueError(f"{output.shape[0]} rows for {sum(sizes)}")
+    for output in outputs:
         rest = output.shape[1:]
-        step = 1
-        if isinstance(output.values, list):
-            step = int(np.prod(rest, dtype=np.int64)) if rest else 1
+        step = math.prod(rest) if isinstance(output.values, list) else 1
         at = 0
-        for part, rows in zip(parts, sizes, strict=True):
-            values = output.values[at * step : (at + rows) * step]
-            part.append(Output(output.datatype, (rows, *rest), values))
-            at += rows
+        for part, count_ in zip(parts, sizes, strict=True):
+            values = output.values[at * step : (at + count_) * step]
+            part.append(Output(output.datatype, (count_, *rest), values))
+            at += count_
     return [Result(part, queue_ms, run_ms) for part in parts]
 
 
-def decode(tensor: Tensor) -> Output:
-    """Give a tensor's values. Raises ValueError if bytes and shape do not fit."""
-    if tensor.datatype == "BYTES":
-        return Output("BYTES", tensor.shape, frames.unpack_strings(tensor.payload))
-    array = np.frombuffer(tensor.payload, dtype=DTYPES[tensor.datatype]).reshape(tensor.shape)
-    return Output(tensor.datatype, tensor.shape, array)
+def decode(tensor: Tensor, spec: TensorSpec, rows: int | None) -> Output:
+    """Give a tensor's values; `rows` is None where there is no batch. Raises ValueError for what is not as signed."""
+    datatype, shape, payload = tensor
+    fits = datatype == spec.datatype and len(shape) == len(spec.shape)
+    if not fits or any(have < 0 or want not in (-1, have) for want, have in zip(spec.shape, shape, strict=True)):
+        raise ValueError(f"output `{spec.name}` is {datatype} {list(shape)}, not {spec.datatype} {list(spec.shape)}")
+    if rows is not None and shape[0] != rows:
+        raise ValueError(f"output `{spec.name}` has {shape[0]} rows for {rows} rows of input")
+    if datatype == "BYTES":
+        return Output("BYTES", shape, _texts(payload, math.prod(shape), spec.name))
+    return Output(datatype, shape, np.frombuffer(payload, dtype=DTYPES[datatype]).reshape(shape))
+
+
+def _texts(payload: bytes | memoryview, wanted: int, name: str) -> list[bytes]:
+    if wanted > _MOST_TEXTS:
+        raise ValueError(f"output `{name}` has {wanted} texts, more than {_MOST_TEXTS}")
+    values = frames.unpack_strings(payload, wanted)
+    if len(values) != wanted or any(b"\0" in value for value in values):
+        raise ValueError(f"output `{name}` holds other texts than its shape says, or NUL")
+    return values
+
+
+def _error(text: str) -> FluemanError:
+    """Give the error that a child tells; it chooses neither codes of ours nor how much a caller reads."""
+    code, _, message = text.partition("\n")
+    if code not in _CODES:
+        code = "model_failed"
+    said = "".join(c if c.isprintable() else " " for c in message[:_MESSAGE_CHARACTERS]).strip()
+    return _KINDS.get(code, Unavailable)(said or "the model failed", code=code)
 
 
 def is_finite(output: Output) -> bool:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 INFER, RESULT, ERROR = 1, 2, 3
 MAX_FRAME_BYTES = 1 << 28
+MAX_ERROR_BYTES = 4096
 
 _HEAD = struct.Struct("<IQBBII")
 _AFTER_LENGTH = _HEAD.size - 4
@@ -82,14 +83,14 @@ def pack_strings(values: Iterable[bytes]) -> bytes:
     return b"".join(piece for value in values for piece in (len(value).to_bytes(4, "little"), value))
 
 
-def unpack_strings(payload: bytes | memoryview) -> list[bytes]:
-    """Give the elements of a BYTES payload. Raises FrameError if lengths and bytes do not fit."""
+def unpack_strings(payload: bytes | memoryview, most: int = MAX_FRAME_BYTES) -> list[bytes]:
+    """Give the elements of a BYTES payload. Raises FrameError if lengths and bytes do not fit, or beyond `most`."""
     data = bytes(payload)
     values, at, end = [], 0, len(data)
     while at < end:
         start = at + 4
         at = start + int.from_bytes(data[at:start], "little")
-        if at > end:
+        if at > end or len(values) == most:
             raise FrameError("a BYTES element runs past the end of its tensor")
         values.append(data[start:at])
     return values
@@ -131,8 +132,9 @@ def join_rows(parts: Sequence[Tensor]) -> Tensor:
 class Reader:
     """Turns the bytes of one connection into frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_FRAME_BYTES) -> None:
         self._buffer = bytearray()
+        self._most_bytes = most_bytes
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes, give the frames that are now whole. Raises FrameError on bytes that are no frame."""
@@ -140,7 +142,7 @@ class Reader:
         frames, at, buffer = [], 0, self._buffer
         while len(buffer) - at >= 4:
             size = int.from_bytes(buffer[at : at + 4], "little")
-            if size < _AFTER_LENGTH or size > MAX_FRAME_BYTES:
+            if size < _AFTER_LENGTH or size > self._most_bytes:
                 raise FrameError(f"a frame of {size} bytes")
             if len(buffer) - at - 4 < size:
                 break
@@ -155,7 +157,7 @@ def _read(data: bytes) -> Frame:
     _, id, kind, count, a, b = _HEAD.unpack_from(data)
     at, end = _HEAD.size, len(data)
     if kind == ERROR:
-        return Frame(id, kind, a, b, [], data[at:].decode("utf-8", "replace"))
+        return Frame(id, kind, a, b, [], data[at : at + MAX_ERROR_BYTES].decode("utf-8", "replace"))
     tensors, view = [], memoryview(data)
     try:
         for _ in range(count):
