@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
@@ -97,7 +97,7 @@ _FROM_DJANGO: list[tuple[tuple[type[Exception], ...], Callable[[], FluemanError]
     ((RequestDataTooBig,), lambda: TooLarge(gettext("The body is too large."))),
     ((UnreadablePostError,), lambda: Invalid(gettext("The body ended early."), code="malformed")),
     ((SuspiciousOperation,), lambda: Invalid(gettext("The request is malformed."), code="malformed")),
-    ((OverflowError,), lambda: Invalid(gettext("A number or a time is out of range."), code="out_of_range")),
+    ((OverflowError, DataError), lambda: Invalid(gettext("A number or a time is out of range."), code="out_of_range")),
     ((ProtectedError, IntegrityError), lambda: Conflict(gettext("Something else depends on this, or is like it."))),
     ((DatabaseError, InterfaceError), lambda: Unavailable(gettext("The database does not answer."), retry_after_s=1)),
 ]

@@ -31,6 +31,7 @@ def make_server(*, is_durable: bool = False) -> Server | None:
 def connect(url: str) -> BaseDatabaseWrapper:
     """Give a connection of its own to the database of an address. The caller closes it."""
     settings = {
+        "OPTIONS": {},
         **dj_database_url.parse(url),
         "TIME_ZONE": None,
         "AUTOCOMMIT": True,

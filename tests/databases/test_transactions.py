@@ -1,0 +1,79 @@
+"""The one retry policy, against real deadlocks."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import IntegrityError
+
+from common.transactions import Trouble, transactional, trouble_of
+from guards.models import Stamp
+from tests.databases import WANTED
+from tests.databases.working import in_threads, raise_by_one, values
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_two_services_when_they_deadlock_then_both_are_done_once(rows: None) -> None:
+    meet = threading.Barrier(2)
+    runs: list[str] = []
+
+    @transactional
+    def cross(first: str, second: str) -> None:
+        runs.append(first)
+        raise_by_one(first)
+        if len(runs) <= 2 and WANTED != "sqlite":  # the first time, each holds what the other wants
+            meet.wait(20)
+        raise_by_one(second)
+
+    assert in_threads(lambda: cross("a", "b"), lambda: cross("b", "a")) == [None, None]
+    assert values() == {"a": 2, "b": 2}
+    assert len(runs) == (2 if WANTED == "sqlite" else 3)
+
+
+def test_many_services_when_all_want_two_rows_in_any_order_then_each_counts_once(rows: None) -> None:
+    @transactional
+    def both(first: str, second: str) -> None:
+        raise_by_one(first)
+        raise_by_one(second)
+
+    works = [(lambda: both("a", "b")) if number % 2 else (lambda: both("b", "a")) for number in range(6)]
+    assert in_threads(*works) == [None] * 6
+    assert values() == {"a": 6, "b": 6}
+
+
+def test_inner_transaction_when_it_deadlocks_then_the_whole_is_done_again(rows: None) -> None:
+    meet = threading.Barrier(2)
+    outer_runs: list[str] = []
+    inner_runs: list[str] = []
+
+    @transactional
+    def inner(name: str) -> None:
+        inner_runs.append(name)
+        raise_by_one(name)
+
+    @transactional
+    def outer(first: str, second: str) -> None:
+        outer_runs.append(first)
+        raise_by_one(first)
+        if len(outer_runs) <= 2 and WANTED != "sqlite":
+            meet.wait(20)
+        inner(second)
+
+    assert in_threads(lambda: outer("a", "b"), lambda: outer("b", "a")) == [None, None]
+    assert values() == {"a": 2, "b": 2}
+    assert len(outer_runs) == len(inner_runs) == (2 if WANTED == "sqlite" else 3)
+
+
+def test_service_when_the_database_refuses_the_row_then_told_at_once(rows: None) -> None:
+    runs: list[int] = []
+
+    @transactional
+    def double() -> None:
+        runs.append(1)
+        Stamp.objects.create(name="a")
+
+    with pytest.raises(IntegrityError) as refused:
+        double()
+    assert (len(runs), trouble_of(refused.value)) == (1, Trouble.OTHER)
