@@ -1,0 +1,219 @@
+"""The one way to open an address that somebody gave: checked where it connects, at each redirect, bounded in all.
+
+The name is resolved here and the connection made to the very number that was checked, so that a name which changes its
+mind (DNS rebinding) changes nothing. Proxies of the environment are not asked; certificates are always checked.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import SplitResult, urljoin
+
+from django.conf import settings
+
+from common.destinations import Rules, check_port, host_of, is_open, port_of, split
+from common.errors import Invalid, TooLarge, Unavailable
+
+CONNECT_S = 5.0
+RESOLVE_S = 5.0
+PART_BYTES = 16 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What may go to another origin after a redirect; everything else could be a secret.
+HARMLESS_HEADERS = frozenset({"accept", "accept-language", "user-agent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `is_cut` when the body went on past the limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    is_cut: bool = False
+
+
+def rules() -> Rules:
+    """Give what the settings allow."""
+    return Rules(tuple(settings.OUTGOING_ALLOW), tuple(settings.OUTGOING_PORTS))
+
+
+def check_url(url: str, *, schemes: tuple[str, ...] = ("https", "http")) -> str:
+    """Give an address in plain form. Raises Invalid if it could never be opened, wherever its name leads."""
+    parts, given = split(url.strip(), schemes=schemes), rules()
+    host = host_of(parts)
+    check_port(host, port_of(parts), given)
+    if _is_literal(host) and not is_open(host, port_of(parts), host, given):
+        raise _not_public(host)
+    return parts.geturl()
+
+
+def request(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout_s: float = 10.0,
+    max_bytes: int = 1024 * 1024,
+    redirects: int = 0,
+    schemes: tuple[str, ...] = ("https", "http"),
+    cuts: bool = False,
+) -> Answer:
+    """Send one request within `timeout_s` in all. Only GET and HEAD follow redirects, and take no secrets elsewhere.
+
+    Raises Invalid for an address that may not be opened, Unavailable if nothing good comes back in time, TooLarge past
+    `max_bytes` unless it `cuts`.
+    """
+    deadline, sent = time.monotonic() + timeout_s, dict(headers or {})
+    parts = split(url, schemes=schemes)
+    for _ in range(redirects + 1):
+        answer = _once(parts, method, sent, body, deadline, max_bytes, cuts)
+        target = answer.headers.get("location")
+        if answer.status not in REDIRECTS or not target or not redirects or method not in ("GET", "HEAD"):
+            return answer
+        before, parts = parts, split(urljoin(parts.geturl(), target), schemes=schemes)
+        if before.scheme == "https" and parts.scheme == "http":
+            raise Invalid("a redirect leads from TLS to clear text", code="address_refused")
+        if (before.scheme, before.netloc) != (parts.scheme, parts.netloc):
+            sent = {name: value for name, value in sent.items() if name.lower() in HARMLESS_HEADERS}
+    raise Unavailable(f"more than {redirects} redirects", code="too_many_redirects")
+
+
+def open_socket(host: str, port: int, *, timeout_s: float = CONNECT_S) -> socket.socket:
+    """Connect to a host at a checked number. Raises Invalid if it may not be opened, Unavailable if none answers."""
+    given, deadline = rules(), time.monotonic() + timeout_s
+    check_port(host, port, given)
+    found = _resolve_in_time(host, port, min(RESOLVE_S, timeout_s))
+    allowed = [address for address in found if is_open(host, port, address, given)]
+    if not allowed:
+        raise _not_public(host)
+    trouble = "nothing answers"
+    for address in allowed:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            break
+        try:
+            return socket.create_connection((address, port), left_s)
+        except OSError as error:
+            trouble = error.strerror or str(error)
+    raise Unavailable(f"{host} cannot be reached: {trouble}", code="unreachable")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Give the numbers of a name, in the order to try them."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _once(
+    parts: SplitResult,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    deadline: float,
+    max_bytes: int,
+    cuts: bool,
+) -> Answer:
+    host, left_s = host_of(parts), deadline - time.monotonic()
+    if left_s <= 0:
+        raise _late()
+    connection = _Connection(host, port_of(parts), parts.scheme == "https", left_s)
+    watch = threading.Timer(left_s, connection.cut_off)  # a socket's own time-out starts anew with each byte
+    watch.daemon = True
+    watch.start()
+    try:
+        target = parts._replace(scheme="", netloc="").geturl() or "/"
+        connection.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+        response = connection.getresponse()
+        content, is_cut = _read(response, max_bytes, cuts)
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        if time.monotonic() > deadline:
+            raise _late()
+        return Answer(response.status, fields, content, parts.geturl(), is_cut)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if time.monotonic() > deadline:
+            raise _late() from error
+        raise Unavailable(
+            f"{host} gave no good answer: {type(error).__name__}: {error}"[:300], code="bad_answer"
+        ) from None
+    finally:
+        watch.cancel()
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse, max_bytes: int, cuts: bool) -> tuple[bytes, bool]:
+    read = bytearray()
+    while len(read) <= max_bytes and (part := response.read(min(PART_BYTES, max_bytes + 1 - len(read)))):
+        read += part
+    if len(read) > max_bytes and not cuts:
+        raise TooLarge(f"the answer has more than {max_bytes} bytes", code="answer_too_large")
+    return bytes(read[:max_bytes]), len(read) > max_bytes
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket that was opened by `open_socket`."""
+
+    def __init__(self, host: str, port: int, is_tls: bool, timeout_s: float) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self.default_port = 443 if is_tls else 80
+        self._is_tls = is_tls
+
+    def connect(self) -> None:
+        """Connect to a checked number, and make TLS with the name."""
+        timeout_s: Any = self.timeout
+        plain = open_socket(self.host, self.port, timeout_s=min(CONNECT_S, timeout_s))
+        plain.settimeout(timeout_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = plain  # so that it can be cut off, and is closed, whatever happens from here on
+        if self._is_tls:
+            self.sock = _tls().wrap_socket(plain, server_hostname=self.host)
+
+    def cut_off(self) -> None:
+        """End what is being read or written in another thread."""
+        if self.sock is not None:
+            try:
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            except OSError:
+                return  # it has ended by itself
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+_resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolver")
+
+
+def _resolve_in_time(host: str, port: int, timeout_s: float) -> list[str]:
+    try:
+        return _resolvers.submit(resolve, host, port).result(timeout_s)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, TimeoutError):
+            raise _late() from None
+        raise Unavailable(f"{host} has no address: {error}"[:300], code="unreachable") from None
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _not_public(host: str) -> Invalid:
+    why = "it leads to an address inside; an operator can allow it by OUTGOING_ALLOW"
+    return Invalid(f"{host} cannot be opened: {why}", code="address_refused", fields={"url": why})
+
+
+def _late() -> Unavailable:
+    return Unavailable("no answer in time", code="timeout")

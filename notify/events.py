@@ -1,0 +1,74 @@
+"""The one table of events that somebody outside can be told of. Higher apps publish them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A kind of event: its name for people, and a sentence made of values of its payload."""
+
+    label: Promise | str
+    sentence: Promise | str
+    example: Mapping[str, Any]
+
+    def say(self, payload: Mapping[str, Any]) -> str:
+        """Give the sentence of one event."""
+        return str(self.sentence) % {name: payload.get(name, "–") for name in self.example}
+
+
+TEST = "flueman.test"
+EVENTS: Mapping[str, Event] = {
+    "model_version.passed": Event(
+        _("model version passed its check"),
+        _("Version %(version)s of %(model)s passed its check and can be deployed."),
+        {"model": "intent", "version": 7},
+    ),
+    "model_version.refused": Event(
+        _("model version refused"),
+        _("Version %(version)s of %(model)s was refused: %(reason)s"),
+        {"model": "intent", "version": 7, "reason": "weights.bin: is a pickle"},
+    ),
+    "deployment.changed": Event(
+        _("deployment changed"),
+        _("%(deployment)s now serves %(after)s, before that %(before)s."),
+        {"deployment": "intent", "before": "intent v6", "after": "intent v7"},
+    ),
+    "job.failed": Event(
+        _("job failed for good"),
+        _("The job %(job)s failed after %(attempts)s attempts: %(error)s"),
+        {"job": "registry.check intent v7", "attempts": 3, "error": "The worker died during attempt 3."},
+    ),
+    "api_key.expiring": Event(
+        _("API key expires soon"),
+        _("The key %(key)s of %(owner)s stops working on %(expires_at)s."),
+        {"key": "app (flm_prod_1a2b)", "owner": "minji", "expires_at": "2026-12-01T00:00:00Z"},
+    ),
+    "webhook.disabled": Event(
+        _("webhook taken out of use"),
+        _("The webhook %(webhook)s was taken out of use: %(reason)s"),
+        {"webhook": "ops", "reason": "it has failed for 5 days"},
+    ),
+}
+
+
+def find(name: str) -> Event:
+    """Give an event by name. Raises Invalid."""
+    if name == TEST:
+        return Event(_("test"), _("This is a test."), {})
+    if name not in EVENTS:
+        raise Invalid(f"there is no event '{name}'", code="unknown_event", fields={"events": name})
+    return EVENTS[name]
+
+
+def choices() -> list[tuple[str, Any]]:
+    """Give name and label of each."""
+    return [(name, event.label) for name, event in EVENTS.items()]
