@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections, transaction
+from django.db import close_old_connections, connections
 from django_q.cluster import Cluster
 from django_q.conf import Conf
-from django_q.models import Schedule
 
-from jobs import handlers, reaper
+from common.errors import Unavailable
+from jobs import reaper, services
 from jobs.models import Job
 from jobs.roster import BUSY, GONE, IDLE, Roster, is_alive
-from jobs.runner import worker_name
+from jobs.runner import DATABASE_AWAY, worker_name
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +36,18 @@ class Guard:
             signal.signal(number, self._on_signal)  # django-q2's own handler waits for ever
         self._quiet_since: float | None = None
         self._is_settled = False
+        self._dead: list[int] = []  # kept until the database knows
 
     def run(self) -> int:
         """Run until a signal comes or something breaks; give the exit code."""
         connections.close_all()  # a forked connection would be closed by the child
-        patience_s = 0.0
+        patience_s, trouble = 0.0, "it did not start"
         try:
             self._cluster.start()
             trouble = self._watch()
             patience_s = 0.0 if trouble else DRAIN_S
+        except RuntimeError as error:  # the sentinel has ended: the broker, most likely, does not answer
+            logger.critical("the job cluster did not start: %s", error)
         finally:
             self._end(patience_s)  # otherwise Python would wait for the sentinel for ever
         return 1 if trouble else 0
@@ -72,21 +74,24 @@ class Guard:
         try:
             close_old_connections()
             return self._tend([pid for pid, word in dead.items() if word != GONE])
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database does not answer the guard of the jobs: %s", error)
+        except (Unavailable, *DATABASE_AWAY) as error:
+            logger.warning("the guard of the jobs has to wait: %s", error)
             return ""
 
     def _tend(self, dead: list[int]) -> str:
         if not self._is_settled:
-            schedule()
+            services.write_built_in_schedules()
             reaper.expire(orphans())
             self._is_settled = True
-        if dead:
-            reaper.expire(self._name(pid) for pid in dead)
+        self._dead += dead
+        if self._dead:
+            reaper.expire(self._name(pid) for pid in self._dead)
+            self._dead.clear()
+        if self._is_silent(reaper.is_work_waiting()):
+            return "no worker answers the bell"
+        services.fire_due()
         reaper.reap()
-        for worker in reaper.stubborn(self._name()):
-            self._kill(int(worker.rpartition(":")[2]))
-        return "no worker answers the bell" if self._is_silent(reaper.is_work_waiting()) else ""
+        return ""
 
     def _is_silent(self, is_work_waiting: bool) -> bool:
         """Tell whether jobs have been waiting for long, a worker is free, and none has begun anything since."""
@@ -101,11 +106,6 @@ class Guard:
 
     def _name(self, pid: int | str = "") -> str:
         return worker_name(pid, self._cluster.sentinel.pid)
-
-    def _kill(self, pid: int) -> None:
-        if self._roster.states.get(pid) == BUSY:
-            logger.warning("worker %s is killed: it does not heed the request to cancel its job", pid)
-            os.kill(pid, signal.SIGKILL)
 
     def _end(self, patience_s: float) -> None:
         """Let running jobs end for a while; then kill what is left and give its jobs back."""
@@ -123,25 +123,8 @@ class Guard:
             close_old_connections()
             count = reaper.give_back(self._name())
             logger.info("the job cluster has ended, %s jobs were given back", count)
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_AWAY as error:
             logger.warning("running jobs could not be given back, their leases will run out: %s", error)
-
-
-def schedule() -> None:
-    """Write the schedule of each recurring kind; one that an operator has edited stays as it is."""
-    for one in handlers.recurring():
-        with transaction.atomic():
-            own = Schedule.objects.filter(name=one.kind).order_by("pk")
-            if own.exists():
-                Schedule.objects.filter(name=one.kind).exclude(pk=own[0].pk).delete()
-                continue
-            Schedule.objects.create(
-                name=one.kind,
-                func="jobs.tasks.recur",
-                args=f"{one.kind!r},",
-                schedule_type=Schedule.MINUTES,
-                minutes=one.every_minutes,
-            )
 
 
 def orphans() -> list[str]:

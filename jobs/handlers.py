@@ -19,22 +19,34 @@ Work = Callable[["JobRun"], None]
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """The work of one kind; `every_minutes` makes the kind recurring."""
+    """The work of one kind, and its limits.
+
+    `every_s` or `cron` gives the kind a built-in schedule; `is_schedulable` lets people schedule it, without payload.
+    `deadline_s` and `memory_bytes` of `None` are the installation's own.
+    """
 
     kind: str
     work: Work
     label: Any
-    every_minutes: int | None
+    every_s: int | None = None
+    cron: str = ""
+    is_schedulable: bool = False
+    deadline_s: float | None = None
+    memory_bytes: int | None = None
+    priority: int = 0
+    max_attempts: int = 3
 
 
 _handlers: dict[str, Handler] = {}
 
 
-def handler(kind: str, *, label: Any = "", every_minutes: int | None = None) -> Callable[[Work], Work]:
-    """Register a function as the work of a kind. It must be safe to run twice."""
+def handler(kind: str, *, label: Any = "", every_minutes: int | None = None, **limits: Any) -> Callable[[Work], Work]:
+    """Register a function as the work of a kind. It must be safe to run twice. `limits` are fields of Handler."""
 
     def register(work: Work) -> Work:
-        _handlers[kind] = Handler(kind, work, label or kind, every_minutes)
+        if every_minutes:
+            limits["every_s"] = every_minutes * 60
+        _handlers[kind] = Handler(kind, work, label or kind, **limits)
         return work
 
     return register
@@ -48,6 +60,12 @@ def find(kind: str) -> Handler:
     return _handlers[kind]
 
 
+def known(kind: str) -> Handler | None:
+    """Give the handler of a kind, `None` if this code has none."""
+    _discover()
+    return _handlers.get(kind)
+
+
 def every() -> list[Handler]:
     """Give all handlers by kind."""
     _discover()
@@ -55,14 +73,19 @@ def every() -> list[Handler]:
 
 
 def recurring() -> list[Handler]:
-    """Give the handlers whose jobs come back by themselves."""
-    return [one for one in every() if one.every_minutes]
+    """Give the handlers that have a built-in schedule."""
+    return [one for one in every() if one.every_s or one.cron]
+
+
+def schedulable() -> list[Handler]:
+    """Give the handlers that people may schedule."""
+    return [one for one in every() if one.is_schedulable or one.every_s or one.cron]
 
 
 def label_of(kind: str) -> str:
     """Give the name of a kind for people."""
-    _discover()
-    return str(_handlers[kind].label) if kind in _handlers else kind
+    found = known(kind)
+    return str(found.label) if found else kind
 
 
 @cache

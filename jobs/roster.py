@@ -55,9 +55,14 @@ class Roster:
         return dead
 
     def _born(self) -> None:
-        """In a new process: die with the parent; as a child of the sentinel, say so."""
+        """In a new process: die with the parent; as a child of the sentinel, say so.
+
+        The sentinel becomes a group of its own, so that only the guard hears a signal that is sent to all.
+        """
         die_with_parent(self._pid)
         self._depth, self._pid = self._depth + 1, os.getpid()
+        if self._depth == 1:
+            os.setpgid(0, 0)
         if self._depth == 2:
             self._say(IDLE)
             util.register_after_fork(self, Roster._promise_to_leave)

@@ -1,16 +1,24 @@
-"""What the bells of django-q2 call."""
+"""What the bell of django-q2 calls."""
 
 from __future__ import annotations
 
-from jobs import services
-from jobs.runner import run_job
+import logging
+
+from django.db import connections
+
+from jobs.child import run_attempt
+from jobs.runner import DATABASE_AWAY, claim_next
+
+logger = logging.getLogger(__name__)
 
 
-def run(job_id: str) -> None:
-    """Work at a job, if it still waits."""
-    run_job(job_id)
-
-
-def recur(kind: str) -> None:
-    """Put the next job of a recurring kind in the queue."""
-    services.enqueue_recurring(kind=kind)
+def run(*_earlier: str) -> None:
+    """Work at the job whose turn it is, if one waits."""
+    try:
+        attempt = claim_next()
+    except DATABASE_AWAY as error:
+        logger.warning("the database does not answer a worker: %s", error)  # the reaper rings again
+        connections.close_all()
+        return
+    if attempt:
+        run_attempt(attempt)

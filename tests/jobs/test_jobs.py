@@ -12,14 +12,24 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ, Schedule
+from django_q.models import OrmQ
 
 from audit.models import AuditEvent
 from common.errors import Conflict
-from jobs import handlers, reaper, services
-from jobs.cluster import orphans, schedule
+from jobs import reaper, services
+from jobs.cluster import orphans
 from jobs.models import Job, JobLog
-from jobs.runner import CancelledError, ClaimLostError, JobRun, claim, run_job, worker_name
+from jobs.runner import (
+    MOST_LINES,
+    CancelledError,
+    ClaimLostError,
+    JobRun,
+    Outcome,
+    claim,
+    claim_next,
+    run_job,
+    worker_name,
+)
 from tests.jobs.work import tasks as work
 
 pytestmark = pytest.mark.django_db
@@ -42,11 +52,11 @@ def make_job(folder: Path, kind: str = "work.count", **payload: Any) -> Job:
 
 def make_run(folder: Path, **fields: Any) -> JobRun:
     """Give the run of a job that has just been claimed."""
-    run = claim(str(make_job(folder).pk))
-    assert run
+    attempt = claim(make_job(folder).pk)
+    assert attempt
     if fields:
-        Job.objects.filter(pk=run.job.pk).update(**fields)
-    return run
+        Job.objects.filter(pk=attempt.job.pk).update(**fields)
+    return JobRun(attempt)
 
 
 def again(job: Job) -> Job:
@@ -98,6 +108,8 @@ def test_run_job_when_something_is_away_then_it_waits_and_goes_on_later(tmp_path
     assert (again(job).state, job.attempts, job.error) == ("queued", 1, "the model host does not answer")
     assert job.lease_until
     assert job.lease_until > timezone.now() + timedelta(seconds=1)
+    assert claim_next() is None  # it waits for its time
+    Job.objects.update(due_at=timezone.now())
     (tmp_path / "notes.ready").touch()
     run_job(str(job.pk))
     assert (again(job).state, job.attempts, job.error) == ("succeeded", 2, "")
@@ -106,6 +118,7 @@ def test_run_job_when_something_is_away_then_it_waits_and_goes_on_later(tmp_path
 def test_run_job_when_attempts_are_used_up_then_it_fails(tmp_path: Path) -> None:
     job = make_job(tmp_path, "work.lack")
     for _ in range(4):
+        Job.objects.update(due_at=None)
         run_job(str(job.pk))
     assert (again(job).state, job.attempts) == ("failed", 3)
 
@@ -121,14 +134,17 @@ def test_report_when_another_attempt_took_over_then_stops_and_writes_nothing(tmp
     reaper.reap()
     with pytest.raises(ClaimLostError):
         run.report(50, "half")
-    run.finish(Job.State.SUCCEEDED)
+    with pytest.raises(ClaimLostError), run.succeed():
+        JobLog.objects.create(job=run.job, message="an effect")
+    run.attempt.settle(Outcome(Job.State.SUCCEEDED))
+    assert not JobLog.objects.filter(message="an effect").exists()
     assert (again(run.job).state, run.job.progress) == ("queued", 0)
 
 
-def test_reap_when_last_attempt_has_died_then_job_fails(tmp_path: Path) -> None:
+def test_reap_when_last_attempt_has_died_then_job_is_given_up(tmp_path: Path) -> None:
     run = make_run(tmp_path, lease_until=timezone.now() - timedelta(seconds=1), attempts=3)
     reaper.reap()
-    assert again(run.job).state == "failed"
+    assert again(run.job).state == "dead"
     assert run.job.error
     assert JobLog.objects.filter(job=run.job, level="warning").exists()
 
@@ -175,6 +191,45 @@ def test_orphans_when_guard_lives_then_none_else_its_workers(tmp_path: Path) -> 
     assert orphans() == [dead]
 
 
+def test_claim_when_several_wait_then_priority_then_age(tmp_path: Path) -> None:
+    first, second = make_job(tmp_path), make_job(tmp_path)
+    urgent = services.enqueue(kind="work.count", payload={}, priority=5)
+    later = services.enqueue(kind="work.count", payload={}, priority=9)
+    Job.objects.filter(pk=later.pk).update(due_at=timezone.now() + timedelta(minutes=1))
+    taken = [claim_next() for _ in range(4)]
+    assert [attempt and attempt.job.pk for attempt in taken] == [urgent.pk, first.pk, second.pk, None]
+
+
+def test_enqueue_when_key_is_unfinished_then_gives_that_job_and_else_a_new_one() -> None:
+    first = services.enqueue(kind="work.refuse", payload={}, key="one")
+    assert services.enqueue(kind="work.refuse", payload={}, key="one") == first
+    assert OrmQ.objects.count() == 1
+    run_job(str(first.pk))
+    second = services.enqueue(kind="work.refuse", payload={}, key="one")
+    assert second != first
+    with pytest.raises(Conflict):
+        services.retry(job=first, actor=make_user("minji"))
+    services.cancel(job=second, actor=make_user("jisu"))
+    services.retry(job=first, actor=make_user("hana"))
+    assert again(first).active_key == "one"
+
+
+def test_succeed_when_handler_uses_it_then_effect_and_state_are_one_commit(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.effect")
+    run_job(str(job.pk))
+    assert (again(job).state, job.progress, job.result) == ("succeeded", 100, {"written": 1})
+    assert job.logs.filter(message="effect").count() == 1
+
+
+def test_log_when_a_job_writes_without_end_then_is_cut_and_the_error_is_kept(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "work.chatter")
+    run_job(str(job.pk))
+    lines = list(again(job).logs.values_list("level", "message"))
+    assert len(lines) == MOST_LINES + 1
+    assert lines[-2][0] == "warning"
+    assert "Traceback" in lines[-1][1]
+
+
 def test_cancel_when_waiting_then_ends_at_once_and_is_audited(tmp_path: Path) -> None:
     user, job = make_user("minji"), make_job(tmp_path)
     services.cancel(job=job, actor=user, reason="by mistake")
@@ -195,23 +250,6 @@ def test_retry_when_failed_then_waits_with_all_attempts_and_else_is_refused(tmp_
     assert (again(job).state, job.attempts, job.error) == ("queued", 0, "")
     run_job(str(job.pk))
     assert again(job).state == "failed"
-
-
-def test_enqueue_recurring_when_last_is_unfinished_then_none_and_old_ones_go(tmp_path: Path) -> None:
-    for _ in range(services.KEPT_RECURRING + 3):
-        job = services.enqueue_recurring(kind="work.recur")
-        assert job
-        assert services.enqueue_recurring(kind="work.recur") is None
-        run_job(str(job.pk))
-    assert Job.objects.count() == services.KEPT_RECURRING + 1
-
-
-def test_schedule_when_called_again_then_one_row_a_kind_and_edits_stay() -> None:
-    schedule()
-    Schedule.objects.filter(name="inference.roll_up").update(minutes=5)
-    schedule()
-    assert Schedule.objects.filter(name="inference.roll_up").values_list("minutes", flat=True).get() == 5
-    assert {one.kind for one in handlers.recurring()} == set(Schedule.objects.values_list("name", flat=True))
 
 
 def test_admin_when_jobs_grow_then_queries_do_not(

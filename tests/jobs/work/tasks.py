@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 from common.errors import Invalid, Unavailable
 from jobs.handlers import handler
+from jobs.models import JobLog
 from jobs.runner import JobRun
 
 
@@ -60,6 +62,60 @@ def deaf(run: JobRun) -> None:
     """Work for an hour and ask nobody."""
     note(run, "begin")
     time.sleep(3600)
+
+
+@handler("work.spin", deadline_s=600)
+def spin(run: JobRun) -> None:
+    """Compute in C, holding the lock of the interpreter, and hear nothing."""
+    note(run, "begin")
+    while True:
+        sum(range(10**10))
+
+
+@handler("work.hurry", deadline_s=1)
+def hurry(run: JobRun) -> None:
+    """Take longer than the kind may."""
+    time.sleep(60)
+
+
+@handler("work.eat", memory_bytes=300 * 1024**2)
+def eat(run: JobRun) -> None:
+    """Take more memory than the kind may."""
+    run.result({"size": len(bytearray(1024**3))})
+
+
+@handler("work.murder")
+def murder(run: JobRun) -> None:
+    """Kill the worker that watches over this process."""
+    note(run, "begin")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+@handler("work.effect")
+def effect(run: JobRun) -> None:
+    """Write one line, together with the success of the job."""
+    for number in range(int(run.payload.get("steps", 0))):
+        run.report(number, f"step {number}")
+        time.sleep(0.1)
+    with run.succeed():
+        time.sleep(run.payload.get("seconds", 0))
+        JobLog.objects.create(job=run.job, message="effect")
+        run.result({"written": 1})
+
+
+@handler("work.chatter")
+def chatter(run: JobRun) -> None:
+    """Write more lines than anybody reads, then fail."""
+    for number in range(700):
+        run.log(f"line {number}")
+    raise ZeroDivisionError
+
+
+@handler("work.family")
+def family(run: JobRun) -> None:
+    """Start a process of its own and wait for it."""
+    subprocess.run(["sleep", "3600"], check=False)
 
 
 @handler("work.recur", every_minutes=1)

@@ -1,0 +1,27 @@
+"""Every write to jobs and schedules that somebody asks for."""
+
+from jobs.services.schedules import (
+    add_schedule,
+    fire_due,
+    pause_schedule,
+    remove_schedule,
+    resume_schedule,
+    run_schedule,
+    update_schedule,
+    write_built_in_schedules,
+)
+from jobs.services.work import cancel, enqueue, retry
+
+__all__ = [
+    "add_schedule",
+    "cancel",
+    "enqueue",
+    "fire_due",
+    "pause_schedule",
+    "remove_schedule",
+    "resume_schedule",
+    "retry",
+    "run_schedule",
+    "update_schedule",
+    "write_built_in_schedules",
+]
