@@ -8,7 +8,8 @@ from collections.abc import Mapping
 class FluemanError(Exception):
     """What a caller may be told: a machine-readable code, a sentence, and what is wrong with which field.
 
-    `retry_after_s` is a hint for a caller who may try again, `None` where trying again does not help.
+    `retry_after_s` is a hint for a caller who may try again, `None` where trying again does not help; `headers` are
+    further ones that HTTP doors send along.
     """
 
     status = 503
@@ -21,12 +22,14 @@ class FluemanError(Exception):
         code: str | None = None,
         fields: Mapping[str, str] | None = None,
         retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
         self.fields = dict(fields or {})
         self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
 
 
 class Invalid(FluemanError):

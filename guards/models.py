@@ -38,3 +38,18 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class RateBucket(models.Model):
+    """A token bucket that all processes share: `guards/limits.py`."""
+
+    name = models.CharField(max_length=120, primary_key=True)
+    full_at = models.BigIntegerField(help_text=_("when it will be full again, in microseconds since 1970"))
+
+    class Meta:
+        verbose_name = _("rate bucket")
+        # Buckets that have long been full are forgotten.
+        indexes = [models.Index(fields=["full_at"], name="guards_ratebucket_by_moment")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,9 +1,16 @@
-"""Stamps: how processes learn that what they hold in memory has changed."""
+"""Stamps, by which processes learn that what they hold in memory has changed; and limits of rate."""
 
 from __future__ import annotations
 
-from django.db.models import F
+import math
+from functools import cache
 
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from common.errors import TooMany
+from guards.buckets import Buckets, make_buckets
+from guards.limits import Limit
 from guards.models import Stamp
 
 
@@ -16,3 +23,26 @@ def bump(name: str) -> None:
 def read_stamps() -> dict[str, int]:
     """Give all stamps."""
     return dict(Stamp.objects.values_list("name", "value"))
+
+
+def take_token(*, bucket: str, limit: Limit) -> None:
+    """Count one call against a limit that all processes share. Raises TooMany, or Unavailable."""
+    spent = _buckets().take(bucket, limit, 1)
+    if not spent.granted:
+        raise too_many(limit, spent.wait_us / 1_000_000)
+
+
+def too_many(limit: Limit, wait_s: float) -> TooMany:
+    """Give the refusal of a call over a limit. Source: draft-ietf-httpapi-ratelimit-headers-10."""
+    seconds = max(1, math.ceil(wait_s))
+    return TooMany(
+        _("Too many calls: at most %(number)d a minute.") % {"number": limit.per_minute},
+        code="rate_limited",
+        retry_after_s=seconds,
+        headers={"RateLimit-Policy": limit.policy, "RateLimit": f'"default";r=0;t={seconds}'},
+    )
+
+
+@cache
+def _buckets() -> Buckets:
+    return make_buckets()

@@ -64,7 +64,7 @@ def error_body(error: FluemanError) -> dict[str, Any]:
 
 def error_headers(error: FluemanError) -> dict[str, str]:
     """Give the headers that tell a client how to go on."""
-    headers = {}
+    headers = dict(error.headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="flueman"'
     if error.retry_after_s is not None:
