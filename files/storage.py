@@ -4,24 +4,49 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
+from uuid import uuid4
 
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from common.errors import StorageFull, TooLarge
+from common.errors import NotFound, StorageFull, TooLarge, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
 INCOMING = ".incoming"
+log = logging.getLogger(__name__)
 # EFBIG: a file size limit of the process or the file system.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Whole(Protocol):
+    """Bytes that have been read to their end and hashed, and that can be put in the store, more than once."""
+
+    @property
+    def sha256(self) -> str:
+        """Give their hash."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Give how many they are."""
+
+    def keep(self) -> None:
+        """Put them in the store, durably, over whatever is there. Raises StorageFull without room."""
+
+
+def storage_key(sha256: str) -> str:
+    """Give the server's own name for the bytes of a hash; no part of it comes from a caller."""
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +57,14 @@ class Received:
     sha256: str
     size_bytes: int
 
-    @property
-    def storage_key(self) -> str:
-        """The server's own name for these bytes; no part of it comes from a caller."""
-        return f"{self.sha256[:2]}/{self.sha256[2:4]}/{self.sha256}"
+    def keep(self) -> None:
+        """Put them in the store. What lies there already may be damaged; these bytes are known to be whole."""
+        with told_when_full():
+            if is_on_disk():
+                _keep_in_folder(self)
+            else:
+                with self.path.open("rb") as stream:
+                    default_storage.save(storage_key(self.sha256), File(stream))
 
 
 def read_chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -65,24 +94,67 @@ def received(stream: BinaryIO, max_bytes: int) -> Iterator[Received]:
         path.unlink(missing_ok=True)
 
 
-def keep(bytes_: Received) -> None:
-    """Put received bytes in the store. Raises StorageFull without room."""
-    with told_when_full():
-        if isinstance(default_storage, FileSystemStorage):
-            _keep_in_folder(bytes_)
-        elif not is_kept(bytes_.storage_key, bytes_.size_bytes):
-            with bytes_.path.open("rb") as stream:
-                default_storage.save(bytes_.storage_key, File(stream))
-
-
 def is_kept(storage_key: str, size_bytes: int) -> bool:
     """Say whether the store has that many bytes under that key."""
     return default_storage.exists(storage_key) and default_storage.size(storage_key) == size_bytes
 
 
+def is_on_disk() -> bool:
+    """Say whether the store is a folder of this machine; else it is an S3 bucket."""
+    return isinstance(default_storage, FileSystemStorage)
+
+
+def s3() -> tuple[Any, str]:
+    """Give the client and the bucket of a store on S3."""
+    return default_storage.connection.meta.client, default_storage.bucket_name  # type: ignore[attr-defined]
+
+
+def s3_key(key: str) -> str:
+    """Give the name in the bucket of what the store calls `key`."""
+    return str(default_storage._normalize_name(key))  # type: ignore[attr-defined]
+
+
+def open_part(key: str, start: int, length: int) -> BinaryIO:
+    """Open some of the bytes under a key, to be read in pieces. Raises NotFound if the store lacks them."""
+    try:
+        if is_on_disk():
+            stream = default_storage.open(key, "rb")
+            stream.seek(start)
+            return Limited(stream, length)  # type: ignore[return-value]
+        client, bucket = s3()
+        wanted = {"Range": f"bytes={start}-{start + length - 1}"} if length else {}
+        return Limited(client.get_object(Bucket=bucket, Key=s3_key(key), **wanted)["Body"], length)  # type: ignore[return-value]
+    except FileNotFoundError:
+        raise _lost(key) from None
+    except ClientError as error:
+        if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+            raise _lost(key) from None
+        raise
+
+
+class Limited:
+    """At most so many bytes of a stream. Raises EOFError where there are fewer: an answer must not end early unseen."""
+
+    def __init__(self, stream: Any, length: int) -> None:
+        self._stream, self._left = stream, length
+
+    def read(self, size: int = -1) -> bytes:
+        """Give the next bytes, none at the end."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        data: bytes = self._stream.read(wanted) if wanted else b""
+        if wanted and not data:
+            raise EOFError("the file store gave fewer bytes than it should")
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._stream.close()
+
+
 def incoming_folder() -> Path:
     """Give the folder for bytes on their way in: beside the blobs where these are files, so that a rename is enough."""
-    root = Path(default_storage.location) if isinstance(default_storage, FileSystemStorage) else settings.FLUEMAN_HOME
+    root = Path(default_storage.location) if is_on_disk() else settings.FLUEMAN_HOME  # type: ignore[attr-defined]
     folder = root / INCOMING
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
@@ -98,28 +170,48 @@ def list_keys(folder: str = "") -> Iterator[str]:
             yield from list_keys(f"{folder}{name}/")
 
 
+def _lost(key: str) -> NotFound:
+    return NotFound(f"the file store lacks the bytes of {key.rpartition('/')[2]}", code="blob_missing")
+
+
 @contextmanager
 def told_when_full() -> Iterator[None]:
-    """Turn the system's ways of saying "no room" into StorageFull."""
+    """Turn the ways of saying "no room" into StorageFull, and an S3 that does not answer into Unavailable."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise StorageFull("no room is left in the file store") from error
         raise
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == StorageFull.status:
+            raise StorageFull("no room is left in the file store") from error
+        raise _away(error) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> Unavailable:
+    log.warning("the file store: %s", error)
+    return Unavailable("the file store does not answer as it should", code="storage_unavailable", retry_after_s=5)
 
 
 def _keep_in_folder(bytes_: Received) -> None:
-    final = Path(default_storage.path(bytes_.storage_key))
+    final = Path(default_storage.path(storage_key(bytes_.sha256)))
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     bytes_.path.chmod(0o400)
+    os.utime(bytes_.path)  # young: housekeeping leaves it alone
+    second = bytes_.path.with_name(f"{bytes_.path.name}.{uuid4().hex}")
+    os.link(bytes_.path, second)
     # Also over a copy that is there: the new one is known to be whole.
-    bytes_.path.replace(final)
+    second.replace(final)
+    second.unlink(missing_ok=True)  # a rename onto the same file does nothing
     for folder in final.parents[:3]:
-        _sync_folder(folder)
+        sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,37 +1,45 @@
-"""Proof that the store holds what the rows say: every blob read and hashed, every stray key named."""
+"""Proof that the store holds what the rows say: every blob read and hashed, every count proved, every stray named."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from django.core.files.storage import default_storage
-
 from common.errors import NotFound
+from files import housekeeping
 from files.models import Blob
 from files.services import open_blob
-from files.storage import list_keys, read_chunks
+from files.storage import read_chunks, told_when_full
+
+Told = Callable[[str, str], None]
 
 
 @dataclass
 class Findings:
-    """What a verification found; `orphans` are keys of the store that no row names."""
+    """What a verification found, by name; `cured` counts what was repaired."""
 
     blobs: int = 0
     size_bytes: int = 0
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    miscounted: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    cured: int = 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether every blob is there and is what its name says. Orphans cost room and harm nothing."""
+        """Whether every blob that somebody needs is there and is what its name says. The rest only costs room."""
         return not self.missing and not self.damaged
 
 
-def verify_blobs(*, told: Callable[[str, str], None]) -> Findings:
-    """Read and hash every blob; `told(kind, name)` hears of each finding at once. Changes nothing."""
+def verify_blobs(*, told: Told, is_repairing: bool = False) -> Findings:
+    """Read and hash every blob and prove every count; `told(kind, name)` hears of each finding at once.
+
+    With `is_repairing` counts are corrected and what nobody needs is deleted; safe while Flueman runs.
+    """
     findings = Findings()
     for blob in Blob.objects.order_by("pk").iterator():
         findings.blobs += 1
@@ -39,32 +47,28 @@ def verify_blobs(*, told: Callable[[str, str], None]) -> Findings:
         if problem := _examine(blob):
             getattr(findings, problem).append(blob.pk)
             told(problem, blob.pk)
-    for key in _orphans():
-        findings.orphans.append(key)
-        told("orphans", key)
+    cures: list[tuple[str, Callable[[], Iterable[str]], Callable[[str], object]]] = [
+        ("miscounted", housekeeping.wrong_counts, housekeeping.correct_count),
+        ("unused", lambda: [blob.pk for blob in housekeeping.unused_blobs()], housekeeping.remove_one),
+        ("orphans", housekeeping.stray_keys, housekeeping.remove_stray),
+        ("leftovers", housekeeping.leftovers, housekeeping.remove_leftover),
+    ]
+    for kind, find, cure in cures:
+        for name in list(find()):
+            getattr(findings, kind).append(name)
+            told(kind, name)
+            if is_repairing:
+                cure(name)
+                findings.cured += 1
     return findings
-
-
-def remove_orphans(*, keys: list[str]) -> int:
-    """Delete keys that still no row names and give how many. Bytes being stored now may be among them: stop writers."""
-    gone = [key for key in keys if not Blob.objects.filter(storage_key=key).exists()]
-    for key in gone:
-        default_storage.delete(key)
-    return len(gone)
 
 
 def _examine(blob: Blob) -> str:
     digest = hashlib.sha256()
     try:
-        with open_blob(blob) as stream:
+        with told_when_full(), open_blob(blob) as stream:
             for chunk in read_chunks(stream):
                 digest.update(chunk)
     except NotFound:
         return "missing"
     return "" if digest.hexdigest() == blob.sha256 else "damaged"
-
-
-def _orphans() -> Iterator[str]:
-    for key in list_keys():
-        if not Blob.objects.filter(pk=key.rpartition("/")[2], storage_key=key).exists():
-            yield key

@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, UserViewSet
 from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
-from files.api import FileViewSet
+from files.api import FileViewSet, UploadViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from jobs.api import JobViewSet
@@ -19,6 +19,7 @@ router.register("api-keys", ApiKeyViewSet)
 router.register("sessions", SessionViewSet)
 router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
+router.register("uploads", UploadViewSet)
 router.register("jobs", JobViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 
-from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flueman.settings")
@@ -17,6 +16,7 @@ django_application = get_wsgi_application()
 from django.conf import settings  # noqa: E402 - the apps must be loaded first
 
 from common.asgi import Receive, Scope, Send  # noqa: E402
+from common.bodies import LongBodies  # noqa: E402
 from flueman.checks import refuse_to_start_unsafe  # noqa: E402
 from flueman.probes import Probes  # noqa: E402
 from inference.engine import get_engine, start_on_this_loop  # noqa: E402
@@ -26,7 +26,7 @@ GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cy
 
 refuse_to_start_unsafe()
 
-_pages = WSGIMiddleware(django_application, workers=settings.WEB_THREADS)
+_pages = LongBodies(django_application, threads=settings.WEB_THREADS)
 _gateway = Gateway(get_engine)
 _probes = Probes(get_engine)
 
@@ -44,7 +44,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif path in ("/livez", "/readyz"):
         await _probes(scope, receive, send)
     else:
-        await _pages(scope, receive, send)  # type: ignore[arg-type]
+        await _pages(scope, receive, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

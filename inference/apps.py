@@ -16,10 +16,12 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
+        from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
         from inference.usages import DEPLOY, deployments_of  # noqa: PLC0415 - models are there only now
 
         register_finder(deployments_of)
         register_next_step(DEPLOY)
+        register_holder(self.get_model("InferenceRequest")._default_manager.all, "input_blob")
         deployments = self.get_model("Deployment")._default_manager
         register_source(lambda: deployments.values_list("name", flat=True), example_call)

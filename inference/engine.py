@@ -19,13 +19,13 @@ from typing import Any
 import orjson
 import uvloop
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, close_old_connections, connection
 
 from accounts.credentials import Caller, identify
 from accounts.services import touch_keys
 from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
-from files.services import add_reference, store
+from files.services import store
 from guards import idempotency
 from inference.payload import Inputs, rows_of
 from inference.recorder import Claim, Record, Recorder
@@ -333,10 +333,7 @@ def _in_thread(work: Callable[[], Any]) -> Any:
 
 
 def _store(body: bytes) -> str:
-    with transaction.atomic():
-        blob = store(io.BytesIO(body))
-        add_reference(blob=blob)
-    return blob.sha256
+    return store(io.BytesIO(body)).sha256
 
 
 def _release(claimed: idempotency.Claimed) -> None:

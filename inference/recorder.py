@@ -26,6 +26,7 @@ REQUEST_COLUMNS = (
     "error_code", "error", "rows", "latency_ms", "queue_ms", "run_ms", "input", "input_blob", "client_request_id",
     "trace_id", "address",
 )  # fmt: skip
+_BLOB = REQUEST_COLUMNS.index("input_blob")
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")
 LOOP_LOCK_WAIT_S = 0.02
 GIVE_UP_S = 5.0
@@ -70,12 +71,24 @@ def claim_sql(mark: str) -> str:
     )
 
 
+def hold_sql(mark: str, quote: str) -> str:
+    """Give the UPDATE that counts a request among those that need its blob."""
+    count = f"{quote}references{quote}"
+    return f"UPDATE files_blob SET {count} = {count} + 1 WHERE sha256 = {mark}"  # noqa: S608 - our own names
+
+
+def _held(records: Sequence[Record]) -> list[tuple[str]]:
+    """Give the blobs that requests need, in an order in which no two transactions wait for each other."""
+    return sorted((record.request[_BLOB],) for record in records if record.request[_BLOB])
+
+
 class SqliteLoopWriter:
     """Commits on the event loop: for SQLite a hand-over to a thread costs more than the commit itself."""
 
     _REQUEST = insert_sql("requests", REQUEST_COLUMNS, "?", '"')
     _PREDICTION = insert_sql("predictions", PREDICTION_COLUMNS, "?", '"')
     _CLAIM = claim_sql("?")
+    _HOLD = hold_sql("?", '"')
 
     def __init__(self, path: str, lock_wait_s: float) -> None:
         self._path, self._lock_wait_s = path, lock_wait_s
@@ -89,6 +102,8 @@ class SqliteLoopWriter:
         try:
             lost = [r for r in records if r.claim and execute(self._CLAIM, _claim_values(r.claim)).rowcount != 1]
             kept = [record for record in records if record not in lost] if lost else records
+            if held := _held(kept):
+                database.executemany(self._HOLD, held)
             database.executemany(self._REQUEST, [record.request for record in kept])
             database.executemany(self._PREDICTION, [row for record in kept for row in record.predictions])
             execute("COMMIT")
@@ -129,6 +144,7 @@ class DjangoWriter:
         self._request = insert_sql("requests", REQUEST_COLUMNS, "%s", quote)
         self._prediction = insert_sql("predictions", PREDICTION_COLUMNS, "%s", quote)
         self._claim = claim_sql("%s")
+        self._hold = hold_sql("%s", quote)
 
     def write(self, records: Sequence[Record]) -> Failures:
         """Commit the records, give those whose claim was lost. Raises OperationalError if the database is gone."""
@@ -140,6 +156,8 @@ class DjangoWriter:
                     if cursor.rowcount != 1:
                         lost.append(record)
             kept = [record for record in records if record not in lost]
+            if held := _held(kept):
+                cursor.executemany(self._hold, held)
             cursor.executemany(self._request, [record.request for record in kept])
             cursor.executemany(self._prediction, [row for record in kept for row in record.predictions])
         return dict.fromkeys(lost, _taken_over())

@@ -26,14 +26,18 @@ def test_file_when_sent_then_listed_fetched_and_removed(operator):
     file = made.json()
     assert (file["name"], file["size_bytes"]) == ("보고서 1.txt", 6)
     assert [one["id"] for one in operator.get("/api/v1/files").json()["results"]] == [file["id"]]
-    got = operator.get(f"/api/v1/files/{file['id']}/download")
+    got = operator.get(f"/api/v1/files/{file['id']}/content")
     assert b"".join(got.streaming_content).decode() == "안녕"
     assert got["Content-Disposition"] == ("attachment; filename*=utf-8''%EB%B3%B4%EA%B3%A0%EC%84%9C%201.txt")
     assert got["X-Content-Type-Options"] == "nosniff"
     assert got["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert operator.delete(f"/api/v1/files/{file['id']}").status_code == 204
-    assert operator.get(f"/api/v1/files/{file['id']}").status_code == 404
-    assert Blob.objects.get().references == 0
+    assert operator.get(f"/api/v1/files/{file['id']}/content").status_code == 404
+    assert operator.get("/api/v1/files").json()["results"] == []
+    assert operator.get("/api/v1/files?is_deleted=true").json()["results"][0]["deleted_at"]
+    assert operator.post(f"/api/v1/files/{file['id']}/restore").json()["deleted_at"] is None
+    assert operator.post(f"/api/v1/files/{file['id']}/restore").status_code == 409
+    assert Blob.objects.get().references == 1
 
 
 def test_file_when_named_in_decomposed_korean_then_composed(operator):
@@ -52,7 +56,7 @@ def test_file_when_html_then_never_shown_in_the_browser(operator):
     stream = io.BytesIO(b"<script>alert(1)</script>")
     stream.name = "x.html"
     file = operator.post("/api/v1/files", {"file": stream}).json()
-    got = operator.get(f"/api/v1/files/{file['id']}/download")
+    got = operator.get(f"/api/v1/files/{file['id']}/content")
     assert got["Content-Disposition"].startswith("attachment")
     assert "sandbox" in got["Content-Security-Policy"]
 
@@ -60,7 +64,7 @@ def test_file_when_html_then_never_shown_in_the_browser(operator):
 def test_file_when_somebody_elses_then_404(operator):
     file = send(make_client(make_user("operator")), "mine.txt").json()
     assert operator.get(f"/api/v1/files/{file['id']}").status_code == 404
-    assert operator.get(f"/api/v1/files/{file['id']}/download").status_code == 404
+    assert operator.get(f"/api/v1/files/{file['id']}/content").status_code == 404
     assert operator.delete(f"/api/v1/files/{file['id']}").status_code == 404
     assert operator.get("/api/v1/files").json()["results"] == []
 
@@ -82,5 +86,5 @@ def test_file_when_its_bytes_are_lost_then_404_and_not_html(operator, settings):
     from django.core.files.storage import default_storage
 
     default_storage.delete(Blob.objects.get().storage_key)
-    answer = operator.get(f"/api/v1/files/{file['id']}/download")
+    answer = operator.get(f"/api/v1/files/{file['id']}/content")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "blob_missing")

@@ -5,17 +5,19 @@ import subprocess
 import sys
 import threading
 import unicodedata
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.utils import timezone
 
 from accounts.models import User
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid, NotFound, TooLarge
 from files.models import Blob, StoredFile
-from files.services import add_file, add_reference, open_blob, release, remove_file, store
+from files.services import add_file, add_reference, open_blob, purge_bin, release, remove_file, store
 from files.storage import incoming_folder
 
 pytestmark = pytest.mark.django_db
@@ -147,8 +149,18 @@ def test_remove_file_when_twice_then_the_second_is_told():
     remove_file(stored=StoredFile.objects.get(), actor=owner)
     with pytest.raises(NotFound):
         remove_file(stored=stored, actor=owner)
-    assert Blob.objects.get().references == 0
+    assert Blob.objects.get().references == 1
     assert [event.action for event in AuditEvent.objects.order_by("sequence")] == [
         "files.file_added",
         "files.file_removed",
     ]
+
+
+def test_purge_bin_when_files_lay_in_it_long_enough_then_gone_and_the_blob_is_free():
+    owner = make_user()
+    for name in ("old", "young"):
+        remove_file(stored=add_file(stream=io.BytesIO(name.encode()), name=name, owner=owner), actor=owner)
+    StoredFile.objects.filter(name="old").update(deleted_at=timezone.now() - timedelta(days=8))
+    assert purge_bin() == 1
+    assert [stored.name for stored in StoredFile.objects.all()] == ["young"]
+    assert sorted(Blob.objects.values_list("references", flat=True)) == [0, 1]

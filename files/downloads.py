@@ -1,0 +1,129 @@
+"""The bytes of a file as an answer: whole or in ranges, as an attachment that no browser runs or shows."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+from django.conf import settings
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.http import content_disposition_header
+
+from files.content import TEXT
+from files.models import StoredFile
+from files.ranges import Span, is_listed, wanted_spans
+from files.storage import is_on_disk, open_part, s3, s3_key, told_when_full
+
+REDIRECT_S = 60
+ATTACHMENT_POLICY = "sandbox; default-src 'none'"
+
+
+class Joined:
+    """Pieces of text and of the file, one after the other, each opened when its turn comes."""
+
+    def __init__(self, key: str, pieces: Sequence[bytes | Span]) -> None:
+        self._key, self._pieces = key, list(reversed(pieces))
+        self._open: BinaryIO | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Give the next bytes, none at the end."""
+        while True:
+            if self._open is not None:
+                if data := self._open.read(size):
+                    return data
+                self.release()
+            if not self._pieces:
+                return b""
+            piece = self._pieces.pop()
+            if isinstance(piece, bytes):
+                return piece
+            self._open = open_part(self._key, piece.start, piece.length)
+
+    def prepare(self) -> None:
+        """Open the first piece now, so that bytes that are lost are told of before the head of the answer leaves."""
+        if self._pieces and isinstance(piece := self._pieces[-1], Span):
+            self._open = open_part(self._key, piece.start, piece.length)
+            self._pieces.pop()
+
+    def release(self) -> None:
+        """Let go of the piece that is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def close(self) -> None:
+        """Let go."""
+        self.release()
+
+
+def send_file(
+    request: HttpRequest, stored: StoredFile, *, is_inline: bool = False, policy: str = ATTACHMENT_POLICY
+) -> HttpResponseBase:
+    """Answer GET or HEAD for a file's bytes. Raises NotFound if the store lacks them."""
+    etag, size = f'"{stored.blob_id}"', stored.blob.size_bytes
+    response: HttpResponseBase
+    if is_listed(request.headers.get("If-None-Match", ""), etag):
+        response = HttpResponse(status=304)
+    elif settings.FILES_REDIRECT and not is_on_disk() and not is_inline:
+        response = HttpResponse(status=307, headers={"Location": _presigned(stored)})
+    else:
+        response = _ranged(request, stored, size, etag)
+    kind = "text/plain; charset=utf-8" if stored.content_type == TEXT else stored.content_type
+    if not response.headers.get("Content-Type", "").startswith("multipart/"):
+        response["Content-Type"] = kind
+    response["Content-Disposition"] = content_disposition_header(not is_inline, stored.name) or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = policy
+    response["ETag"] = etag
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, no-cache, no-transform"
+    return response
+
+
+def _ranged(request: HttpRequest, stored: StoredFile, size: int, etag: str) -> HttpResponseBase:
+    spans = None
+    if request.method == "GET" and (header := request.headers.get("Range")):
+        # A weak tag or a date never proves that the bytes are the same.
+        spans = wanted_spans(header, size) if request.headers.get("If-Range", etag) == etag else None
+    if spans is None:
+        return _answer(request, stored, [Span(0, size)], 200, {"Content-Length": str(size)})
+    if not spans:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    if len(spans) == 1:
+        headers = {"Content-Length": str(spans[0].length), "Content-Range": spans[0].header(size)}
+        return _answer(request, stored, spans, 206, headers)
+    mark = secrets.token_hex(16)
+    pieces: list[bytes | Span] = []
+    for span in spans:
+        head = f"\r\n--{mark}\r\nContent-Type: {stored.content_type}\r\nContent-Range: {span.header(size)}\r\n\r\n"
+        pieces += [head.encode("ascii"), span]
+    pieces.append(f"\r\n--{mark}--\r\n".encode())
+    length = sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
+    headers = {"Content-Length": str(length), "Content-Type": f"multipart/byteranges; boundary={mark}"}
+    return _answer(request, stored, pieces, 206, headers)
+
+
+def _answer(
+    request: HttpRequest,
+    stored: StoredFile,
+    pieces: Sequence[bytes | Span],
+    status: int,
+    headers: dict[str, str],
+) -> HttpResponseBase:
+    if request.method == "HEAD":
+        return HttpResponse(status=status, headers=headers)
+    body = Joined(stored.blob.storage_key, pieces)
+    with told_when_full():
+        body.prepare()
+    return FileResponse(cast(BinaryIO, body), status=status, headers=headers)
+
+
+def _presigned(stored: StoredFile) -> str:
+    client, bucket = s3()
+    shown = {
+        "ResponseContentDisposition": content_disposition_header(True, stored.name),
+        "ResponseContentType": stored.content_type,
+    }
+    key = {"Bucket": bucket, "Key": s3_key(stored.blob.storage_key)}
+    return str(client.generate_presigned_url("get_object", Params={**key, **shown}, ExpiresIn=REDIRECT_S))

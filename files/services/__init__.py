@@ -1,0 +1,24 @@
+"""Writes of blobs, of people's files, and of uploads on their way in."""
+
+from files.services.blobs import add_reference, open_blob, release, settle, store
+from files.services.quotas import set_quota
+from files.services.stored import add_file, change_file, purge_bin, remove_file, restore_file
+from files.services.uploads import begin_upload, cancel_upload, expire_uploads, finish_upload
+
+__all__ = [
+    "add_file",
+    "add_reference",
+    "begin_upload",
+    "cancel_upload",
+    "change_file",
+    "expire_uploads",
+    "finish_upload",
+    "open_blob",
+    "purge_bin",
+    "release",
+    "remove_file",
+    "restore_file",
+    "set_quota",
+    "settle",
+    "store",
+]

@@ -1,0 +1,65 @@
+"""How much may be kept: by one person, and by all."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record
+from common.errors import Invalid, StorageFull, TooLarge
+from files.models import Blob, Quota, StoredFile, Upload
+
+_WAITING = Q(state__in=[Upload.State.RECEIVING, Upload.State.CHECKING])
+
+
+def demand_room(*, owner: User, size_bytes: int) -> None:
+    """Refuse what is more than may be kept: TooLarge for the person, StorageFull for all.
+
+    Inside the transaction that takes the room: the person's row stays locked to its end, so that two at once cannot
+    both have the last of it.
+    """
+    User.objects.select_for_update().filter(pk=owner.pk).first()
+    most = quota_of(owner)
+    if most and (used := used_bytes(owner)) + size_bytes > most:
+        raise TooLarge(
+            _("You keep %(used)s of %(most)s bytes: %(size)s more are too many.")
+            % {"used": f"{used:,}", "most": f"{most:,}", "size": f"{size_bytes:,}"},
+            code="quota_exceeded",
+        )
+    if settings.FILES_QUOTA_BYTES and _all_bytes() + size_bytes > settings.FILES_QUOTA_BYTES:
+        raise StorageFull(_("All room that files may take is taken."), code="quota_exceeded")
+
+
+def quota_of(user: User) -> int:
+    """Give the most bytes that a person may keep, 0 for no limit."""
+    own = Quota.objects.filter(user=user).values_list("max_bytes", flat=True).first()
+    return settings.FILES_USER_QUOTA_BYTES if own is None else own
+
+
+def used_bytes(user: User) -> int:
+    """Give how many bytes a person's files hold or will hold; the bin does not count."""
+    files = StoredFile.objects.present().filter(owner=user).aggregate(total=Sum("blob__size_bytes"))["total"] or 0
+    uploads = Upload.objects.filter(_WAITING | Q(is_temporary=True, state=Upload.State.DONE), owner=user)
+    return files + (uploads.aggregate(total=Sum("size_bytes"))["total"] or 0)
+
+
+def set_quota(*, user: User, max_bytes: int | None, actor: User) -> None:
+    """Give a person a limit of their own (0: none), or with `None` what the settings give everybody."""
+    if max_bytes is not None and not 0 <= max_bytes < 2**63:
+        raise Invalid(_("A number of bytes is needed."), fields={"max_bytes": _("A number of bytes is needed.")})
+    with transaction.atomic():
+        before = {"max_bytes": quota_of(user)}
+        if max_bytes is None:
+            Quota.objects.filter(user=user).delete()
+        else:
+            Quota.objects.update_or_create(user=user, defaults={"max_bytes": max_bytes})
+        record(action="files.quota_set", actor=actor, target=user, before=before, after={"max_bytes": quota_of(user)})
+
+
+def _all_bytes() -> int:
+    kept = Blob.objects.aggregate(total=Sum("size_bytes"))["total"] or 0
+    coming = Upload.objects.filter(_WAITING).aggregate(total=Sum("size_bytes"))["total"] or 0
+    return kept + coming

@@ -1,0 +1,175 @@
+"""Uploads from their beginning to the blob that they become; `files/reception.py` takes the bytes."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit.services import record_refusal
+from common.errors import Conflict, FluemanError, Invalid, NotFound, TooLarge, Unprocessable
+from common.names import safe_name
+from files.models import Blob, Upload
+from files.services.blobs import add_reference, release, settle
+from files.services.quotas import demand_room
+from files.services.stored import make_file, safe_folder
+from files.staging import place, s3
+from files.storage import Whole, is_on_disk, told_when_full
+
+State = Upload.State
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+STUCK_S = 120
+
+
+def begin_upload(
+    *,
+    name: str,
+    size_bytes: int,
+    owner: User,
+    sha256: str = "",
+    folder: str = "",
+    is_temporary: bool = False,
+    way: str = Upload.Way.TUS,
+) -> Upload:
+    """Take room for a file that is to come. On disk the way is always tus.
+
+    Raises Invalid naming the field, TooLarge past a limit or the person's quota, StorageFull past the quota of all.
+    """
+    upload = Upload(
+        owner=owner,
+        name=safe_name(name),
+        folder=safe_folder(folder),
+        size_bytes=_size(size_bytes),
+        sha256=_digest(sha256),
+        is_temporary=is_temporary,
+        way=Upload.Way.TUS if is_on_disk() else way,
+        expires_at=next_expiry(),
+    )
+    with told_when_full():
+        place().begin(upload)
+    try:
+        with transaction.atomic():
+            demand_room(owner=owner, size_bytes=upload.size_bytes)
+            upload.save(force_insert=True)
+    except FluemanError:
+        place().discard(upload)
+        raise
+    return upload
+
+
+def finish_upload(*, upload: Upload) -> Upload:
+    """Check the bytes of an upload and make them a blob and a file, once however often it is called.
+
+    Raises Conflict before all bytes are there, Unprocessable if they are not those that were announced.
+    """
+    upload.refresh_from_db()
+    if upload.state == State.REFUSED:
+        raise Unprocessable(upload.refusal, code="wrong_hash", fields={"sha256": upload.refusal})
+    if upload.state == State.DONE:
+        return upload
+    if upload.way == Upload.Way.MULTIPART and upload.state == State.RECEIVING:
+        _take_parts(upload)
+    ready = Upload.objects.filter(pk=upload.pk, state__in=[State.RECEIVING, State.CHECKING])
+    if upload.received_bytes != upload.size_bytes or not ready.update(state=State.CHECKING, claim=None):
+        raise Conflict(f"{upload.received_bytes:,} of {upload.size_bytes:,} bytes are there", code="not_complete")
+    try:
+        with told_when_full(), place().assembled(upload) as whole:
+            blob = settle(_checked(upload, whole))
+    except NotFound:
+        upload.refresh_from_db()
+        if upload.state != State.DONE:  # another call was quicker, and has cleared up
+            raise
+        return upload
+    if _become(upload, blob):
+        with told_when_full():
+            place().discard(upload)
+    upload.refresh_from_db()
+    return upload
+
+
+def cancel_upload(*, upload: Upload) -> None:
+    """Forget an upload and what came of it; a file that it has become stays. Raises NotFound if it is gone already."""
+    with transaction.atomic():
+        held = Upload.objects.filter(pk=upload.pk).select_for_update().select_related("blob").first()
+        if held is None:
+            raise NotFound("there is no such upload")
+        if held.blob:
+            release(blob=held.blob)
+        held.delete()
+    with told_when_full():
+        place().discard(upload)
+
+
+def expire_uploads() -> int:
+    """Forget uploads that nobody went on with, finish those whose check was broken off, and give how many went."""
+    now = timezone.now()
+    quiet_since = next_expiry() - timedelta(seconds=STUCK_S)
+    stuck = Upload.objects.filter(state=State.CHECKING, expires_at__gt=now, expires_at__lt=quiet_since)
+    for upload in stuck[:100]:
+        try:
+            finish_upload(upload=upload)
+        except (Unprocessable, NotFound):
+            continue  # refused, or lost: its row says so until it expires
+    expired = list(Upload.objects.filter(expires_at__lte=now).order_by("expires_at")[:1000])
+    for upload in expired:
+        cancel_upload(upload=upload)
+    return len(expired)
+
+
+def next_expiry() -> datetime:
+    """Give the time until which an upload that is alive now is kept."""
+    return timezone.now() + timedelta(hours=settings.FILES_UPLOAD_HOURS)
+
+
+def _take_parts(upload: Upload) -> None:
+    with told_when_full():
+        upload.parts = s3.list_parts(upload)
+    upload.received_bytes = min(sum(part["size"] for part in upload.parts), upload.size_bytes)
+    upload.save(update_fields=["parts", "received_bytes"])
+
+
+def _checked(upload: Upload, whole: Whole) -> Whole:
+    problem = ""
+    if whole.size_bytes != upload.size_bytes:
+        problem = f"{whole.size_bytes:,} bytes came, {upload.size_bytes:,} were announced"
+    elif upload.sha256 and whole.sha256 != upload.sha256:
+        problem = f"the bytes that came have the SHA-256 {whole.sha256}"
+    if problem:
+        Upload.objects.filter(pk=upload.pk, state=State.CHECKING).update(state=State.REFUSED, refusal=problem)
+        record_refusal(action="files.upload_refused", actor=upload.owner, target_label=upload.name, reason=problem)
+        place().discard(upload)
+        raise Unprocessable(problem, code="wrong_hash", fields={"sha256": problem})
+    return whole
+
+
+def _become(upload: Upload, blob: Blob) -> bool:
+    """Make the blob the upload's, in one transaction, and tell whether this call did it."""
+    with transaction.atomic():
+        if not Upload.objects.filter(pk=upload.pk, state=State.CHECKING).update(
+            state=State.DONE, blob=blob if upload.is_temporary else None, expires_at=next_expiry(), parts=[]
+        ):
+            return False
+        if upload.is_temporary:
+            add_reference(blob=blob)
+        else:
+            stored = make_file(blob=blob, name=upload.name, folder=upload.folder, owner=upload.owner)
+            Upload.objects.filter(pk=upload.pk).update(file=stored)
+    return True
+
+
+def _size(value: int) -> int:
+    if value > settings.MAX_UPLOAD_BYTES:
+        raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
+    if value < 0:
+        raise Invalid("size_bytes: must not be negative", fields={"size_bytes": "must not be negative"})
+    return value
+
+
+def _digest(value: str) -> str:
+    if value and not _SHA256.fullmatch(value.lower()):
+        raise Invalid("sha256: must be 64 hexadecimal digits", fields={"sha256": "must be 64 hexadecimal digits"})
+    return value.lower()

@@ -1,0 +1,48 @@
+"""Where the bytes of an upload wait until all are there: segments in a folder, or parts of a multipart upload on S3."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from files.models import Upload
+from files.staging import disk, s3
+from files.storage import Whole, is_on_disk
+
+Part = dict[str, Any]
+
+
+class Writer(Protocol):
+    """Takes the bytes of one request."""
+
+    pending_bytes: int
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes, at most to the end of a part."""
+
+    def flush(self) -> list[Part]:
+        """Make all that was written safe and give the parts of the upload, with their sizes."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Staging(Protocol):
+    """One of the two places."""
+
+    def begin(self, upload: Upload) -> None:
+        """Prepare the place; changes fields of the upload and saves nothing."""
+
+    def open(self, upload: Upload, *, is_continued: bool) -> Writer:
+        """Go on after the parts that are safe. Unless `is_continued` another request may still be writing there."""
+
+    def assembled(self, upload: Upload) -> AbstractContextManager[Whole]:
+        """Give all bytes, read back and hashed. Raises NotFound if they are gone."""
+
+    def discard(self, upload: Upload) -> None:
+        """Delete all that waits."""
+
+
+def place() -> Staging:
+    """Give the place that goes with the store."""
+    return disk if is_on_disk() else s3
