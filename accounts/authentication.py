@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from accounts.callers import Caller
 from accounts.credentials import FreshFacts, carried, identify
-from accounts.models import User
-from accounts.services.keys import touch_keys
+from accounts.models import Session, User
+from accounts.services import touch_keys, touch_sessions
 from common.context import origin
 
 
@@ -29,6 +29,8 @@ class CredentialAuthentication(BaseAuthentication):
         if caller.key_id:
             origin.set(replace(origin.get(), credential=caller.label))
             touch_keys([caller.key_id])
+        if caller.session_id:
+            touch_sessions(Session.objects.filter(pk=caller.session_id))
         return User.objects.get(pk=caller.user_id), caller
 
     def authenticate_header(self, request: Request) -> str:

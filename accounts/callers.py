@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from accounts.tokens import Verifier
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -51,6 +53,9 @@ class Facts(Protocol):
     def has_ended(self, session_id: str) -> bool:
         """Tell whether a session was ended while its access tokens may still live."""
 
+    def verifier(self, kid: str) -> Verifier | None:
+        """Give a key whose signatures are believed, None if there is none of this id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -59,6 +64,7 @@ class Directory:
     keys: Mapping[str, KeyFacts] = field(default_factory=dict)
     users: Mapping[int, Caller] = field(default_factory=dict)
     ended_sessions: frozenset[str] = frozenset()
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
 
     def key(self, prefix: str) -> KeyFacts | None:
         """Give a live key."""
@@ -71,3 +77,7 @@ class Directory:
     def has_ended(self, session_id: str) -> bool:
         """Tell whether a session has ended."""
         return session_id in self.ended_sessions
+
+    def verifier(self, kid: str) -> Verifier | None:
+        """Give a key whose signatures are believed."""
+        return self.verifiers.get(kid)

@@ -17,7 +17,8 @@ from django.conf import settings
 from accounts.callers import Caller, Directory, Facts
 from accounts.directory import FreshFacts, load_directory
 from accounts.keys import MARK, digest, is_well_formed, prefix_of
-from accounts.tokens import read_access
+from accounts.scopes import narrow
+from accounts.tokens import Claims, read
 from common.errors import NotAuthenticated
 
 __all__ = ["Caller", "Directory", "FreshFacts", "carried", "identify", "load_directory"]
@@ -80,10 +81,23 @@ def _by_key(text: str, facts: Facts) -> Caller:
 
 
 def _by_token(text: str, facts: Facts) -> Caller:
-    claims = read_access(text)
+    claims = read(text, "access", facts.verifier)
     if claims.expires_at <= time.time():
         raise NotAuthenticated("the token has expired", code="expired_token")
+    if claims.client_id:
+        return _by_application(claims, facts)
     caller = facts.user(claims.user_id)
     if caller is None or facts.has_ended(claims.session_id):
         raise NotAuthenticated("the session has ended", code="ended_session")
     return replace(caller, session_id=claims.session_id)
+
+
+def _by_application(claims: Claims, facts: Facts) -> Caller:
+    """Give the caller of a token that an API key was exchanged for: the key decides, limited to the token's scopes."""
+    found = facts.key(claims.client_id)
+    if found is None or found.caller.user_id != claims.user_id or found.expires_at <= time.time():
+        raise NotAuthenticated("the application of this token is not known, or no longer", code="unknown_client")
+    scopes = frozenset(claims.scopes)
+    if scopes == found.caller.scopes:
+        return found.caller
+    return replace(found.caller, scopes=scopes, permissions=narrow(found.caller.permissions, scopes))

@@ -12,20 +12,22 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.callers import Caller, Directory, KeyFacts
-from accounts.models import ApiKey, Session, User
+from accounts.models import ApiKey, Session, SigningKey, User
 from accounts.scopes import narrow
+from accounts.tokens import CLOCK_SKEW, Verifier
 
 _NAME = ("content_type__app_label", "codename")
 
 
 def load_directory() -> Directory:
-    """Read every active user, live key and lately ended session in six queries."""
+    """Read every active user, live key and lately ended session in seven queries."""
     users = {caller.user_id: caller for caller in _callers()}
     live = ApiKey.objects.live()
     return Directory(
         keys={key.prefix: _key_facts(key, users[key.user_id]) for key in live if key.user_id in users},
         users=users,
         ended_sessions=frozenset(session.hex for session in _lately_ended()),
+        verifiers={key.kid: _verifier(key) for key in SigningKey.objects.verifying()},
     )
 
 
@@ -45,6 +47,20 @@ class FreshFacts:
     def has_ended(self, session_id: str) -> bool:
         """Tell whether a session has ended, or never was."""
         return not Session.objects.filter(pk=session_id, ended_at=None).exists()
+
+    def verifier(self, kid: str) -> Verifier | None:
+        """Give a key whose signatures are believed."""
+        return find_verifier(kid)
+
+
+def find_verifier(kid: str) -> Verifier | None:
+    """Give a key whose signatures are believed, fresh from the table; `None` if there is none of this id."""
+    key = SigningKey.objects.verifying().filter(pk=kid[:40]).first()
+    return _verifier(key) if key and key.kid == kid else None
+
+
+def _verifier(key: SigningKey) -> Verifier:
+    return Verifier(key.public_key, key.retire_at.timestamp() if key.retire_at else math.inf)
 
 
 def caller_of(user: User) -> Caller:
@@ -102,5 +118,5 @@ def _names(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
 
 
 def _lately_ended() -> Iterable[UUID]:
-    since = timezone.now() - settings.ACCESS_TOKEN_LIFETIME
-    return Session.objects.filter(ended_at__gte=since).values_list("pk", flat=True)
+    since = timezone.now() - settings.ACCESS_TOKEN_LIFETIME - CLOCK_SKEW
+    return Session.objects.filter(ended_at__gte=since, kind=Session.Kind.TOKEN).values_list("pk", flat=True)

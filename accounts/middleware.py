@@ -1,4 +1,4 @@
-"""A person's own language and time zone, for each request."""
+"""What each request of a browser passes: is the log-in still good, and which language and time zone has the person?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from accounts.logins import still_open
 from common.api.errors import is_api
+
+
+class BrowserSessionMiddleware:
+    """Logs out a browser whose session was ended, from anywhere, and notes when it was last used."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request) and request.user.is_authenticated and not still_open(request):
+            request.session.flush()
+            request.user = AnonymousUser()
+        return self.get_response(request)
 
 
 class PersonalSettingsMiddleware:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from common.sealing import SealedField
 
 
 class User(AbstractUser):
@@ -97,11 +98,18 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class Session(models.Model):
-    """One log-in of an application or person by token: the family of a refresh token."""
+    """One log-in: the family of a refresh token, or the cookie of a browser."""
+
+    class Kind(models.TextChoices):
+        TOKEN = "token", _("token")
+        BROWSER = "browser", _("browser")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions", verbose_name=_("user"))
-    refresh_id = models.CharField(max_length=40, help_text=_("`jti` of the one refresh token that may be used"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.TOKEN, db_default=Kind.TOKEN)
+    refresh_id = models.CharField(
+        max_length=40, blank=True, help_text=_("`jti` of the one refresh token that may be used")
+    )
     device = models.CharField(_("device"), max_length=255, blank=True)
     address = models.CharField(_("address"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -121,8 +129,72 @@ class Session(models.Model):
             ("end_session", _("Can end own sessions")),
             ("manage_any_session", _("Can see and end sessions of other people")),
         ]
-        # The snapshot of every web process: sessions ended lately.
-        indexes = [models.Index(fields=["ended_at"], name="accounts_session_by_end")]
+        indexes = [
+            # The snapshot of every web process: sessions ended lately.
+            models.Index(fields=["ended_at"], name="accounts_session_by_end"),
+            # Housekeeping: sessions that ran out long ago.
+            models.Index(fields=["expires_at"], name="accounts_session_by_expiry"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} {self.device}".strip()
+
+
+class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
+    """Reads of signing keys."""
+
+    def verifying(self) -> "SigningKeyQuerySet":
+        """Keys whose signatures are good now."""
+        is_retired = models.Q(state=SigningKey.State.RETIRED)
+        return self.filter(~is_retired | models.Q(is_retired, retire_at__gt=timezone.now()))
+
+
+class SigningKey(models.Model):
+    """A key that signs tokens: published before it signs, and believed until the last token of it has run out."""
+
+    class State(models.TextChoices):
+        NEXT = "next", _("next")
+        ACTIVE = "active", _("signs")
+        RETIRED = "retired", _("retired")
+
+    kid = models.CharField(_("key id"), max_length=40, primary_key=True)
+    algorithm = models.CharField(_("algorithm"), max_length=10)
+    public_key = models.TextField(_("public key"), help_text=_("PEM"))
+    private_key = SealedField(blank=True, editable=False, help_text=_("empty where it comes from the environment"))
+    state = models.CharField(_("state"), max_length=10, choices=State)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    not_before = models.DateTimeField(_("signs since"), null=True, blank=True)
+    retire_at = models.DateTimeField(_("believed until"), null=True, blank=True)
+
+    objects = SigningKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("signing key")
+        verbose_name_plural = _("signing keys")
+        ordering = ["-created_at", "kid"]
+        default_permissions = ("view",)
+        permissions = [("rotate_signingkey", _("Can rotate and withdraw signing keys"))]
+
+    def __str__(self) -> str:
+        return self.kid
+
+
+class ExternalIdentity(models.Model):
+    """Who a person is at an OpenID Connect provider: never their e-mail, which anybody may claim there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities", verbose_name=_("user"))
+    issuer = models.CharField(_("provider"), max_length=255)
+    subject = models.CharField(_("name at the provider"), max_length=255)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("identity at a provider")
+        verbose_name_plural = _("identities at providers")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="accounts_externalidentity_one_per_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.issuer} {self.subject}"

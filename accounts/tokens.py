@@ -1,128 +1,177 @@
-"""JWTs: simplejwt's token classes over a backend that signs with ES256 and knows keys by `kid`."""
+"""JWTs signed with ES256: what is in them, and what of it is believed.
+
+Source: RFC 7519, RFC 8725 (one algorithm, keys of our own table only, every claim required).
+"""
 
 from __future__ import annotations
 
-import hashlib
+import re
+import time
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from django.conf import settings
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
-from rest_framework_simplejwt.tokens import Token
 
 from common.errors import NotAuthenticated
 
 ALGORITHM = "ES256"
-ISSUER = AUDIENCE = "flueman"
+AUDIENCE = "flueman"
 # Web machines' clocks may differ a little: a token must not be refused as issued in the future.
 CLOCK_SKEW = timedelta(seconds=5)
-REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti", "sid", "token_type"]
+_REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti", "token_type"]
+_HEADERS = {"alg", "kid", "typ"}
+_NOT_GOOD = "the token is not good, or no longer"
+_KNOWN_TOKENS = 10_000
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+
+
+class Signer(NamedTuple):
+    """A key that signs."""
+
+    kid: str
+    private_pem: str
+
+
+class Verifier(NamedTuple):
+    """A key whose signatures are believed until a moment, in seconds since 1970."""
+
+    public_pem: str
+    until: float
 
 
 class Claims(NamedTuple):
-    """What an access token says of its bearer."""
+    """What a verified token says: of a session (`session_id`), or of an application (`client_id` and its scopes)."""
 
     user_id: int
     session_id: str
+    client_id: str
+    scopes: tuple[str, ...]
+    token_id: str
     expires_at: float
 
 
-class SigningBackend:
-    """Signs and verifies with one P-256 key; `kid` is its thumbprint, so that a second key can join later."""
-
-    def __init__(self, private_pem: str) -> None:
-        key = load_pem_private_key(private_pem.encode(), password=None)
-        assert isinstance(key, EllipticCurvePrivateKey)
-        public = key.public_key()
-        self._private = key
-        self.kid = _thumbprint(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        self._public = {self.kid: public}
-
-    def encode(self, payload: dict[str, Any]) -> str:
-        """Give the signed token."""
-        claims = {**payload, "iss": ISSUER, "aud": AUDIENCE}
-        return jwt.encode(claims, self._private, algorithm=ALGORITHM, headers={"kid": self.kid})
-
-    def decode(self, token: str | bytes, verify: bool = True) -> dict[str, Any]:
-        """Give the claims. Raises TokenBackendError unless key, signature, issuer, audience and times are good."""
-        try:
-            key = self._public[jwt.get_unverified_header(token)["kid"]]
-            return jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=ISSUER,
-                audience=AUDIENCE,
-                leeway=CLOCK_SKEW,
-                options={"require": REQUIRED, "verify_signature": verify},
-            )
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
-            raise TokenBackendError(f"not a good token: {error}") from None
-
-    def get_leeway(self) -> timedelta:
-        """Give the tolerance for clocks that differ; simplejwt asks for it."""
-        return CLOCK_SKEW
+FindVerifier = Callable[[str], Verifier | None]
 
 
-@cache
-def backend() -> SigningBackend:
-    """Give the backend of this process."""
-    return SigningBackend(settings.JWT_PRIVATE_KEY)
+def make_private_pem() -> str:
+    """Give a new P-256 private key, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-class _SignedToken(Token):
-    def get_token_backend(self) -> Any:
-        """Give our backend in place of simplejwt's, which knows no `kid`."""
-        return backend()
+def keys_in(text: str) -> dict[str, str]:
+    """Give the private keys in a text, PEM, by their ids. Raises ValueError for anything but P-256 keys."""
+    return {key_id_of(public_pem_of(pem)): pem for pem in _PEM.findall(text)}
 
 
-class Access(_SignedToken):
-    """The short-lived token that calls carry."""
-
-    token_type = "access"  # noqa: S105
-    lifetime = settings.ACCESS_TOKEN_LIFETIME
-
-
-class Refresh(_SignedToken):
-    """The token that is exchanged, once, for a new pair."""
-
-    token_type = "refresh"  # noqa: S105
-    lifetime = settings.REFRESH_TOKEN_LIFETIME
+def public_pem_of(private_pem: str) -> str:
+    """Give the public half of a private key, PEM. Raises ValueError for anything but a P-256 key."""
+    key = load_pem_private_key(private_pem.encode(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("a signing key must be a P-256 private key")
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def make_pair(*, user_id: int, session_id: str) -> tuple[Access, Refresh]:
-    """Give a new pair of tokens of a session."""
-    access, refresh = Access(), Refresh()
-    for token in (access, refresh):
-        token["sub"], token["sid"] = str(user_id), session_id
-    return access, refresh
+def key_id_of(public_pem: str) -> str:
+    """Give the thumbprint by which tokens name a key."""
+    der = load_pem_public_key(public_pem.encode()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return urlsafe_b64encode(sha256(der).digest()[:12]).decode()
 
 
-def read_refresh(text: str) -> Refresh:
-    """Give a verified refresh token. Raises NotAuthenticated."""
-    try:
-        return Refresh(text)  # type: ignore[arg-type]
-    except (TokenError, TokenBackendError):
-        raise NotAuthenticated("the refresh token is not good, or no longer") from None
+def jwk_of(kid: str, public_pem: str) -> dict[str, Any]:
+    """Give a public key as others read it. Source: RFC 7517, RFC 7518 section 6.2."""
+    key: Any = load_pem_public_key(public_pem.encode())
+    return {**jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 
-@lru_cache(maxsize=10_000)
-def read_access(text: str) -> Claims:
-    """Give the claims of a verified access token, kept so that a signature is checked once; mind `expires_at`.
+def sign(signer: Signer, kind: str, *, lifetime: timedelta, user_id: int, **claims: Any) -> tuple[str, Claims]:
+    """Give a new token, `access` or `refresh`, and what it says."""
+    now = int(time.time())
+    payload = {
+        "token_type": kind,
+        "iss": settings.ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(user_id),
+        "iat": now,
+        "exp": now + int(lifetime.total_seconds()),
+        "jti": uuid4().hex,
+        **claims,
+    }
+    text = jwt.encode(payload, _private(signer.private_pem), algorithm=ALGORITHM, headers={"kid": signer.kid})
+    return text, _claims_of(payload)
 
-    Raises NotAuthenticated.
+
+def read(text: str, kind: str, find: FindVerifier) -> Claims:
+    """Give what a token of ours says; mind `expires_at`, which the clock may have passed a moment ago.
+
+    Raises NotAuthenticated unless header, key, signature, issuer, audience, kind and times are good.
     """
+    verifier = find(_kid_of(text))
+    if verifier is None or verifier.until <= time.time():
+        raise NotAuthenticated("the key that signed the token is not known, or no longer", code="unknown_signing_key")
+    return _verified(text, kind, verifier.public_pem)
+
+
+@lru_cache(maxsize=_KNOWN_TOKENS)
+def _kid_of(text: str) -> str:
     try:
-        token = Access(text)  # type: ignore[arg-type]
-        return Claims(int(token["sub"]), str(token["sid"]), float(token["exp"]))
-    except (TokenError, TokenBackendError, ValueError):
-        raise NotAuthenticated("the token is not good, or no longer") from None
+        header = jwt.get_unverified_header(text)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise NotAuthenticated(_NOT_GOOD) from None
+    # A key, or where to find one, in the header of a forged token is the forger's; nothing else belongs there either.
+    if not header.keys() <= _HEADERS or header.get("alg") != ALGORITHM or not isinstance(header.get("kid"), str):
+        raise NotAuthenticated(_NOT_GOOD)
+    return str(header["kid"])
 
 
-def _thumbprint(public_der: bytes) -> str:
-    return urlsafe_b64encode(hashlib.sha256(public_der).digest()[:12]).decode()
+@lru_cache(maxsize=_KNOWN_TOKENS)
+def _verified(text: str, kind: str, public_pem: str) -> Claims:
+    """Give the claims, kept so that a signature is checked once."""
+    try:
+        payload = jwt.decode(
+            text,
+            _public(public_pem),
+            algorithms=[ALGORITHM],
+            issuer=settings.ISSUER,
+            audience=AUDIENCE,
+            leeway=CLOCK_SKEW,
+            options={"require": _REQUIRED},
+        )
+        if payload["token_type"] != kind:
+            raise ValueError("a token of another kind")
+        return _claims_of(payload)
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError):
+        raise NotAuthenticated(_NOT_GOOD) from None
+
+
+def _claims_of(payload: dict[str, Any]) -> Claims:
+    session_id, client_id = payload.get("sid", ""), payload.get("client_id", "")
+    if not all(isinstance(text, str) for text in (session_id, client_id)) or bool(session_id) == bool(client_id):
+        raise ValueError("a token is of a session or of an application")
+    scopes = tuple(str(payload.get("scope", "")).split())
+    return Claims(int(payload["sub"]), session_id, client_id, scopes, str(payload["jti"]), float(payload["exp"]))
+
+
+@lru_cache(maxsize=32)
+def _private(pem: str) -> Any:
+    return load_pem_private_key(pem.encode(), password=None)
+
+
+@lru_cache(maxsize=32)
+def _public(pem: str) -> Any:
+    return load_pem_public_key(pem.encode())

@@ -10,6 +10,8 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from accounts.tokens import keys_in
+
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
 SECRET_LENGTH = 32
 EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin")
@@ -29,8 +31,12 @@ def check_secrets(**_options: Any) -> list[CheckMessage]:
         found.append(
             Error(f"SEALING_KEYS must be random texts of at least {SECRET_LENGTH} characters.", id="flueman.E004")
         )
-    if "PRIVATE KEY" not in settings.JWT_PRIVATE_KEY:
-        found.append(Error("JWT_PRIVATE_KEY must be a P-256 private key in PEM form.", id="flueman.E003"))
+    try:
+        is_good = bool(keys_in(settings.JWT_PRIVATE_KEY)) or not settings.JWT_PRIVATE_KEY
+    except ValueError:
+        is_good = False
+    if not is_good:
+        found.append(Error("JWT_PRIVATE_KEY must be P-256 private keys in PEM form, or empty.", id="flueman.E003"))
     return found
 
 

@@ -10,23 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS", "JWT_PRIVATE_KEY")
+NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS")
 
 
 def load_or_make(home: Path) -> dict[str, str]:
     """Give the secrets kept under `home`, making what is missing. Safe when several processes start at once."""
     with _kept(home) as kept:
-        kept.update({name: _make(name) for name in NAMES if not kept.get(name)})
+        kept.update({name: _make() for name in NAMES if not kept.get(name)})
         return kept
 
 
 def add_sealing_key(home: Path) -> None:
     """Put a new key before the kept ones (`common/sealing.py`)."""
     with _kept(home) as kept:
-        kept["SEALING_KEYS"] = ",".join(filter(None, [_make("SEALING_KEYS"), kept.get("SEALING_KEYS")]))
+        kept["SEALING_KEYS"] = ",".join(filter(None, [_make(), kept.get("SEALING_KEYS")]))
 
 
 @contextmanager
@@ -43,18 +40,8 @@ def _kept(home: Path) -> Iterator[dict[str, str]]:
             _write(target, json.dumps(kept, indent=1))
 
 
-def _make(name: str) -> str:
-    if name == "JWT_PRIVATE_KEY":
-        return make_signing_key()
+def _make() -> str:
     return secrets.token_urlsafe(48)
-
-
-def make_signing_key() -> str:
-    """Give a new P-256 private key, PEM, for ES256 signatures."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
 
 
 def _write(target: Path, text: str) -> None:

@@ -193,7 +193,6 @@ LOGIN_URL = "/admin/login/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 10, least=1))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, least=1))
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, least=1)
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
 # Tokens name who signed them; an installation that has not been told its address has a name that does not change with it.
 ISSUER = env.text("PUBLIC_URL").rstrip("/") or "flueman"
 SESSION_COOKIE_HTTPONLY = True

@@ -22,7 +22,8 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from accounts.credentials import Caller, identify
-from accounts.services import touch_keys
+from accounts.models import Session
+from accounts.services import touch_keys, touch_sessions
 from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
 from files.services import store
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.4
 TOUCH_S = 30.0
-MAY_BE_NEW = {"unknown_key", "ended_session", "unknown_model"}
+MAY_BE_NEW = {"unknown_key", "unknown_client", "unknown_signing_key", "ended_session", "unknown_model"}
 PREDICT = "inference.predict_deployment"
 _LABEL_LENGTH = 255
 
@@ -87,6 +88,7 @@ class Engine:
         self._recorder: Recorder | None = None
         self._runners: dict[tuple[str, str], Runner] = {}
         self._used_keys: set[str] = set()
+        self._used_sessions: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._refreshing: asyncio.Task[None] | None = None
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
@@ -140,9 +142,10 @@ class Engine:
     async def _keep_touching(self) -> None:
         while True:
             await asyncio.sleep(TOUCH_S)
-            used, self._used_keys = self._used_keys, set()
-            if used:
-                await self.loop.run_in_executor(self._keeper, _touch, used)
+            keys, self._used_keys = self._used_keys, set()
+            sessions, self._used_sessions = self._used_sessions, set()
+            if keys or sessions:
+                await self.loop.run_in_executor(self._keeper, _touch, keys, sessions)
 
     def _retire_runners(self, snapshot: Snapshot) -> None:
         wanted = {(t.version_id, t.socket_path) for e in snapshot.endpoints.values() for t in e.targets}
@@ -186,6 +189,8 @@ class Engine:
         target = self.endpoint(ask.deployment, ask.caller).choose(ask.version)
         if ask.caller.key_id:
             self._used_keys.add(ask.caller.key_id)
+        elif ask.caller.session_id:
+            self._used_sessions.add(ask.caller.session_id)
         answer, claimed = Answer(ask.id, target), None
         try:
             answer.inputs = inputs = ask.read(target.signature)
@@ -344,12 +349,13 @@ def _release(claimed: idempotency.Claimed) -> None:
         logger.warning("an idempotency claim stays until its lease ends: %s", error)
 
 
-def _touch(used: set[str]) -> None:
+def _touch(keys: set[str], sessions: set[str]) -> None:
     try:
         close_old_connections()
-        touch_keys(used)
+        touch_keys(keys)
+        touch_sessions(Session.objects.filter(pk__in=sessions))
     except DatabaseError as error:
-        logger.warning("the last use of keys was not noted: %s", error)
+        logger.warning("the last use of keys and sessions was not noted: %s", error)
 
 
 # -- one engine a process ----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from accounts import services
 from accounts.admin.account_verbs import VERBS
 from accounts.admin.forms import OwnPasswordForm, SettingsForm, UserForm
 from accounts.admin.roles import show_roles
+from accounts.logins import SESSION
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from common.admin import (
@@ -161,12 +162,13 @@ class UserAdmin(ModelAdmin):
             return False
         person = User.objects.get(pk=request.user.pk)
         try:
-            services.change_password(user=person, actor=person, **form.cleaned_data)
+            kept = request.session.get(SESSION, "")
+            services.change_password(user=person, actor=person, keep_session=kept, **form.cleaned_data)
         except (FluemanError, ValidationError) as error:
             show_refusal(form, error)
             return False
         update_session_auth_hash(request, person)
-        self.message_user(request, gettext("Your password has been changed; your sessions by token have ended."))
+        self.message_user(request, gettext("Your password has been changed; your other sessions have ended."))
         return True
 
     @admin.display(description=_("name"))

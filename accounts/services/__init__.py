@@ -9,7 +9,18 @@ from accounts.services.people import (
     deactivate_user,
     set_roles,
 )
-from accounts.services.sessions import Pair, end_session, log_in, open_session, refresh
+from accounts.services.sessions import (
+    Pair,
+    end_all_sessions,
+    end_session,
+    forget_old_sessions,
+    log_in,
+    open_browser_session,
+    open_session,
+    refresh,
+    touch_sessions,
+)
+from accounts.services.signing import rotate_if_due, rotate_signing_keys, withdraw_signing_key
 
 __all__ = [
     "Pair",
@@ -19,11 +30,18 @@ __all__ = [
     "create_api_key",
     "create_user",
     "deactivate_user",
+    "end_all_sessions",
     "end_session",
+    "forget_old_sessions",
     "log_in",
+    "open_browser_session",
     "open_session",
     "refresh",
     "revoke_api_key",
+    "rotate_if_due",
+    "rotate_signing_keys",
     "set_roles",
     "touch_keys",
+    "touch_sessions",
+    "withdraw_signing_key",
 ]

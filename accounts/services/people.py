@@ -11,11 +11,11 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Session, User
+from accounts.models import User
 from accounts.roles import ADMINISTRATOR, ROLES
+from accounts.services.sessions import end_sessions_of
 from audit.services import record
 from common.errors import Conflict, Invalid
 from guards.services import bump
@@ -98,23 +98,22 @@ def change_settings(*, user: User, actor: Actor, **details: str) -> User:
     return user
 
 
-def change_password(*, user: User, password: str, actor: Actor, old_password: str | None = None) -> User:
-    """Set a password and end all sessions by token. `old_password`, where given, must be right. Raises Invalid."""
+def change_password(
+    *, user: User, password: str, actor: Actor, old_password: str | None = None, keep_session: str = ""
+) -> User:
+    """Set a password and end all sessions but `keep_session`. `old_password`, where given, must be right.
+
+    Raises Invalid.
+    """
     if old_password is not None and not user.check_password(old_password):
         raise Invalid(_("The old password is wrong."), fields={"old_password": _("wrong")})
     validate_password(password, user)
     user.set_password(password)
     with transaction.atomic():
         user.save(update_fields=["password"])
-        end_sessions_of(user, reason="password")
+        end_sessions_of(user, reason="password", keep=keep_session)
         _note("password_changed", actor, user, {}, {}, "")
     return user
-
-
-def end_sessions_of(user: User, *, reason: str) -> None:
-    """End every open session of a person, inside the caller's transaction."""
-    Session.objects.filter(user=user, ended_at=None).update(ended_at=timezone.now(), ended_reason=reason)
-    bump("accounts")
 
 
 def roles_of(user: User) -> list[str]:

@@ -1,24 +1,31 @@
-"""Sessions by token: a refresh token is used once, and a used one that comes again ends its whole family."""
+"""Log-ins, by token or in a browser. A refresh token is used once; a used one that comes again ends its session."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.directory import find_verifier
 from accounts.models import Session, User
-from accounts.tokens import make_pair, read_refresh
+from accounts.services.signing import signing_key
+from accounts.tokens import Claims, read, sign
 from audit.canonical import clean
 from audit.services import record, record_refusal
 from common.context import origin
 from common.errors import Conflict, NotAuthenticated
 from guards.services import bump
+
+TOUCH_AT_MOST_EVERY = timedelta(minutes=1)
+KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +51,69 @@ def log_in(*, username: str, password: str, device: str = "") -> Pair:
 
 
 def open_session(*, user: User, device: str = "") -> Pair:
-    """Open a session of an active person."""
-    session = Session(user=user, device=clean(device, 255), address=origin.get().address, last_used_at=timezone.now())
-    access, refresh_token = make_pair(user_id=user.pk, session_id=session.pk.hex)
-    session.refresh_id, session.expires_at = refresh_token["jti"], _moment(refresh_token["exp"])
+    """Open a session of an active person by token."""
+    session = _new(user, Session.Kind.TOKEN, device)
+    access, refresh_token, claims = _make_pair(session)
+    session.refresh_id, session.expires_at = claims.token_id, _moment(claims.expires_at)
     with transaction.atomic():
         session.save(force_insert=True)
         User.objects.filter(pk=user.pk).update(last_login=session.last_used_at)
         record(action="accounts.logged_in", actor=user, target=session, target_label=session.device or "—")
-    return Pair(str(access), str(refresh_token), _lifetime_s(), session)
+    return Pair(access, refresh_token, _lifetime_s(), session)
+
+
+def open_browser_session(*, user: User, device: str, replaces: str = "") -> Session:
+    """Keep a log-in by cookie, which Django has made, as a session that can be seen and ended."""
+    session = _new(user, Session.Kind.BROWSER, device)
+    session.expires_at = session.last_used_at + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    with transaction.atomic():
+        if replaces:
+            _end(Session.objects.filter(pk=replaces), "replaced")
+        session.save(force_insert=True)
+    return session
+
+
+def end_browser_session(*, session_id: str) -> None:
+    """Note that a browser has logged out; the cookie is Django's to end."""
+    with transaction.atomic():
+        _end(Session.objects.filter(pk=session_id), "logged out")
 
 
 def refresh(*, token: str) -> Pair:
     """Exchange a refresh token for a new pair; one that was used before ends the session. Raises NotAuthenticated."""
-    given = read_refresh(token)
-    session = Session.objects.select_related("user").filter(pk=given["sid"]).first()
+    given = read(token, "refresh", find_verifier)
+    session = Session.objects.select_related("user").filter(pk=given.session_id, user=given.user_id).first()
     if session is None or session.ended_at or not session.user.is_active:
         raise NotAuthenticated(_("The session has ended."), code="ended_session")
-    access, new = make_pair(user_id=session.user_id, session_id=session.pk.hex)
-    changes = {"refresh_id": new["jti"], "last_used_at": timezone.now(), "expires_at": _moment(new["exp"])}
+    access, new, claims = _make_pair(session)
+    changes = {
+        "refresh_id": claims.token_id,
+        "last_used_at": timezone.now(),
+        "expires_at": _moment(claims.expires_at),
+        "address": origin.get().address,
+    }
     # One of two that come at once wins here. Deactivating a person ends their sessions, so the row alone decides.
-    if not Session.objects.filter(pk=session.pk, refresh_id=given["jti"], ended_at=None).update(**changes):
+    if not Session.objects.filter(pk=session.pk, refresh_id=given.token_id, ended_at=None).update(**changes):
         _end_family(session)
         raise NotAuthenticated(_("The refresh token was used before; the session has ended."), code="reused_token")
     session.refresh_from_db()
-    return Pair(str(access), str(new), _lifetime_s(), session)
+    return Pair(access, new, _lifetime_s(), session)
+
+
+def touch_sessions(sessions: Iterable[Session]) -> None:
+    """Note that sessions were used now, at most once a minute for each."""
+    now = timezone.now()
+    due = [session.pk for session in sessions if session.last_used_at < now - TOUCH_AT_MOST_EVERY]
+    # On SQLite even an update of no row would take the one write lock.
+    if due:
+        Session.objects.filter(pk__in=due).update(last_used_at=now)
 
 
 def end_session(*, session: Session, actor: User | str | None, reason: str = "") -> Session:
     """End a session; its access tokens are refused everywhere within a second. Raises Conflict if it has ended."""
     own = isinstance(actor, User) and actor.pk == session.user_id
     with transaction.atomic():
-        if not _end(session, "logged out" if own else "ended"):
+        if not _end(Session.objects.filter(pk=session.pk), "logged out" if own else "ended"):
             raise Conflict(_("The session has ended already."))
         action = "accounts.logged_out" if own else "accounts.session_ended"
         record(action=action, actor=actor, target=session, target_label=session.device or "—", reason=reason)
@@ -83,21 +121,55 @@ def end_session(*, session: Session, actor: User | str | None, reason: str = "")
     return session
 
 
+def end_all_sessions(*, user: User, actor: User | str | None, keep: str = "", reason: str = "") -> int:
+    """End every session of a person, by token and in browsers, but for `keep`; give how many there were."""
+    with transaction.atomic():
+        count = end_sessions_of(user, reason="everywhere", keep=keep)
+        record(action="accounts.sessions_ended", actor=actor, target=user, after={"sessions": count}, reason=reason)
+    return count
+
+
+def end_sessions_of(user: User, *, reason: str, keep: str = "") -> int:
+    """End every open session of a person but for `keep`, inside the caller's transaction."""
+    sessions = Session.objects.filter(user=user)
+    return _end(sessions.exclude(pk=keep) if keep else sessions, reason)
+
+
+def forget_old_sessions() -> int:
+    """Remove sessions that ended or ran out long ago; the audit trail keeps that they were."""
+    before = timezone.now() - KEPT
+    old = Session.objects.filter(expires_at__lt=before).values_list("pk", flat=True)
+    old_ended = Session.objects.filter(ended_at__lt=before).values_list("pk", flat=True)
+    gone = {*old[:1000], *old_ended[:1000]}
+    return Session.objects.filter(pk__in=gone).delete()[0]
+
+
+def _new(user: User, kind: str, device: str) -> Session:
+    now = timezone.now()
+    return Session(user=user, kind=kind, device=clean(device, 255), address=origin.get().address, last_used_at=now)
+
+
+def _make_pair(session: Session) -> tuple[str, str, Claims]:
+    """Give a new pair of tokens of a session, and what the refresh token says."""
+    signer, about = signing_key(), {"user_id": session.user_id, "sid": session.pk.hex}
+    access, _said = sign(signer, "access", lifetime=settings.ACCESS_TOKEN_LIFETIME, **about)
+    token, claims = sign(signer, "refresh", lifetime=settings.REFRESH_TOKEN_LIFETIME, **about)
+    return access, token, claims
+
+
 def _end_family(session: Session) -> None:
     with transaction.atomic():
-        _end(session, "reused")
-    record_refusal(
-        action="accounts.session_refreshed", actor=session.user, target=session, target_label=session.device or "—"
-    )
+        _end(Session.objects.filter(pk=session.pk), "reused")
+    label = session.device or "—"
+    record_refusal(action="accounts.session_refreshed", actor=session.user, target=session, target_label=label)
 
 
-def _end(session: Session, reason: str) -> bool:
-    ended = Session.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now(), ended_reason=reason)
+def _end(sessions: QuerySet[Session], reason: str) -> int:
     bump("accounts")
-    return bool(ended)
+    return sessions.filter(ended_at=None).update(ended_at=timezone.now(), ended_reason=reason)
 
 
-def _moment(epoch_s: int) -> datetime:
+def _moment(epoch_s: float) -> datetime:
     return datetime.fromtimestamp(epoch_s, tz=UTC)
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.utils import timezone
 
 from accounts import services
 from accounts.credentials import Caller, FreshFacts, identify, load_directory
 from accounts.keys import is_well_formed, make_key
 from accounts.models import ApiKey, Session, User
-from accounts.tokens import Access, Refresh, backend, make_pair
+from accounts.services.signing import signing_key
+from accounts.tokens import public_pem_of, sign
 from audit.models import AuditEvent
 from common.errors import NotAuthenticated
 from tests.accounts.making import make_key as make_api_key
@@ -175,14 +175,12 @@ def test_caller_when_roles_change_has_the_new_permissions() -> None:
 
 
 def signed(claims: dict[str, Any], key: Any = None, **header: Any) -> str:
-    algorithm = header.pop("algorithm", "ES256")
-    return jwt.encode(claims, key or backend()._private, algorithm=algorithm, headers={"kid": backend().kid, **header})
+    signer = signing_key()
+    return jwt.encode(claims, key or signer.private_pem, algorithm="ES256", headers={"kid": signer.kid, **header})
 
 
 def good_claims(user: User) -> dict[str, Any]:
-    session = services.open_session(user=user).session
-    access, _ = make_pair(user_id=user.pk, session_id=session.pk.hex)
-    return {**access.payload, "iss": "flueman", "aud": "flueman"}
+    return jwt.decode(services.open_session(user=user).access, options={"verify_signature": False})
 
 
 @pytest.mark.django_db
@@ -215,34 +213,45 @@ def test_token_when_a_claim_is_wrong_or_missing_is_refused(change: dict[str, Any
 @pytest.mark.django_db
 def test_token_when_not_signed_by_us_is_refused() -> None:
     claims = good_claims(make_user())
-    public = backend()._private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    header = b64encode(b'{"alg":"HS256","kid":"%s"}' % backend().kid.encode()).rstrip(b"=").decode()
-    body = signed(claims).split(".")[1]
-    mac = urlsafe_b64encode(hmac.digest(public, f"{header}.{body}".encode(), hashlib.sha256)).rstrip(b"=").decode()
+    signer, other = signing_key(), ec.generate_private_key(ec.SECP256R1())
+    header = b64encode(b'{"alg":"HS256","kid":"%s"}' % signer.kid.encode()).rstrip(b"=").decode()
     good = signed(claims)
+    body = good.split(".")[1]
+    secret = public_pem_of(signer.private_pem).encode()
+    mac = urlsafe_b64encode(hmac.digest(secret, f"{header}.{body}".encode(), hashlib.sha256)).rstrip(b"=").decode()
+    jwk = jwt.algorithms.ECAlgorithm.to_jwk(other.public_key(), as_dict=True)
     for forged in [
         f"{header}.{body}.{mac}",
-        jwt.encode(claims, None, algorithm="none", headers={"kid": backend().kid}),
-        signed(claims, ec.generate_private_key(ec.SECP256R1())),
-        signed(claims, kid="other"),
-        jwt.encode(claims, backend()._private, algorithm="ES256"),
+        jwt.encode(claims, None, algorithm="none", headers={"kid": signer.kid}),
+        f"{urlsafe_b64encode(b'{}').decode()}.{body}.",
+        signed(claims, other),
+        signed(claims, other, jwk=jwk),
+        signed(claims, jwk=jwk),
+        signed(claims, jku="https://evil.example/jwks.json"),
+        signed(claims, x5u="https://evil.example/cert.pem"),
+        signed(claims, x5c=["MIIB"]),
+        signed(claims, crit=["b64"], b64=False),
+        jwt.encode(claims, signer.private_pem, algorithm="ES256"),
         good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB"),
         f"{good}.{good}",
         good.rpartition(".")[0] + ".",
+        "." * 4000,
+        urlsafe_b64encode(b"[" * 2000).decode() + ".e30.e30",
     ]:
-        assert refusal(bearer(forged)) == "not_authenticated"
+        assert refusal(bearer(forged)) == "not_authenticated", forged
+    for kid in ("other", "../../secrets", "' OR 1=1 --", "a" * 2000, "", "\0"):
+        assert refusal(bearer(signed(claims, kid=kid))) == "unknown_signing_key", kid
 
 
 @pytest.mark.django_db
 def test_token_when_it_expires_is_refused_though_it_was_verified_before() -> None:
     user = make_user()
     session = services.open_session(user=user).session
-    token = Access()
-    token["sub"], token["sid"] = str(user.pk), session.pk.hex
-    token["exp"] = int(time.time()) + 1
-    by_both(bearer(str(token)))
-    time.sleep(max(0.0, token["exp"] - time.time()) + 0.05)
-    assert refusal(bearer(str(token))) == "expired_token"
+    about = {"user_id": user.pk, "sid": session.pk.hex}
+    token, claims = sign(signing_key(), "access", lifetime=timedelta(seconds=1), **about)
+    by_both(bearer(token))
+    time.sleep(max(0.0, claims.expires_at - time.time()) + 0.05)
+    assert refusal(bearer(token)) == "expired_token"
 
 
 @pytest.mark.django_db
@@ -290,7 +299,6 @@ def test_session_when_ended_cannot_be_refreshed(end: str) -> None:
 
 @pytest.mark.django_db
 def test_refresh_token_when_forged_is_refused() -> None:
-    token = Refresh()
-    token["sub"], token["sid"] = "1", "0" * 32
+    token, _claims = sign(signing_key(), "refresh", lifetime=timedelta(days=1), user_id=1, sid="0" * 32)
     with pytest.raises(NotAuthenticated):
-        services.refresh(token=str(token))
+        services.refresh(token=token)
