@@ -1,0 +1,158 @@
+"""Who is told: mailboxes and webhooks made, changed, tested, and their secrets rotated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit
+from common import outgoing
+from common.destinations import host_of, split
+from common.errors import Conflict, Invalid
+from common.names import safe_name
+from common.sealing import seal
+from notify import events, webhooks
+from notify.models import Channel, Delivery, Subscriber, Webhook
+from notify.services import send_email, write_to_webhook
+
+OVERLAP = timedelta(hours=24)
+CHANGEABLE = ("name", "events", "is_enabled", "address", "language", "url")
+
+
+@transaction.atomic
+def create_channel(*, name: str, address: str, language: str, events: Sequence[str], actor: Any) -> Channel:
+    """Let a mailbox be told of events. Raises ValidationError naming the field."""
+    known = _known(events)
+    return _insert(
+        Channel(name=_name(name), address=address, language=language, events=known, created_by=_of(actor)), actor
+    )
+
+
+@transaction.atomic
+def create_webhook(*, name: str, url: str, events: Sequence[str], actor: Any) -> tuple[Webhook, str]:
+    """Let an address be told of events; give its secret too, which is shown this once. Raises Invalid."""
+    secret = webhooks.make_secret()
+    webhook = Webhook(
+        name=_name(name),
+        url=outgoing.check_url(url),
+        events=_known(events),
+        secret=seal(secret),
+        created_by=_of(actor),
+    )
+    return _insert(webhook, actor), secret
+
+
+@transaction.atomic
+def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: Any) -> Subscriber:
+    """Change what somebody is told, where, or whether. Raises Invalid or ValidationError naming the field."""
+    wanted = {name: value for name, value in fields.items() if name in CHANGEABLE and hasattr(subscriber, name)}
+    if "name" in wanted:
+        wanted["name"] = _name(wanted["name"])
+    if "url" in wanted:
+        wanted["url"] = outgoing.check_url(wanted["url"])
+    if "events" in wanted:
+        wanted["events"] = _known(wanted["events"])
+    fresh = type(subscriber)._default_manager.select_for_update().get(pk=subscriber.pk)
+    changes = {name: value for name, value in wanted.items() if getattr(fresh, name) != value}
+    if not changes:
+        return fresh
+    before = _facts(fresh)
+    for name, value in changes.items():
+        setattr(fresh, name, value)
+    if isinstance(fresh, Webhook) and changes.get("is_enabled"):
+        fresh.failing_since, fresh.disabled_reason = None, ""
+    fresh.full_clean()
+    fresh.save()
+    audit.record(
+        action=f"notify.{_kind(fresh)}_changed",
+        actor=actor,
+        target=fresh,
+        before=before,
+        after=_facts(fresh),
+        reason=reason,
+    )
+    return fresh
+
+
+@transaction.atomic
+def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "") -> tuple[Webhook, str]:
+    """Give a webhook a new secret, shown this once; for a day the old one signs too, so that no call is refused."""
+    fresh, secret = Webhook.objects.select_for_update().get(pk=webhook.pk), webhooks.make_secret()
+    fresh.old_secret, fresh.old_secret_until = fresh.secret, timezone.now() + OVERLAP
+    fresh.secret = seal(secret)
+    fresh.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    audit.record(action="notify.secret_rotated", actor=actor, target=fresh, reason=reason)
+    return fresh, secret
+
+
+@transaction.atomic
+def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delivery:
+    """Put a test on its way. Raises Conflict for a webhook that is out of use."""
+    if isinstance(subscriber, Webhook):
+        if not subscriber.is_enabled:
+            raise Conflict("the webhook is out of use", code="out_of_use")
+        delivery = write_to_webhook(webhook=subscriber, event=events.TEST, payload={}, actor=actor)
+    else:
+        assert isinstance(subscriber, Channel)
+        delivery = send_email(
+            to=subscriber.address,
+            template="test",
+            context={"sender": str(actor or "Flueman")},
+            language=subscriber.language,
+            actor=actor,
+            channel=subscriber,
+        )
+    audit.record(action="notify.tested", actor=actor, target=subscriber, reason=reason)
+    return delivery
+
+
+@transaction.atomic
+def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
+    """Take a mailbox or webhook away; what is on its way to a webhook is given up."""
+    audit.record(
+        action=f"notify.{_kind(subscriber)}_removed",
+        actor=actor,
+        target=subscriber,
+        before=_facts(subscriber),
+        reason=reason,
+    )
+    subscriber.delete()
+
+
+def _insert(subscriber: Any, actor: Any) -> Any:
+    subscriber.full_clean()
+    subscriber.save(force_insert=True)
+    audit.record(action=f"notify.{_kind(subscriber)}_added", actor=actor, target=subscriber, after=_facts(subscriber))
+    return subscriber
+
+
+def _facts(subscriber: Subscriber) -> Mapping[str, Any]:
+    """Give what the audit keeps: of an address its host only, as its path may be as good as a secret."""
+    facts = {"events": sorted(subscriber.events), "is_enabled": subscriber.is_enabled}
+    if isinstance(subscriber, Webhook):
+        return facts | {"host": host_of(split(subscriber.url))}
+    return facts
+
+
+def _kind(subscriber: Subscriber) -> str:
+    return str(subscriber._meta.model_name)
+
+
+def _name(name: str) -> str:
+    return safe_name(name, 300)
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    if not isinstance(names, list | tuple):
+        raise Invalid("events must be a list", fields={"events": "must be a list"})
+    for name in names:
+        events.find(name)
+    return sorted(set(names))
+
+
+def _of(actor: Any) -> Any:
+    return actor if getattr(actor, "pk", None) else None
