@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import dj_database_url
 from django.utils.translation import gettext_lazy as _
 
-from flueman import __version__, env, secrets
+from flueman import __version__, env, mail, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 FLUEMAN_HOME = env.path("FLUEMAN_HOME", BASE_DIR / "var")
@@ -34,7 +34,7 @@ SECRET_KEY = env.text("SECRET_KEY", _made.get("SECRET_KEY", ""))
 API_KEY_PEPPER = env.text("API_KEY_PEPPER", _made.get("API_KEY_PEPPER", ""))
 AUDIT_SALT = env.text("AUDIT_SALT", _made.get("AUDIT_SALT", ""))
 SEALING_KEYS = env.items("SEALING_KEYS", [key for key in _made.get("SEALING_KEYS", "").split(",") if key])
-JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY", _made.get("JWT_PRIVATE_KEY", "")).replace("\\n", "\n")
+JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY").replace("\\n", "\n")
 
 # -- apps --------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "audit",
     "guards",
     "jobs",
+    "notify",
     "accounts",
     "files",
     "registry",
@@ -73,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.BrowserSessionMiddleware",
     "accounts.middleware.PersonalSettingsMiddleware",
 ]
 ROOT_URLCONF = "flueman.urls"
@@ -148,6 +150,7 @@ STORAGES = {
             "location": _storage.path.strip("/"),
             "default_acl": None,
             "file_overwrite": True,
+            "signature_version": "s3v4",
             **{name: values[0] for name, values in parse_qs(_storage.query).items()},
         },
     },
@@ -159,6 +162,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 8 * 1024**3)
+FILES_QUOTA_BYTES = env.integer("FILES_QUOTA_BYTES", 0)
+FILES_USER_QUOTA_BYTES = env.integer("FILES_USER_QUOTA_BYTES", 0)
+FILES_BIN_DAYS = env.integer("FILES_BIN_DAYS", 7)
+FILES_UPLOAD_HOURS = env.integer("FILES_UPLOAD_HOURS", 24, least=1)
+FILES_REDIRECT = env.flag("FILES_REDIRECT", False)
 
 # -- audit: signed by the worker, anchored outside of the database ------------------------------------------------------
 AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY").replace("\\n", "\n")
@@ -185,16 +193,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/admin/login/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 10, least=1))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, least=1))
-SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
-    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
-    "ALGORITHM": "ES256",
-    "SIGNING_KEY": JWT_PRIVATE_KEY,
-    "ISSUER": "flueman",
-    "AUDIENCE": "flueman",
-    "USER_ID_CLAIM": "sub",
-    "UPDATE_LAST_LOGIN": False,
-}
+SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, least=1)
+# Tokens name who signed them; an installation that has not been told its address has a name that does not change with it.
+ISSUER = env.text("PUBLIC_URL").rstrip("/") or "flueman"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
@@ -263,28 +264,43 @@ RUNNER = {
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
 }
 
-# -- jobs: the row is the truth, django-q2 rings the bell --------------------------------------------------------------
+# -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` ----
 QUEUE_URL = env.text("QUEUE_URL", "orm://default")
 JOB_TIMEOUT_S = env.integer("JOB_TIMEOUT_S", 600, least=1)
+JOB_MEMORY_BYTES = env.integer("JOB_MEMORY_BYTES", 4 * 1024**3, least=64 * 1024**2)
 _queue = urlsplit(QUEUE_URL)
+if _queue.scheme == "sqs":
+    _options = {name: values[0] for name, values in parse_qs(_queue.query).items()}
+    _broker = {"broker_class": "jobs.bell.SqsBell", "sqs": {**_options, "receive_message_wait_time_seconds": 10}}
+elif _queue.scheme in ("redis", "rediss"):
+    _patience = "" if "socket_timeout" in _queue.query else "socket_timeout=5&socket_connect_timeout=3"
+    _broker = {"redis": _queue._replace(query="&".join(filter(None, (_queue.query, _patience)))).geturl()}
+else:
+    _broker = {"orm": "default"}
 Q_CLUSTER = {
-    "name": "flueman",
+    "name": (_queue.netloc if _queue.scheme == "sqs" else "") or "flueman",
     "workers": env.integer("JOB_WORKERS", 2, least=1),
-    "timeout": JOB_TIMEOUT_S,
-    "retry": 3 * JOB_TIMEOUT_S + 60,
+    "timeout": 3600,  # jobs keep their own deadlines: a bell is rung with none
+    "retry": 7200,
     "max_attempts": 1,
+    "ack_failures": True,
     "bulk": 1,
     "queue_limit": 1,
-    "catch_up": False,
+    "scheduler": False,
     "save_limit": 100,
     "label": "Django Q",
     "poll": 0.5,
-    **(
-        {"sqs": {name: values[0] for name, values in parse_qs(_queue.query).items()}}
-        if _queue.scheme == "sqs"
-        else {"orm": "default"}
-    ),
+    **_broker,
 }
+
+# -- what leaves the house: e-mail, and addresses that somebody gave ---------------------------------------------------
+EMAIL_URL = env.text("EMAIL_URL", f"file://{quote(str(FLUEMAN_HOME / 'mail'))}")
+globals().update(mail.read(EMAIL_URL))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Flueman <flueman@localhost>")
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+OUTGOING_ALLOW = env.items("OUTGOING_ALLOW")
+OUTGOING_PORTS = [int(port) for port in env.items("OUTGOING_PORTS", ("80", "443"))]
 
 # -- logs: console in development, JSON in production ------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "json" if IS_PRODUCTION else "console", ("json", "console"))
