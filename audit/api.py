@@ -12,8 +12,8 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.viewsets import GenericViewSet
 
 from audit.models import AuditEvent, AuditPerson
+from audit.people import names_of
 from audit.sentences import references_in, sentence
-from audit.services import names_of
 
 
 class EventOut(serializers.ModelSerializer[AuditEvent]):
@@ -21,6 +21,7 @@ class EventOut(serializers.ModelSerializer[AuditEvent]):
 
     sentence = serializers.SerializerMethodField()
     actor_name = serializers.SerializerMethodField()
+    address = serializers.SerializerMethodField()
 
     class Meta:
         model = AuditEvent
@@ -30,6 +31,11 @@ class EventOut(serializers.ModelSerializer[AuditEvent]):
     def get_sentence(self, event: AuditEvent) -> str:
         """Say what happened, in the language of the request."""
         return sentence(event, self.context["names"])
+
+    def get_address(self, event: AuditEvent) -> str:
+        """Give where it came from, unless that was erased."""
+        names: Mapping[str, str] = self.context["names"]
+        return names.get(event.address, event.address)
 
     def get_actor_name(self, event: AuditEvent) -> str:
         """Give the name of the person, or the part of the system, that acted."""

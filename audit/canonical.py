@@ -57,11 +57,13 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def hash_row(row: tuple[Any, ...]) -> str:
-    """Give the hash of a row of FIELDS; the hash of the row before is one of them.
-
-    Source: SHA-256 (FIPS 180-4) over UTF-8 JSON without spaces, keys sorted.
-    """
+def fields_of(row: tuple[Any, ...]) -> bytes:
+    """Give the bytes of a row of FIELDS that are hashed: UTF-8 JSON without spaces, keys sorted."""
     fields = dict(zip(FIELDS, row, strict=True))
     fields["at"] = moment(fields["at"]) if fields["at"] else None
-    return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def hash_row(row: tuple[Any, ...]) -> str:
+    """Give the hash of a row of FIELDS; the hash of the row before is one of them. Source: SHA-256 (FIPS 180-4)."""
+    return hashlib.sha256(fields_of(row)).hexdigest()

@@ -10,19 +10,20 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from audit.anchor import Anchor, the_anchor
 from audit.chain import Broken, follow, rows
-from audit.keys import first_key, signing_key
+from audit.keys import finish_rotation, first_key, signing_key
 from audit.models import AuditCheckpoint, AuditHead
 from audit.statements import CHECKPOINT, KEY, SEAL, START, Statement, id_of, public_of
-from common.errors import Conflict, Unavailable
+from common.errors import Conflict, FluemanError, Unavailable
 
 logger = logging.getLogger(__name__)
 
 # An idle chain is signed too: who looks at the anchor alone sees from its silence that nobody signs any more.
 IDLE = timedelta(hours=1)
+NOTHING: Mapping[str, Any] = {}
 
 
 def checkpoint() -> AuditCheckpoint | None:
@@ -31,27 +32,35 @@ def checkpoint() -> AuditCheckpoint | None:
     Raises NotReady without a key, Conflict if the chain does not continue what was signed last.
     """
     anchor = the_anchor()
-    last = last_statement(anchor)
-    key = signing_key() if last else first_key()
+    key, last = key_and_last(anchor)
     head = AuditHead.objects.get(id=1)
     made = None
     if last is None:
-        made = sign(KEY, key, None, {"public_key": public_of(key)}, head)
+        made = sign(KEY, key, None, head, {"public_key": public_of(key)})
     elif head.sequence > last.sequence or timezone.now() - datetime.fromisoformat(last.at) > IDLE:
-        made = sign(CHECKPOINT, key, last, {}, head)
+        made = sign(CHECKPOINT, key, last, head)
     push(anchor)
     return made
 
 
+def key_and_last(anchor: Anchor) -> tuple[Ed25519PrivateKey, Statement | None]:
+    """Give the key of this process and what it signed last. Raises Conflict if that was another key."""
+    last = last_statement(anchor)
+    key = signing_key() if last else first_key()
+    if last and not last.is_signed_by(public_of(key)):
+        if new := finish_rotation(last):
+            return new, last
+        raise Conflict(_("The last checkpoint was signed with another key than this process has."), code="other_key")
+    return key, last
+
+
 def sign(
-    kind: str, key: Ed25519PrivateKey, last: Statement | None, details: Mapping[str, Any], head: AuditHead
+    kind: str, key: Ed25519PrivateKey, last: Statement | None, head: AuditHead, details: Mapping[str, Any] = NOTHING
 ) -> AuditCheckpoint | None:
     """Keep a signed statement about the chain as it stands; `None` if somebody else has just signed.
 
     What does not continue the last statement is never signed. Raises Conflict.
     """
-    if last and not last.is_signed_by(public_of(key)):
-        raise Conflict(_("The last checkpoint was signed with another key than this process has."), code="other_key")
     _refuse_broken(last, head)
     now = timezone.now()
     number, previous, covered = (last.number + 1, last.hash, last.sequence) if last else (1, START, 0)
@@ -74,6 +83,14 @@ def sign(
     except IntegrityError:
         return None
     return row
+
+
+def checkpoint_if_possible() -> None:
+    """Sign once more while the worker ends in order; what stands against it is logged, and the end goes on."""
+    try:
+        checkpoint()
+    except FluemanError as error:
+        logger.warning("no last audit checkpoint was signed: %s", error.message)
 
 
 def push(anchor: Anchor) -> int:
@@ -135,13 +152,3 @@ def _refuse_broken(last: Statement | None, head: AuditHead) -> None:
 
 def _broken(event: int) -> Any:
     return _("The chain is broken near event %(number)d: nothing is signed until it was looked at.") % {"number": event}
-
-
-def checkpoint_at_end() -> None:
-    """Sign once more while the worker ends in order; what stands against it is logged, and the end goes on."""
-    from common.errors import FluemanError  # noqa: PLC0415
-
-    try:
-        checkpoint()
-    except FluemanError as error:
-        logger.warning("no last audit checkpoint was signed: %s", error.message)

@@ -8,8 +8,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
+from audit.statements import Statement, public_of
 from common.errors import Invalid, NotReady
 
 
@@ -28,6 +29,22 @@ def first_key() -> Ed25519PrivateKey:
     if not (settings.AUDIT_SIGNING_KEY or settings.AUDIT_KEY_PATH.exists() or settings.IS_PRODUCTION):
         keep_key(Ed25519PrivateKey.generate(), settings.AUDIT_KEY_PATH)
     return signing_key()
+
+
+def draft_path() -> Path:
+    """Give where a new key lies until the statement that names it is kept."""
+    return settings.AUDIT_KEY_PATH.with_name("next.pem")
+
+
+def finish_rotation(last: Statement) -> Ed25519PrivateKey | None:
+    """Put the new key in its place if a rotation was cut short after its statements were kept; `None` if not."""
+    if settings.AUDIT_SIGNING_KEY or not draft_path().exists():
+        return None
+    key = read_key(draft_path().read_bytes())
+    if not last.is_signed_by(public_of(key)):
+        return None
+    draft_path().rename(settings.AUDIT_KEY_PATH)
+    return key
 
 
 def keep_key(key: Ed25519PrivateKey, path: Path) -> None:

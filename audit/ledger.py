@@ -76,7 +76,7 @@ class Ledger:
         """
         anchored = _Lookahead(self._anchored())
         number = 0
-        for row in _stored(self._last):
+        for row in stored(0, self._last):
             for missing in range(number + 1, row.number):
                 yield self._deleted(missing, anchored.take(missing))
             number = row.number
@@ -148,8 +148,8 @@ class _Lookahead:
         return found
 
 
-def _stored(until: int) -> Iterator[AuditCheckpoint]:
-    after = 0
+def stored(after: int, until: int) -> Iterator[AuditCheckpoint]:
+    """Give the statements past one number and up to another, in chunks by key."""
     kept = AuditCheckpoint.objects.filter(number__lte=until).order_by("number")
     while chunk := list(kept.filter(number__gt=after)[:CHUNK]):
         yield from chunk

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
-from audit.services import PERSON, names_of
+from audit.people import REFERENCE, names_of
 from common.korean import settle_particles
 
 Words = Mapping[str, str | Promise]
@@ -24,11 +24,17 @@ ACTIONS: Words = {
     "accounts.password_changed": _("%(actor)s changed the password of %(target)s"),
     "accounts.roles_set": _("%(actor)s set the roles of %(target)s to %(after.roles)s"),
     "accounts.session_ended": _("%(actor)s ended the session %(target)s"),
+    "accounts.sessions_ended": _("%(actor)s ended all sessions of %(target)s"),
+    "accounts.signing_key_rotated": _("%(actor)s had the key %(target)s sign tokens"),
+    "accounts.signing_key_withdrawn": _("%(actor)s withdrew the signing key %(target)s"),
     "accounts.user_activated": _("%(actor)s activated the account of %(target)s"),
     "accounts.user_changed": _("%(actor)s changed the settings of %(target)s"),
     "accounts.user_created": _("%(actor)s made an account for %(target)s"),
     "accounts.user_deactivated": _("%(actor)s deactivated the account of %(target)s"),
-    "audit.person_erased": _("%(actor)s erased the name of a person from the audit trail"),
+    "audit.exported": _("%(actor)s exported the events %(after.first)s to %(after.last)s of the audit chain"),
+    "audit.key_rotated": _("%(actor)s replaced the key that signs the audit chain"),
+    "audit.person_erased": _("%(actor)s erased the name of %(target)s from the audit trail"),
+    "audit.sealed": _("%(actor)s moved the events %(after.first)s to %(after.last)s into a sealed file"),
     "audit.verified": _("%(actor)s verified the audit chain"),
     "files.file_added": _("%(actor)s added the file %(target)s"),
     "files.file_removed": _("%(actor)s removed the file %(target)s"),
@@ -54,6 +60,7 @@ ACTIONS: Words = {
 }
 # The same where it was tried and not done.
 REFUSALS: Words = {
+    "audit.verified": _("%(actor)s verified the audit chain and found it broken at event %(after.first_bad)s"),
     "accounts.logged_in": _("Somebody tried to log in as %(target)s and failed"),
     "accounts.session_refreshed": _("A used refresh token of %(actor)s came again; the session was ended"),
     "registry.version_added": _("%(actor)s sent a version of %(target)s that was refused"),
@@ -69,12 +76,18 @@ def sentence(event: AuditEvent, names: Mapping[str, str] | None = None) -> str:
     parts = _Parts(event, names)
     said = str(words) % parts if words else _any(event, parts)
     said = settle_particles(said)
-    return f"{said}: {event.reason}" if event.reason else said
+    return f"{said}: {spoken(event.reason, names)}" if event.reason else said
 
 
 def references_in(event: AuditEvent) -> list[str]:
-    """Give the references of people whose names the sentence wants."""
-    return [event.actor, event.target_label]
+    """Give the references of the people and addresses that an event names."""
+    texts = [event.actor, event.target_label, event.reason, event.address, str(event.before), str(event.after)]
+    return [reference for text in texts for reference in REFERENCE.findall(text)]
+
+
+def spoken(text: str, names: Mapping[str, str]) -> str:
+    """Give a text with references replaced by names; of those never known only the beginning is told."""
+    return REFERENCE.sub(lambda found: _name(found[0], names), text)
 
 
 class _Parts(dict[str, Any]):
@@ -82,12 +95,12 @@ class _Parts(dict[str, Any]):
 
     def __init__(self, event: AuditEvent, names: Mapping[str, str]) -> None:
         super().__init__(
-            actor=_name(event.actor, names) or gettext("the system"),
-            target=_name(event.target_label, names) or event.target_id or "—",
+            actor=spoken(event.actor, names) or gettext("the system"),
+            target=spoken(event.target_label, names) or event.target_id or "—",
         )
         for side in ("before", "after"):
             values = getattr(event, side)
-            self.update({f"{side}.{key}": _text(value) for key, value in values.items()})
+            self.update({f"{side}.{key}": _text(value, names) for key, value in values.items()})
 
     def __missing__(self, key: str) -> str:
         return "—"
@@ -101,12 +114,12 @@ def _any(event: AuditEvent, parts: _Parts) -> str:
     return f"{parts['actor']}: {verb} {parts['target']}{tail}"
 
 
-def _name(label: str, names: Mapping[str, str]) -> str:
-    """Give the clear name; a person who was erased keeps only the beginning of the reference."""
-    if not label.startswith(PERSON):
-        return label
-    return names.get(label) or gettext("person %(reference)s") % {"reference": label[len(PERSON) :][:8]}
+def _name(reference: str, names: Mapping[str, str]) -> str:
+    kind, _colon, digest = reference.partition(":")
+    words = gettext("person %(reference)s") if kind == "person" else gettext("address %(reference)s")
+    return names.get(reference) or words % {"reference": digest[:8]}
 
 
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) or "—" if isinstance(value, list) else str(value)
+def _text(value: object, names: Mapping[str, str]) -> str:
+    text = ", ".join(map(str, value)) or "—" if isinstance(value, list) else str(value)
+    return spoken(text, names)

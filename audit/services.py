@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +12,16 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from audit import people, work
 from audit.canonical import FIELDS, clean, hash_row, plain
 from audit.models import AuditEvent, AuditHead, AuditPerson
+from audit.people import PERSON, address_of, hidden, names_of, person, reference_of
 from common.context import origin
 from common.errors import NotFound
 
+__all__ = ["PERSON", "Actor", "erase_person", "names_of", "person", "record", "record_refusal", "reference_of"]
+
 Actor = AbstractBaseUser | str | None
-PERSON = "person:"
 
 
 def record(
@@ -37,23 +38,24 @@ def record(
     """Add an event to the end of the chain, inside the caller's transaction; request and address come from the context.
 
     Call it last: it locks the head of the chain until the transaction ends. Name people in `before`, `after` and
-    `target_label` by `person(user)`, never in clear.
+    `target_label` by `person(user)` or the user itself, never in clear; e-mail addresses are found and hidden.
     """
     with transaction.atomic(savepoint=False):
-        source = origin.get()
+        source, who, label = origin.get(), _actor(actor), target_label or _label(target)
+        owner = next((one for one in (who, label) if one.startswith(PERSON)), "")
         event = AuditEvent(
             at=timezone.now(),
-            actor=_actor(actor),
+            actor=who,
             action=action,
             target_type=target._meta.label_lower if target else "",
             target_id=str(target.pk)[:100] if target else "",
-            target_label=clean(target_label or _label(target), 255),
-            before=plain(before or {}),
-            after=plain(after or {}),
-            reason=clean(reason, 10_000),
+            target_label=clean(hidden(label, owner), 255),
+            before=plain(hidden(before or {}, owner)),
+            after=plain(hidden(after or {}, owner)),
+            reason=clean(hidden(reason, owner), 10_000),
             outcome=outcome,
             request_id=source.request_id,
-            address=source.address,
+            address=address_of(source.address, owner),
             credential=source.credential,
         )
         return _append(event)
@@ -68,37 +70,12 @@ def record_refusal(*, action: str, actor: Actor, outcome: str = "refused", **det
         return record(action=action, actor=actor, outcome=outcome, **details)
 
 
-def person(user: AbstractBaseUser) -> str:
-    """Give the reference under which a person stands in the chain, and keep the name beside the chain, erasable."""
-    reference, name = reference_of(f"user:{user.pk}"), user.get_username()[:255]
-    known = AuditPerson.objects.filter(reference=reference).first()
-    if known is None:
-        AuditPerson.objects.bulk_create([AuditPerson(reference=reference, label=name)], ignore_conflicts=True)
-    elif known.label != name and known.erased_at is None:
-        AuditPerson.objects.filter(reference=reference, erased_at=None).update(label=name)
-    return reference
-
-
-def reference_of(identity: str) -> str:
-    """Give the salted hash of what names somebody."""
-    return PERSON + hmac.digest(settings.AUDIT_SALT.encode(), identity.encode(), hashlib.sha256).hex()[:40]
-
-
-def names_of(references: Iterable[str]) -> dict[str, str]:
-    """Give the clear names of references; those erased or never known are left out."""
-    wanted = {reference for reference in references if reference.startswith(PERSON)}
-    known = AuditPerson.objects.filter(reference__in=wanted, erased_at=None)
-    return dict(known.values_list("reference", "label"))
-
-
 def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
-    """Forget the name behind a reference; the chain stays whole. Raises NotFound."""
+    """Forget the name behind a reference and the addresses that belong to it. Raises NotFound."""
     with transaction.atomic():
-        found = AuditPerson.objects.select_for_update().filter(reference=reference).first()
+        found = people.erase(reference)
         if found is None:
             raise NotFound("nobody is known under this reference")
-        found.label, found.erased_at = "", found.erased_at or timezone.now()
-        found.save(update_fields=["label", "erased_at"])
         record(action="audit.person_erased", actor=actor, target_label=reference, reason=reason)
     return found
 
@@ -109,6 +86,8 @@ def _append(event: AuditEvent) -> AuditEvent:
     event.hash = hash_row(tuple(getattr(event, name) for name in FIELDS))
     event.save(force_insert=True)
     AuditHead.objects.filter(id=1).update(sequence=event.sequence, hash=event.hash)
+    if event.sequence % settings.AUDIT_CHECKPOINT_EVENTS == 0:
+        work.desk.begin_once(work.CHECKPOINT)
     return event
 
 

@@ -11,6 +11,9 @@ class FluemanConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself; the one thing to do before tables are made."""
-        from flueman import checks, collation  # noqa: F401, PLC0415 - need the settings
+        from audit import work  # noqa: PLC0415 - needs the settings
+        from flueman import checks, collation, tasks  # noqa: F401, PLC0415 - need the settings
+
+        work.open_desk(tasks.JobDesk())
 
         pre_migrate.connect(collation.make_exact, dispatch_uid="flueman.collation")
