@@ -151,6 +151,7 @@ STORAGES = {
             "default_acl": None,
             "file_overwrite": True,
             "signature_version": "s3v4",
+            "signature_version": "s3v4",
             **{name: values[0] for name, values in parse_qs(_storage.query).items()},
         },
     },
