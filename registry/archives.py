@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 import zlib
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from common.errors import Invalid, TooLarge
-from registry.naming import file_path
+from registry.naming import clashes, file_path
 
 MAX_ENTRIES = 500
 MAX_RATIO = 200  # weights compress by a factor of 1 to 3, vocabularies by 10; beyond lies only padding
 _RATIO_FREE_BYTES = 10 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
+_DIRECTORY_BYTES = 4 * 1024 * 1024  # some 40,000 entries
+# What `zipfile` raises for archives that were damaged or made to hurt.
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OverflowError, RuntimeError)
+
+
+def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
+    """Open an archive whose directory is of a size to hold in memory. Raises one of DAMAGED if there is none such."""
+    opened = zipfile.ZipFile(_Measured(file))  # type: ignore[arg-type]  # it reads, seeks and tells: no more is asked
+    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in opened.infolist()):
+        raise zipfile.BadZipFile("only stored and deflated entries are read")
+    return opened
+
+
+class _Measured:
+    """A file that refuses to be read in great pieces: `zipfile` reads a directory at once, however large it is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Read. Raises BadZipFile for too much."""
+        left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+        if (left if size is None or size < 0 else min(size, left)) > _DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is larger than that of any model")
+        return self._file.read(size)
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
     """Unpack a zip archive into an empty folder. Raises Invalid naming the entry, TooLarge past `max_bytes`."""
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with archive.open("rb") as file, open_zip(file) as opened:
             left = max_bytes
             for path, entry in measure(opened, max_bytes=max_bytes).items():
                 left -= _write(opened, entry, folder / path, left)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+    except DAMAGED as error:
         raise Invalid(f"the archive is damaged: {error}", fields={"archive": "damaged"}) from error
 
 
@@ -36,7 +63,7 @@ def measure(opened: zipfile.ZipFile, *, max_bytes: int) -> dict[str, zipfile.Zip
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         path = _judge(entry)
-        if path.casefold() in {known.casefold() for known in found}:
+        if clashes(path, found):
             _refuse(f"names {path} twice")
         found[path] = entry
     if (total := sum(entry.file_size for entry in entries)) > max_bytes:

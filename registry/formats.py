@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
+from registry.archives import DAMAGED, open_zip
+
 WEIGHTS = frozenset({"safetensors", "state_dict"})
 PROGRAMS = frozenset({"torchscript", "exported_program"})
 REFUSED = {
@@ -27,9 +29,9 @@ REFUSED = {
     "damaged_archive": "a damaged or ambiguous archive",
 }
 
+MAX_HEADER_BYTES = 8 * 1024 * 1024  # of a safetensors header and of a state dict's pickle: 50,000 tensors
 _HEAD_BYTES = 64 * 1024
-_MAX_HEADER_BYTES = 64 * 1024 * 1024  # of safetensors headers and of a state dict's pickle
-_MAX_OPCODES = 2_000_000
+_MAX_OPCODES = 1_000_000
 _MAX_ENTRIES = 100_000
 _ROOM_BYTES = 64 * 1024 * 1024  # an archive may unpack to this and four times its size
 _MAGIC = {
@@ -63,10 +65,9 @@ def sniff(path: Path) -> str:
         if head.startswith(b"PK\x03\x04"):
             return _archive(file, size)
         if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-            return _pickle(file, head)
+            return _pickle(BytesIO(file.read(MAX_HEADER_BYTES)), head)
         if _is_safetensors(file, head, size):
             return "safetensors"
-        file.seek(0)
         return _by_magic(head) or _by_words(file, head)
 
 
@@ -81,7 +82,8 @@ def _by_magic(head: bytes) -> str:
 
 
 def _by_words(file: IO[bytes], head: bytes) -> str:
-    if _is_old_pickle(file):
+    file.seek(0)
+    if _is_old_pickle(BytesIO(file.read(MAX_HEADER_BYTES))):
         return "joblib" if b"joblib" in head else "pickle"
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD_BYTES)
@@ -99,7 +101,7 @@ def _has_objects(head: bytes) -> bool:
 
 def _is_safetensors(file: IO[bytes], head: bytes, size: int) -> bool:
     length = int.from_bytes(head[:8], "little")
-    if len(head) < 10 or head[8:9] != b"{" or not 2 <= length <= min(size - 8, _MAX_HEADER_BYTES):
+    if len(head) < 10 or head[8:9] != b"{" or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
         return False
     file.seek(8)
     try:
@@ -113,7 +115,7 @@ def _is_safetensors(file: IO[bytes], head: bytes, size: int) -> bool:
 def _archive(file: IO[bytes], size: int) -> str:
     """Judge a zip archive by the records torch itself looks for."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_zip(file) as archive:
             entries = archive.infolist()
             names = [entry.filename.casefold() for entry in entries]
             if not entries or len(set(names)) != len(names):
@@ -126,7 +128,7 @@ def _archive(file: IO[bytes], size: int) -> str:
             return _torch_archive(
                 archive, {name.partition("/")[2]: entry for name, entry in zip(names, entries, strict=True)}
             )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+    except (*DAMAGED, OSError):
         return "damaged_archive"
 
 
@@ -144,7 +146,7 @@ def _torch_archive(archive: zipfile.ZipFile, records: dict[str, zipfile.ZipInfo]
         return "torchscript"
     if "data.pkl" not in records:
         return "zip"
-    if records["data.pkl"].file_size > _MAX_HEADER_BYTES:
+    if records["data.pkl"].file_size > MAX_HEADER_BYTES:
         return "torch_module"
     return "state_dict" if _is_plain(BytesIO(archive.read(records["data.pkl"]))) else "torch_module"
 

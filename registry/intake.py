@@ -16,7 +16,7 @@ from files.storage import incoming_folder, read_chunks, told_when_full
 from registry.archives import MAX_ENTRIES, unpack
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.manifest import MANIFEST, list_files
-from registry.naming import file_path
+from registry.naming import clashes, file_path
 
 REFUSED_CONTENT = "refused_content"
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -68,12 +68,14 @@ def _copy_all(files: Mapping[str, Path | BinaryIO], folder: Path) -> None:
     if not 1 <= len(files) <= MAX_ENTRIES:
         raise Invalid(f"send 1 to {MAX_ENTRIES} files", fields={"files": f"{len(files)} files"})
     left = settings.MAX_UPLOAD_BYTES
+    seen: list[str] = []
     for name, source in files.items():
         path = file_path(name)
         target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
+        if clashes(path, seen):
             raise Invalid(f"{path} was sent twice", fields={"files": f"{path} was sent twice"})
+        seen.append(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         left -= _copy(source, target, left)
 
 

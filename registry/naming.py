@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from common.errors import Invalid
 from common.names import safe_name
@@ -52,6 +53,12 @@ def file_path(text: str) -> str:
     if len(path) > MAX_PATH_CHARACTERS:
         raise _bad("files", f"{path[:80]!r}… has more than {MAX_PATH_CHARACTERS} characters")
     return path
+
+
+def clashes(path: str, others: Iterable[str]) -> bool:
+    """Whether a path is that of another file or of its folder, the other way round too; case does not count."""
+    own = path.casefold()
+    return any(f"{own}/".startswith(f"{it}/") or f"{it}/".startswith(f"{own}/") for it in map(str.casefold, others))
 
 
 def _name(text: str, field: str) -> str:

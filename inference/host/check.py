@@ -20,16 +20,16 @@ from inference.host import process as processes
 from inference.host.database import Database
 from inference.host.materialise import materialise, remove
 from inference.host.places import cache_folder
+from inference.host.reports import read_report, read_step
 from inference.host.states import read_version
 from registry.formats import sniff
-from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, list_files, read_manifest
+from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, read_manifest
 from registry.models import ModelVersion
+from registry.signature import parse_signature
 
 MAX_LINES = 64
 
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
-
-_STATES = ("running", "passed", "failed")
 
 
 async def check(version_id: UUID, database: Database, tell: Tell) -> dict[str, Any]:
@@ -43,21 +43,23 @@ async def check(version_id: UUID, database: Database, tell: Tell) -> dict[str, A
     except Invalid as error:
         return await _fail([], "open", error.message, tell)
     out = Path(tempfile.mkdtemp(dir=cache_folder("checks")))
+    weights = out / CONVERTED_WEIGHTS
+    weights.touch(mode=0o600)
     try:
-        report = await _run(version, folder, out, tell)
+        report = await _run(version, folder, weights, tell)
         if not report["ok"]:
             return report
-        return await _complete(report, folder, out, database)
+        return await _complete(report, folder, weights, database)
     except Invalid as error:
         return await _fail(report["steps"], "convert", error.message, tell)
     finally:
         await asyncio.to_thread(remove, out)
 
 
-async def _run(version: ModelVersion, folder: Path, out: Path, tell: Tell) -> dict[str, Any]:
+async def _run(version: ModelVersion, folder: Path, weights: Path, tell: Tell) -> dict[str, Any]:
     """Give the report of the process, or one of our own if it ends without."""
     deadline_s = settings.RUNNER["CHECK_DEADLINE_S"]
-    process = await processes.start("check", "--out", out, folder=folder, is_trusted=version.is_trusted, scratch=out)
+    process = await processes.start("check", "--out", weights, folder=folder, is_trusted=version.is_trusted)
     log = asyncio.create_task(processes.log_errors(process, f"check of {version}"))
     steps: list[dict[str, Any]] = []
     try:
@@ -70,11 +72,8 @@ async def _run(version: ModelVersion, folder: Path, out: Path, tell: Tell) -> di
         await processes.kill(process)
         await log
     if report is not None:
-        return {
-            **report,
-            "ok": report.get("ok") is True,
-            "steps": [step for step in steps if step["state"] != "running"],
-        }
+        signature = parse_signature(version.signature) if version.signature else None
+        return {**read_report(report, signature), "steps": [step for step in steps if step["state"] != "running"]}
     return await _fail(steps, steps[-1]["step"] if steps else "open", f"the check ended early: {words}", tell)
 
 
@@ -83,24 +82,12 @@ async def _follow(process: Process, steps: list[dict[str, Any]], tell: Tell) -> 
     async for line in processes.reports(process):
         if isinstance(line.get("report"), dict):
             return dict(line["report"])
-        step = _step(line)
+        step = read_step(line)
         if step is None or len(steps) >= MAX_LINES:
             return None
         steps.append(step)
         await tell(step)
     return None
-
-
-def _step(line: dict[str, Any]) -> dict[str, Any] | None:
-    """Give a line in the one form that a step has, `None` if it has another."""
-    if line.get("state") not in _STATES or not isinstance(line.get("ms"), int):
-        return None
-    return {
-        "step": str(line.get("step"))[:40],
-        "state": line["state"],
-        "message": str(line.get("message"))[:2000],
-        "ms": line["ms"],
-    }
 
 
 async def _fail(steps: list[dict[str, Any]], name: str, message: str, tell: Tell) -> dict[str, Any]:
@@ -109,13 +96,12 @@ async def _fail(steps: list[dict[str, Any]], name: str, message: str, tell: Tell
     return {"ok": False, "steps": [*(step for step in steps if step["state"] != "running"), step]}
 
 
-async def _complete(report: dict[str, Any], folder: Path, out: Path, database: Database) -> dict[str, Any]:
+async def _complete(report: dict[str, Any], folder: Path, weights: Path, database: Database) -> dict[str, Any]:
     """Add the manifest that now holds and the SHA-256 of the files that take the place of the uploaded weights."""
     manifest = await asyncio.to_thread(read_manifest, folder)
     if manifest.format != "state_dict":
         return {**report, "converted": {}, "manifest": dict(manifest.raw)}
-    weights = out / CONVERTED_WEIGHTS
-    if CONVERTED_WEIGHTS not in list_files(out) or sniff(weights) != "safetensors":
+    if sniff(weights) != "safetensors":
         raise Invalid(f"the converted {CONVERTED_WEIGHTS} is no safetensors file")
     raw = {**manifest.raw, "format": "safetensors", "weights": CONVERTED_WEIGHTS}
     text = json.dumps(raw, ensure_ascii=False, indent=2).encode()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import signal
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,26 +16,24 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 
-from inference.runner import sandbox
+from inference.runner import frames, sandbox
 
 logger = logging.getLogger(__name__)
 
 KILL_AFTER_S = 8.0  # the host itself has to be gone 10 s after it was asked
 
 _LINE_BYTES = 4 << 20  # of one report; a process that writes more is not believed
-_LOGGED_CHARACTERS = 4000
+_LOGGED_BYTES, _WINDOW_S, _PAUSE_S = 16 * 1024, 10.0, 0.1
 
 
-async def start(
-    module: str, *arguments: object, folder: Path, is_trusted: bool, scratch: Path | None = None
-) -> Process:
+async def start(module: str, *arguments: object, folder: Path, is_trusted: bool) -> Process:
     """Start a module of `inference.runner` on a folder, with an environment that holds nothing of ours."""
     limits = ("--max-batch", settings.RUNNER["MAX_BATCH"], "--memory-bytes", settings.RUNNER["MEMORY_BYTES"])
     trust = ("--trusted",) if is_trusted else ()
     words = [str(word) for word in ("--folder", folder, *limits, *trust, *arguments)]
     return await asyncio.create_subprocess_exec(
         *sandbox.command(f"inference.runner.{module}", *words),
-        env=sandbox.environment(threads=int(settings.RUNNER["THREADS"]), scratch=scratch),
+        env=sandbox.environment(threads=int(settings.RUNNER["THREADS"])),
         cwd="/",
         stdin=DEVNULL,
         stdout=PIPE,
@@ -61,10 +62,36 @@ def _refuse(word: str) -> NoReturn:
 
 
 async def log_errors(process: Process, label: str) -> None:
-    """Pass on to our log what the process writes to its stderr, until it ends."""
+    """Pass on to our log what the process writes to its stderr, until it ends.
+
+    Of one that writes without end a little is kept every few seconds, and it waits while the rest is thrown away.
+    """
     assert process.stderr is not None
+    left, begun = 0, -_WINDOW_S
     while chunk := await process.stderr.read(1 << 16):
-        logger.info("%s: %s", label, chunk.decode("utf-8", "replace").rstrip()[:_LOGGED_CHARACTERS])
+        if time.monotonic() - begun > _WINDOW_S:
+            left, begun = _LOGGED_BYTES, time.monotonic()
+        for line in chunk[:left].decode("utf-8", "replace").splitlines():
+            logger.info("%s: %s", label, "".join(c if c.isprintable() else " " for c in line))
+        if len(chunk) > left:
+            logger.info("%s: it writes more than %d bytes in %g s: thrown away", label, _LOGGED_BYTES, _WINDOW_S)
+        left = max(0, left - len(chunk))
+        if not left and process.returncode is None:
+            await asyncio.sleep(_PAUSE_S)
+
+
+async def answers(socket: Path, within_s: float) -> bool:
+    """Give whether the process at a socket still answers: a call without inputs, which it refuses at once."""
+    try:
+        async with asyncio.timeout(within_s):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.writelines(frames.pack(id=1, kind=frames.INFER))
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
 
 
 async def end(process: Process, *, patience_s: float = KILL_AFTER_S) -> None:
@@ -79,9 +106,10 @@ async def end(process: Process, *, patience_s: float = KILL_AFTER_S) -> None:
 
 
 async def kill(process: Process) -> None:
-    """End the process at once."""
+    """End the process at once, and what it started where the system let it."""
     if process.returncode is None:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 
@@ -91,6 +119,8 @@ def last_words(returncode: int) -> str:
         return f"the process ended with status {returncode}"
     if returncode == -signal.SIGALRM:
         return f"a batch ran longer than {settings.RUNNER['BATCH_DEADLINE_S']:g} s and was ended"
-    if returncode == -signal.SIGKILL:
-        return "the process was killed, perhaps for want of memory"
+    if -returncode in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV):
+        most = settings.RUNNER["MEMORY_BYTES"] // 1024**2
+        name = signal.Signals(-returncode).name
+        return f"the process ended with {name}, perhaps for want of memory: it may have {most} MiB"
     return f"the process ended with {signal.Signals(-returncode).name}"

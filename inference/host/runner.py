@@ -14,6 +14,7 @@ from inference.host import process as processes
 from inference.host.database import Database, DatabaseAwayError
 from inference.host.materialise import materialise
 from inference.host.places import model_socket
+from inference.host.reports import read_message, read_report
 from inference.host.states import State, Wanted, read_version
 from registry.models import ModelVersion
 
@@ -23,6 +24,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 REFUSED_PAUSE_S = 30.0  # before a version that cannot be loaded is tried again
 STEADY_S = 10.0  # who served this long and then died is started again at once
 DRAIN_S = 2.5  # web learns within a second that a version is not served any more
+WATCH_S = 3.0
 
 
 class Runner:
@@ -83,11 +85,15 @@ class Runner:
             is_trusted=self._version.is_trusted,
         )
         log = asyncio.create_task(processes.log_errors(process, self.wanted.label))
+        watch = None
         try:
             if await self._is_ready(process):
                 self._note_ready(load_ms=round((loop.time() - began) * 1000))
+                watch = loop.create_task(self._watch(process))
             returncode = await process.wait()
         finally:
+            if watch is not None:
+                watch.cancel()
             await processes.end(process)
             await log
             self._process = None
@@ -96,6 +102,16 @@ class Runner:
         logger.warning("%s: %s; it is started again", self.wanted.label, words)
         self._note(State.STARTING, pid=None, error=words)
         return loop.time() - began > STEADY_S
+
+    async def _watch(self, process: Process) -> None:
+        """End a process that no longer answers: a model may have shut its door or switched off its own alarm."""
+        missed = 0
+        while missed < 2:
+            await asyncio.sleep(WATCH_S)
+            is_there = await processes.answers(self._socket, settings.RUNNER["BATCH_DEADLINE_S"] + 1)
+            missed = 0 if is_there else missed + 1
+        logger.warning("%s does not answer any more and is ended", self.wanted.label)
+        await processes.kill(process)
 
     async def _is_ready(self, process: Process) -> bool:
         """Wait until the model is loaded. Raises Unprocessable if it cannot be, or takes too long."""
@@ -107,10 +123,11 @@ class Runner:
         if report is None:
             return False
         if "error" in report:
-            raise Unprocessable(str(report["error"].get("message", ""))[:2000])
-        if report.get("missing_walls"):
-            logger.warning("%s runs without walls around %s", self.wanted.label, report["missing_walls"])
-        self._memory_bytes = int(report["memory_bytes"])
+            raise Unprocessable(read_message(report["error"]))
+        figures = read_report(report, None)
+        if figures["missing_walls"]:
+            logger.warning("%s runs without walls around %s", self.wanted.label, figures["missing_walls"])
+        self._memory_bytes = figures.get("memory_bytes", 0)
         return True
 
     def _note_ready(self, *, load_ms: int) -> None:

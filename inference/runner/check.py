@@ -1,6 +1,7 @@
-"""One look at a version before it may serve: `python -m inference.runner.check --folder F --out DIR`.
+"""One look at a version before it may serve: `python -m inference.runner.check --folder F --out FILE`.
 
-Confined as the process that will serve it. Each step is a JSON line on stdout as it happens; the last is the report.
+FILE is there already and takes converted weights; nothing else can be written. Confined as the process that will serve
+the version. Each step is a JSON line on stdout as it happens; the last is the report.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from inference.runner import sandbox
 from inference.runner.child import take_stdout
+from registry.architectures import MAX_PARAMETERS
+from registry.formats import MAX_HEADER_BYTES
 
-_CONVERTED_BYTES = 64 * 1024**3  # at most, of a converted file
+_CONVERTED_BYTES = 8 * MAX_PARAMETERS + MAX_HEADER_BYTES  # at most: every parameter in FP64
 
 
 def main() -> int:

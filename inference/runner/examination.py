@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import save
 
 from common.errors import FluemanError, Unprocessable
 from inference.runner.batching import check_inputs, describe
@@ -18,7 +19,7 @@ from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_r
 from inference.runner.loader import load, read_weights
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
-from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, Manifest, read_manifest
+from registry.manifest import Manifest, read_manifest
 
 STEPS = ("open", "load", "convert", "signature", "sample", "batch", "measure")
 
@@ -42,7 +43,7 @@ class Examination:
         self._is_trusted = is_trusted
         self._max_batch = max_batch
         self._report = report
-        self._found: dict[str, Any] = {"steps": [], "converted": [], "missing_walls": missing_walls}
+        self._found: dict[str, Any] = {"steps": [], "missing_walls": missing_walls}
 
     def run(self) -> bool:
         """Run every step and print the report. Gives whether all passed."""
@@ -83,14 +84,9 @@ class Examination:
         if manifest.format != "state_dict":
             return "kept as it is"
         weights = read_weights(self._folder / manifest.weights, manifest)
-        own = {
-            name: tensor.detach().clone().contiguous() for name, tensor in weights.items()
-        }  # safetensors shares none
-        save_file(own, self._out / CONVERTED_WEIGHTS)
-        rewritten = {**manifest.raw, "format": "safetensors", "weights": CONVERTED_WEIGHTS}
-        (self._out / MANIFEST).write_text(json.dumps(rewritten, ensure_ascii=False, indent=2), encoding="utf-8")
-        self._found["converted"] = [MANIFEST, CONVERTED_WEIGHTS]
-        return f"{len(own)} tensors written as safetensors"
+        with self._out.open("r+b") as file:  # not by `save_file`, which writes a file of another name first
+            file.write(save(_apart(weights)))
+        return f"{len(weights)} tensors written as safetensors"
 
     def _signature(self) -> str:
         signature, given = self._manifest.signature, sample_inputs(self._manifest)
@@ -159,6 +155,17 @@ class Examination:
 
     def _named(self, outputs: Sequence[Tensor]) -> list[tuple[Any, Tensor]]:
         return list(zip(self._manifest.signature.outputs, outputs, strict=True))
+
+
+def _apart(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give the tensors with memory of their own each, as safetensors wants them."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in weights.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = (tensor.detach().clone() if place in seen else tensor.detach()).contiguous()
+        seen.add(place)
+    return apart
 
 
 def _is_equal(left: Tensor, right: Tensor) -> bool:

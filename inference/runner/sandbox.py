@@ -13,6 +13,7 @@ import resource
 import signal
 import struct
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def environment(*, threads: int, scratch: Path | None = None) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
+        "TORCHINDUCTOR_CACHE_DIR": sys.prefix,  # likewise
     }
 
 
@@ -76,6 +78,7 @@ def confine(
 ) -> list[str]:
     """Build the walls and give the names of those that this system has not (`network`, `files`, `system_calls`)."""
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    tempfile.tempdir = os.environ.get("TMPDIR")  # torch asks its name to load an exported program; nothing is written
     _be_killed_first()
     _limit(
         {

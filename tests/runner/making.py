@@ -182,11 +182,11 @@ def child(folder: Path, *options: str) -> Iterator[Child]:
 
 
 def run_check(folder: Path, out: Path, *options: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run a check and give its step lines and its report."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Run a check, which writes converted weights to `out`, and give its step lines and its report."""
+    out.touch()
     command = sandbox.command("inference.runner.check", "--folder", str(folder), "--out", str(out), *options)
     done = subprocess.run(
-        command, env=sandbox.environment(threads=1, scratch=out), capture_output=True, check=False, timeout=120, cwd="/"
+        command, env=sandbox.environment(threads=1), capture_output=True, check=False, timeout=120, cwd="/"
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines, done.stderr.decode()

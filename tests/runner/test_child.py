@@ -258,3 +258,14 @@ def test_child_when_frames_arrive_in_pieces_reads_them(tmp_path):
             model.connection.sendall(part)
             time.sleep(0.02)
         assert numbers_of(model.receive()[1]) == [[1, 2]]
+
+
+def test_child_when_an_exported_program_is_trusted_serves_it(tmp_path):
+    rows = torch.export.Dim("rows")
+    program = torch.export.export(torch.nn.Linear(4, 2), (torch.zeros(3, 4),), dynamic_shapes=({0: rows},))
+    folder = make_folder(
+        tmp_path / "m", format="exported_program", architecture=None, arguments=None, weights="model.pt2"
+    )
+    torch.export.save(program, folder / "model.pt2")
+    with child(folder, "--trusted") as model:
+        assert len(numbers_of(model.ask(rows_of([1, 2, 3, 4], [0, 0, 0, 0])))) == 2
