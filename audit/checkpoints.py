@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -86,11 +86,11 @@ def sign(
 
 
 def checkpoint_if_possible() -> None:
-    """Sign once more while the worker ends in order; what stands against it is logged, and the end goes on."""
+    """Sign if nothing stands against it, as when the worker ends in order; what does is logged."""
     try:
         checkpoint()
-    except FluemanError as error:
-        logger.warning("no last audit checkpoint was signed: %s", error.message)
+    except (FluemanError, OperationalError, InterfaceError) as error:
+        logger.warning("no audit checkpoint was signed: %s", error)
 
 
 def push(anchor: Anchor) -> int:

@@ -67,6 +67,7 @@ def write_export(
     target: Path, *, first: int, last: int, key: Ed25519PrivateKey | None, report: Report | None = None
 ) -> dict[str, Any]:
     """Write events and what proves them, in constant memory; give the manifest. Raises Conflict for a broken chain."""
+    target.touch(mode=0o600)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         with archive.open(EVENTS, "w", force_zip64=True) as lines:
             previous_hash, last_hash = _write_events(lines, first, last, report)

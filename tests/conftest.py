@@ -11,6 +11,7 @@ import pytest
 from django.test import TransactionTestCase
 
 from audit import triggers
+from common.ids import uuid7
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
     from tests.inference.serving import Serving
@@ -30,6 +31,12 @@ def _flush_past_the_triggers() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", lifted_teardown)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _own_anchor(settings: Any) -> None:
+    """Give each test an anchor of its own: it outlives the emptying of tables, as it should."""
+    settings.AUDIT_ANCHOR_URL = f"file://{settings.FLUEMAN_HOME}/anchors/{uuid7().hex}"
 
 
 @pytest.fixture(scope="module")

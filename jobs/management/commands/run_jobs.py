@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from audit.checkpoints import checkpoint_if_possible
+
 
 class Command(BaseCommand):
     """Starts the job cluster and its guard."""
@@ -17,4 +19,6 @@ class Command(BaseCommand):
         """Run; leave with 1 if the cluster broke, so that the supervisor starts it anew."""
         from jobs.cluster import Guard  # noqa: PLC0415 - django-q2 reads the environment when it is imported
 
-        sys.exit(Guard().run())
+        code = Guard().run()
+        checkpoint_if_possible()
+        sys.exit(code)
