@@ -8,7 +8,6 @@ from hmac import compare_digest
 from typing import Any
 from uuid import uuid4
 
-from django.db import close_old_connections
 from django.http import HttpResponse
 
 from common.errors import Conflict, FluemanError, TooLarge
@@ -95,12 +94,9 @@ class Reception:
         self._upload.next_part = following
 
     def _commit(self, *, claim: Any) -> None:
-        close_old_connections()
         parts = self._writer.flush()
+        received = sum(part["size"] for part in parts)
         ours = Upload.objects.filter(pk=self._upload.pk, claim=self._claim)
-        if not ours.update(received_bytes=self._offset_of(parts), parts=parts, claim=claim, expires_at=next_expiry()):
+        if not ours.update(received_bytes=received, parts=parts, claim=claim, expires_at=next_expiry()):
             raise Conflict("another request has taken this upload over", code="taken_over")
-
-    @staticmethod
-    def _offset_of(parts: list[dict[str, Any]]) -> int:
-        return sum(part["size"] for part in parts)
+        self._upload.received_bytes = received
