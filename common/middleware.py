@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from common.api.errors import is_api, json_error
 from common.context import Origin, origin
+from common.errors import Invalid, NotFound
 from common.ids import uuid7
 from common.logs import request_id
 from common.names import composed
@@ -42,11 +44,20 @@ class RequestIdMiddleware:
 
 
 class ComposedPathMiddleware:
-    """Reads the names in an address in NFC, as they are kept: file systems and some clients take Korean apart."""
+    """Reads the names in an address in NFC, as they are kept: file systems and some clients take Korean apart.
+
+    NUL is refused: some databases keep it, some raise at it, and no name or search of ours holds it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return json_error(NotFound(gettext("There is no such thing.")) if "\0" in request.path_info else _nul())
         request.path_info = composed(request.path_info)
         return self.get_response(request)
+
+
+def _nul() -> Invalid:
+    return Invalid(gettext("The request is malformed."), code="malformed")
