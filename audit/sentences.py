@@ -55,6 +55,7 @@ ACTIONS: Words = {
     "registry.version_archived": _("%(actor)s archived %(target)s"),
     "registry.version_changed": _("%(actor)s changed the version %(target)s"),
     "registry.version_passed": _("%(target)s passed its check"),
+    "registry.version_unchecked": _("The check of %(target)s ended without a result"),
     "registry.version_rechecked": _("%(actor)s had %(target)s checked again"),
     "registry.version_trusted": _("%(actor)s trusted %(target)s, which is a program"),
 }

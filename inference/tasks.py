@@ -42,6 +42,12 @@ def roll_up(run: JobRun) -> None:
     run.result({"minutes": rollup.roll_up()})
 
 
+@handler("inference.release_checks", label=_("Versions whose check was ended"), every_minutes=1)
+def release_checks(run: JobRun) -> None:
+    """Have versions wait for a new check whose own was cancelled, or died."""
+    run.result({"versions": services.release_checks()})
+
+
 def _show(run: JobRun, version: ModelVersion, step: Mapping[str, Any]) -> None:
     services.note_step(version=version, step=step)
     names = list(CHECK_STEPS)

@@ -1,12 +1,14 @@
 """Every write to the registry."""
 
-from registry.services.checks import note_step, pass_check, refuse, start_check
+from registry.services._state import check_jobs
+from registry.services.checks import note_step, pass_check, refuse, release_checks, start_check
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, register_model_once, update_model
 from registry.services.versions import (
     add_version,
     archive_version,
-    check_jobs,
+    insert_version,
+    keep_files,
     recheck,
     trust_version,
     update_version,
@@ -18,12 +20,15 @@ __all__ = [
     "check_jobs",
     "delete_alias",
     "delete_tag",
+    "insert_version",
+    "keep_files",
     "note_step",
     "pass_check",
     "recheck",
     "refuse",
     "register_model",
     "register_model_once",
+    "release_checks",
     "set_alias",
     "set_tag",
     "start_check",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, Invalid
+from jobs.models import Job
 from jobs.services import enqueue
 from registry.models import ModelVersion
 
@@ -30,6 +31,11 @@ def enqueue_check(version: ModelVersion, actor: Actor) -> None:
     """Ask for a check, inside the caller's transaction."""
     person = actor if isinstance(actor, User) else None
     enqueue(kind=CHECK, payload={"version_id": str(version.pk)}, actor=person, target=version)
+
+
+def check_jobs(version: ModelVersion) -> Any:
+    """Give the jobs that check a version, newest first."""
+    return Job.objects.filter(target_type=version._meta.label_lower, target_id=str(version.pk))
 
 
 def facts(version: ModelVersion) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from common.errors import Invalid
 from files.models import Blob
 from files.services import add_reference, release
 from registry.models import ModelFile, ModelVersion
-from registry.services._state import State, facts, move, tell
+from registry.services._state import State, check_jobs, facts, move, tell
 from registry.signature import parse_signature
 
 CHECKER = "model host"
@@ -69,6 +69,18 @@ def refuse(*, version: ModelVersion, reason: str, report: Mapping[str, Any]) -> 
         move(version, (State.CHECKING,), State.REFUSED, **changes)
         tell(version, "version_refused", CHECKER, before, reason=reason, outcome="refused")
     return version
+
+
+def release_checks() -> int:
+    """Give back to waiting the versions whose check job ended without a result, and give how many they were."""
+    checking = ModelVersion.objects.filter(state=State.CHECKING).select_related("model")
+    ended = [version for version in checking if not check_jobs(version).unfinished().exists()]
+    for version in ended:
+        with transaction.atomic():
+            before = facts(version)
+            move(version, (State.CHECKING,), State.PENDING, check_report={})
+            tell(version, "version_unchecked", CHECKER, before, outcome="failed")
+    return len(ended)
 
 
 def _replace_files(version: ModelVersion, converted: Mapping[str, Blob], *, old_weights: str) -> None:

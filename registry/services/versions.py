@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -19,14 +19,20 @@ from common.errors import Conflict, Invalid
 from common.strict_json import check_text, loads
 from files.models import Blob
 from files.services import add_reference, store
-from jobs.models import Job
 from registry.intake import REFUSED_CONTENT, staged
 from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel
 from registry.naming import model_name
-from registry.services._state import Actor, State, demand_reason, enqueue_check, facts, move, tell
+from registry.services._state import Actor, State, check_jobs, demand_reason, enqueue_check, facts, move, tell
 from registry.services.models import register_model
 from registry.usage import find_usages
+
+
+class KeptFiles(NamedTuple):
+    """Files in the store that are worth a version, and what their manifest says."""
+
+    manifest: Manifest
+    blobs: Mapping[str, Blob]
 
 
 def add_version(
@@ -46,9 +52,25 @@ def add_version(
     a second one. Raises Invalid naming the file or field, TooLarge, StorageFull.
     """
     name = model_name(model) if isinstance(model, str) else model.name
-    read, blobs = _keep(files, manifest, name=name, actor=actor)
+    kept = keep_files(name=name, files=files, manifest=manifest, actor=actor)
+    return insert_version(
+        model=model, kept=kept, actor=actor, description=description, metrics=metrics, is_reused=is_reused
+    )
+
+
+def insert_version(
+    *,
+    model: RegisteredModel | str,
+    kept: KeptFiles,
+    actor: Actor,
+    description: str = "",
+    metrics: Mapping[str, float] | None = None,
+    is_reused: bool = False,
+) -> ModelVersion:
+    """Make kept files a version: the quick part of `add_version`."""
+    read, blobs = kept
     if isinstance(model, str):
-        model = register_model(name=name, actor=actor)
+        model = register_model(name=model_name(model), actor=actor)
     digest = content_digest(blobs)
     if is_reused and (existing := model.versions.filter(digest=digest).first()):
         return existing
@@ -72,15 +94,18 @@ def content_digest(blobs: Mapping[str, Blob]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _keep(
-    files: Mapping[str, Path | BinaryIO], manifest: Mapping[str, Any] | None, *, name: str, actor: Actor
-) -> tuple[Manifest, dict[str, Blob]]:
-    """Judge files and store them; one that is refused for its content is an event of the audit."""
+def keep_files(
+    *, name: str, files: Mapping[str, Path | BinaryIO], actor: Actor, manifest: Mapping[str, Any] | None = None
+) -> KeptFiles:
+    """Judge the files of a version to be and store them: the long part of `add_version`.
+
+    One that is refused for its content is an event of the audit.
+    """
     try:
         with staged(files, manifest=manifest) as folder:
             read = read_manifest(folder)
             loads((folder / MANIFEST).read_bytes())  # refuses what no database keeps: NUL, half a surrogate pair
-            return read, {path: store(folder / path) for path in sorted(list_files(folder))}
+            return KeptFiles(read, {path: store(folder / path) for path in sorted(list_files(folder))})
     except Invalid as error:
         if error.code == REFUSED_CONTENT:
             record_refusal(action="registry.version_added", actor=actor, target_label=name, reason=error.message)
@@ -175,11 +200,6 @@ def update_version(*, version: ModelVersion, actor: Actor, description: str) -> 
             old, new = {"description": before}, {"description": description}
             record(action="registry.version_changed", actor=actor, target=version, before=old, after=new)
     return version
-
-
-def check_jobs(version: ModelVersion) -> Any:
-    """Give the jobs that check a version, newest first."""
-    return Job.objects.filter(target_type=version._meta.label_lower, target_id=str(version.pk))
 
 
 def _lock(version: ModelVersion) -> None:

@@ -159,3 +159,20 @@ def test_check_job_when_a_version_is_bad_refuses_it_with_the_sentence(tmp_path):
     version.refresh_from_db()
     assert version.state == ModelVersion.State.REFUSED
     assert "the architecture says [3, 4]" in version.refusal
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_version_when_its_check_job_ended_without_a_result_waits_again(tmp_path, state):
+    from jobs.models import Job
+    from registry.services import recheck, release_checks, start_check
+
+    version = add_version(model="sums", files={p.name: p for p in make_folder(tmp_path / "m").iterdir()}, actor=None)
+    other = add_version(model="others", files={p.name: p for p in make_folder(tmp_path / "o").iterdir()}, actor=None)
+    for one in (version, other):
+        start_check(version=one)
+    Job.objects.filter(target_id=str(version.pk)).update(state=state)
+    assert release_checks() == 1
+    version.refresh_from_db()
+    other.refresh_from_db()
+    assert (version.state, other.state) == ("pending", "checking")
+    assert recheck(version=version, actor=None).state == "pending"
