@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from common.errors import Invalid
+from common.strict_json import check_text
 
 RANGES = {
     "15m": timedelta(minutes=15),
@@ -60,7 +61,7 @@ def read_criteria(params: Mapping[str, str], *, now: datetime | None = None) -> 
     `q` is the search box: a request id, the beginning of a key, a user name, or else words of the input.
     The time range is `range`, or `since` and `until`; without any it is a day, or all time for one call or caller.
     """
-    get = {name: value.strip() for name, value in params.items()}.get
+    get = {name: check_text(value.strip(), field=name) for name, value in params.items()}.get
     criteria = Criteria(
         deployment=get("deployment", ""),
         model=get("model", ""),
