@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,11 +21,12 @@ from audit.exports import Report, boundaries, digest_of, write_export
 from audit.models import AuditEvent
 from audit.services import Actor, record
 from common.errors import Conflict, NotFound, Unavailable
+from common.transactions import transactional
 
 EXPORTED = "audit.exported"
 
 
-@transaction.atomic
+@transactional
 def begin_export(
     *,
     actor: Actor,
@@ -68,7 +68,7 @@ def _write(path: Path, *, report: Report | None, **span: Any) -> dict[str, Any]:
     return {"sha256": digest_of(path), "size_bytes": path.stat().st_size, **parts}
 
 
-@transaction.atomic
+@transactional
 def _note(actor: Actor, made: dict[str, Any]) -> AuditEvent:
     return record(action=EXPORTED, actor=actor, after=made)
 

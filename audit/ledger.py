@@ -84,8 +84,12 @@ class Ledger:
             problem = self.authority.problem_of(statement)
             yield statement, problem or self._compare(row, statement, anchored)
         while (found := anchored.next()) is not None:
-            if not AuditCheckpoint.objects.filter(number=found[0]).exists():
-                yield self._deleted(*found)
+            number, hashes = found
+            row = AuditCheckpoint.objects.filter(number=number).first()
+            if row is None:
+                yield self._deleted(number, hashes)
+            elif hashes != {row.statement.hash}:
+                raise Broken(row.sequence - row.events + 1, "checkpoint_forged", checkpoint=number)
 
     def _compare(self, row: AuditCheckpoint, statement: Statement, anchored: _Lookahead) -> str:
         hashes = anchored.take(row.number)
@@ -127,10 +131,12 @@ class _Lookahead:
     def __init__(self, entries: Iterator[tuple[int, set[str]]]) -> None:
         self._entries = entries
         self._waiting = next(entries, None)
+        self._passed: list[tuple[int, set[str]]] = []
 
     def take(self, number: int) -> set[str]:
         """Give the hashes under a number; usually there is one."""
         while self._waiting and self._waiting[0] < number:
+            self._passed.append(self._waiting)
             self._waiting = next(self._entries, None)
         if not self._waiting or self._waiting[0] != number:
             return set()
@@ -143,7 +149,9 @@ class _Lookahead:
         return self._waiting is not None and self._waiting[0] > number
 
     def next(self) -> tuple[int, set[str]] | None:
-        """Give what is left, one by one."""
+        """Give what is left, one by one, with what stood out of its order."""
+        if self._passed:
+            return self._passed.pop()
         found, self._waiting = self._waiting, next(self._entries, None) if self._waiting else None
         return found
 

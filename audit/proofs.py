@@ -12,11 +12,12 @@ from audit.models import AuditEvent
 from audit.services import Actor, record
 from audit.verification import Report, Verification, verify
 from common.errors import Conflict
+from common.transactions import transactional
 
 VERIFIED = "audit.verified"
 
 
-@transaction.atomic
+@transactional
 def begin_proof(*, actor: Actor) -> str:
     """Have the worker verify the chain and give the id of its job. Raises Conflict if that is under way."""
     if work.desk.running(work.VERIFY):

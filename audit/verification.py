@@ -27,8 +27,8 @@ from common.korean import settle_particles
 Report = Callable[[float, str], None]
 Signed = tuple[Statement, str]
 Due = Signed | None
-# Of a statement that reaches past the end of the chain these say less than that the end was cut off.
-_OF_THE_DATABASE = ("", "checkpoint_deleted", "anchor_lacks")
+# A statement with one of these is what was signed: what it says of the chain comes first.
+_AUTHENTIC = ("", "checkpoint_deleted", "anchor_lacks")
 PROBLEMS: Mapping[str, Any] = {
     "unreadable": _("it cannot be read."),
     "stray_before": _("an event %(stray)s stands before it."),
@@ -150,7 +150,7 @@ class _Walk:
             stray = AuditEvent.objects.filter(sequence__gt=self.head.sequence).order_by("sequence").first()
             raise Broken(stray.sequence if stray else self.last, "stray_after")
         if due:
-            code = "tail_cut" if due[1] in _OF_THE_DATABASE else due[1]
+            code = "tail_cut" if due[1] in _AUTHENTIC else due[1]
             raise Broken(self.expected, code, checkpoint=due[0].number, until=due[0].sequence)
         if self.head.hash != self.previous:
             raise Broken(self.head.sequence, "head_changed")
@@ -176,10 +176,10 @@ class _Walk:
         """Compare the statements that end before the next event with the chain so far."""
         while due and due[0].sequence < self.expected:
             statement, problem = due
+            if problem in _AUTHENTIC and statement.head_hash != self.previous:
+                raise Broken(self.signed_until + 1, "rewritten", checkpoint=statement.number, until=statement.sequence)
             if problem:
                 raise Broken(self.signed_until + 1, problem, checkpoint=statement.number)
-            if statement.head_hash != self.previous:
-                raise Broken(self.signed_until + 1, "rewritten", checkpoint=statement.number, until=statement.sequence)
             self.signed_until = statement.sequence
             due = next(waiting, None)
         return due
