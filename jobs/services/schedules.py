@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from audit import services as audit
 from common.errors import Conflict, Invalid
+from common.transactions import transactional
 from jobs import handlers, timing
 from jobs.models import Job, Schedule
 from jobs.services.work import enqueue
@@ -21,7 +21,7 @@ KEPT_GOOD, KEPT_ALL = 20, 200
 TIMES = ("cron", "every_s", "time_zone")
 
 
-@transaction.atomic
+@transactional
 def add_schedule(
     *,
     name: str,
@@ -52,7 +52,7 @@ def add_schedule(
     return made
 
 
-@transaction.atomic
+@transactional
 def update_schedule(*, schedule: Schedule, actor: Any, reason: str = "", **changes: Any) -> Schedule:
     """Change the name of a schedule or its times; the next run follows. Raises Invalid."""
     own = Schedule.objects.select_for_update().get(pk=schedule.pk)
@@ -72,19 +72,19 @@ def update_schedule(*, schedule: Schedule, actor: Any, reason: str = "", **chang
     return own
 
 
-@transaction.atomic
+@transactional
 def pause_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Schedule:
     """Let it fire no more. Raises Conflict if it is paused."""
     return _switch(schedule, actor=actor, reason=reason, is_enabled=False)
 
 
-@transaction.atomic
+@transactional
 def resume_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Schedule:
     """Let it fire again, from now on: what was missed stays missed. Raises Conflict if it is not paused."""
     return _switch(schedule, actor=actor, reason=reason, is_enabled=True)
 
 
-@transaction.atomic
+@transactional
 def run_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Job:
     """Begin a run now, beside the planned ones. Raises Conflict if the last run is not finished."""
     if Job.objects.filter(active_key=_key(schedule)).exists():
@@ -94,7 +94,7 @@ def run_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Job:
     return job
 
 
-@transaction.atomic
+@transactional
 def remove_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> None:
     """Delete a schedule; its runs stay. Raises Conflict for one that the code brings along."""
     if is_kept(schedule):
@@ -139,7 +139,7 @@ def _is_due(schedule: Schedule) -> bool:
     return schedule.next_run_at <= now and handlers.known(schedule.kind) is not None
 
 
-@transaction.atomic
+@transactional
 def _fire(schedule: Schedule) -> bool:
     now = timezone.now()
     planned = schedule.next_run_at

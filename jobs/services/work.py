@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from audit import services as audit
 from common.errors import Conflict
+from common.transactions import transactional
 from jobs import bell, handlers
 from jobs.models import Job, JobLog, Schedule
 
@@ -20,7 +21,7 @@ RING_AGAIN_S = 10
 KEPT_LINES = 1000
 
 
-@transaction.atomic
+@transactional
 def enqueue(
     *,
     kind: str,
@@ -62,7 +63,7 @@ def enqueue(
     return job
 
 
-@transaction.atomic
+@transactional
 def cancel(*, job: Job, actor: Any, reason: str = "") -> Job:
     """End a waiting job, ask a running one to stop. Raises Conflict if it has ended."""
     now = timezone.now()
@@ -75,7 +76,7 @@ def cancel(*, job: Job, actor: Any, reason: str = "") -> Job:
     return _tell(job, action="jobs.cancelled", actor=actor, reason=reason)
 
 
-@transaction.atomic
+@transactional
 def retry(*, job: Job, actor: Any, reason: str = "") -> Job:
     """Put a job that came to no good end back in the queue with all its attempts. Raises Conflict for any other."""
     ended = Job.objects.filter(pk=job.pk, state__in=[Job.State.FAILED, Job.State.DEAD, Job.State.CANCELLED])

@@ -33,6 +33,7 @@ class Cluster:
                 env={**os.environ, **settings, **environment},
                 stdout=log,
                 stderr=log,
+                process_group=0,
             )
         wait_until(lambda: len(self.workers()) >= 4)  # two workers, the monitor, the pusher
 
@@ -46,10 +47,10 @@ class Cluster:
         assert self.process
         return [pid for sentinel in children(self.process.pid) for pid in children(sentinel)]
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; give the exit code."""
+    def stop(self, number: int = signal.SIGTERM, *, is_group: bool = False) -> int:
+        """Send a signal, to the main process or to its whole group, and wait for the end; give the exit code."""
         assert self.process
-        self.process.send_signal(number)
+        (os.killpg if is_group else os.kill)(self.process.pid, number)
         return self.process.wait(15)
 
 
