@@ -1,18 +1,18 @@
 """The one router of /api/v1: each app adds the lines of its own views."""
 
 from django.urls import include, path, re_path
-from rest_framework.routers import SimpleRouter
 
 from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, UserViewSet
 from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
 from files.api import FileViewSet, UploadViewSet
+from guards.api import Router
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from jobs.api import JobViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
-router = SimpleRouter(trailing_slash=False)
+router = Router(trailing_slash=False)
 router.register("auth", AuthViewSet, basename="auth")
 router.register("users", UserViewSet)
 router.register("api-keys", ApiKeyViewSet)

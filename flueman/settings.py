@@ -151,7 +151,6 @@ STORAGES = {
             "default_acl": None,
             "file_overwrite": True,
             "signature_version": "s3v4",
-            "signature_version": "s3v4",
             **{name: values[0] for name, values in parse_qs(_storage.query).items()},
         },
     },
@@ -245,6 +244,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.schema.describe_errors",
+        "guards.api.describe_keys",
         "flueman.openapi.add_v2",
     ],
 }

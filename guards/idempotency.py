@@ -6,9 +6,11 @@ Source: IETF draft-ietf-httpapi-idempotency-key-header; 409 while the first call
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -17,6 +19,7 @@ from common.ids import uuid7
 from guards.models import IdempotencyRecord
 
 KEPT_FOR = timedelta(hours=24)
+MARGIN = timedelta(hours=1)  # so that none goes while a call is about to meet it
 MAX_KEY_LENGTH = 255
 
 
@@ -39,11 +42,12 @@ class Replay:
 
     status: int
     body: str
+    location: str = ""
 
 
 def fingerprint(body: bytes) -> str:
-    """Give what tells one body from another."""
-    return hashlib.sha256(body).hexdigest()
+    """Give what tells one body from another, and nobody without our secret what stood in it: it may be a password."""
+    return hmac.digest(settings.SECRET_KEY.encode(), body, hashlib.sha256).hex()
 
 
 def claim(*, caller: str, route: str, key: str, body_hash: str, lease_s: float) -> Claimed | Replay:
@@ -80,17 +84,37 @@ def release(claimed: Claimed) -> None:
     IdempotencyRecord.objects.filter(id=claimed.id, lease_until=claimed.lease_until, status=None).delete()
 
 
+def complete(claimed: Claimed, *, status: int, body: str, location: str = "") -> None:
+    """Keep the answer, in the transaction of the effect. Raises Conflict if another call has taken the key over."""
+    own = IdempotencyRecord.objects.filter(id=claimed.id, lease_until=claimed.lease_until, status=None)
+    if not own.update(status=status, body=body, location=location):
+        raise Conflict("another call took this idempotency key over", code="idempotency_lost", retry_after_s=1)
+
+
+def forget_old() -> int:
+    """Delete the records of keys whose day is over, a thousand at a time."""
+    old, count = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - KEPT_FOR - MARGIN), 0
+    while keys := list(old.order_by("created_at").values_list("pk", flat=True)[:1000]):
+        count += IdempotencyRecord.objects.filter(pk__in=keys).delete()[0]
+    return count
+
+
 def _meet(record: IdempotencyRecord, body_hash: str, now: datetime, lease_until: datetime) -> Claimed | Replay:
     is_old = record.created_at < now - KEPT_FOR
     if not is_old:
         if record.fingerprint != body_hash:
             raise Unprocessable("this Idempotency-Key was used with another body", code="idempotency_mismatch")
         if record.status is not None:
-            return Replay(record.status, record.body)
+            return Replay(record.status, record.body, record.location)
         if record.lease_until > now:
             raise _under_way()
     taken = IdempotencyRecord.objects.filter(id=record.id, lease_until=record.lease_until, status=record.status).update(
-        lease_until=lease_until, fingerprint=body_hash, status=None, body="", **({"created_at": now} if is_old else {})
+        lease_until=lease_until,
+        fingerprint=body_hash,
+        status=None,
+        body="",
+        location="",
+        **({"created_at": now} if is_old else {}),
     )
     if not taken:
         raise _under_way()

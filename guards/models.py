@@ -28,6 +28,7 @@ class IdempotencyRecord(models.Model):
     lease_until = models.DateTimeField()
     status = models.PositiveSmallIntegerField(null=True, help_text=_("none while the work is under way"))
     body = models.TextField(blank=True)
+    location = models.CharField(max_length=500, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("idempotency record")
@@ -50,6 +51,23 @@ class RateBucket(models.Model):
         verbose_name = _("rate bucket")
         # Buckets that have long been full are forgotten.
         indexes = [models.Index(fields=["full_at"], name="guards_ratebucket_by_moment")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Lock(models.Model):
+    """A lock of a name, kept for good: its number goes up each time that somebody takes it (`guards/locks.py`)."""
+
+    name = models.CharField(max_length=150, primary_key=True)
+    owner = models.CharField(max_length=40, blank=True)
+    fence = models.BigIntegerField(default=0)
+    ttl_us = models.BigIntegerField(default=0)
+    until_us = models.BigIntegerField(default=0, help_text=_("microseconds since 1970, by the database's clock"))
+
+    class Meta:
+        verbose_name = _("lock")
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.name

@@ -18,6 +18,7 @@ from accounts import services
 from accounts.api.inputs import ReasonIn, checked
 from accounts.models import User
 from accounts.roles import ROLES
+from guards.api import Idempotent
 
 _SETTINGS = ["email", "first_name", "last_name", "language", "time_zone"]
 
@@ -91,7 +92,7 @@ class PasswordIn(serializers.Serializer[None]):
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
 
 
-class MeViewSet(GenericViewSet[User]):
+class MeViewSet(Idempotent, GenericViewSet[User]):
     """Oneself."""
 
     queryset = User.objects.all()

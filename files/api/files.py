@@ -22,6 +22,7 @@ from files import services
 from files.downloads import send_file
 from files.models import BINARY, StoredFile
 from files.storage import told_when_full
+from guards.api import Idempotent
 
 
 class FileSerializer(serializers.ModelSerializer[StoredFile]):
@@ -67,7 +68,7 @@ class FileFilter(filters.FilterSet):
         return queryset.filter(deleted_at__isnull=not value)
 
 
-class FileViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StoredFile]):
+class FileViewSet(Idempotent, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StoredFile]):
     """The caller's own files, newest first."""
 
     queryset = StoredFile.objects.select_related("blob")
@@ -75,6 +76,7 @@ class FileViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     filterset_class = FileFilter
     lookup_value_regex = "[0-9a-fA-F-]{32,36}"
     permission_map = {"content": "files.view_storedfile", "restore": "files.delete_storedfile"}
+    slow_actions = ("create",)
 
     def get_queryset(self) -> QuerySet[StoredFile]:
         """Narrow to the caller's own; the bin is seen by its list, by id and by `restore` only."""
@@ -98,8 +100,11 @@ class FileViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         sent.is_valid(raise_exception=True)
         file, name = sent.validated_data["file"], sent.validated_data.get("name")
         folder = sent.validated_data["folder"]
-        stored = services.add_file(stream=file, name=name or file.name, folder=folder, owner=request.user)
-        return Response(FileSerializer(stored).data, status=status.HTTP_201_CREATED)
+        blob = services.store(file)
+        with self.effect() as kept:
+            stored = services.name_blob(blob=blob, name=name or file.name, folder=folder, owner=request.user)
+            kept.response = Response(FileSerializer(stored).data, status=status.HTTP_201_CREATED)
+        return kept.response
 
     @extend_schema(request=FileChangeSerializer, responses=FileSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:

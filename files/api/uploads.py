@@ -111,6 +111,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         "files.add_storedfile",
     )
 
+    own_keys = ("complete", "addresses")  # finishing twice changes nothing, and addresses have no effect
+
     def get_queryset(self) -> QuerySet[Upload]:
         """Narrow to the caller's own that have not expired."""
         owner = self.request.auth.user_id if self.request.auth else None

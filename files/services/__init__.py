@@ -2,7 +2,7 @@
 
 from files.services.blobs import add_reference, open_blob, release, settle, store
 from files.services.quotas import set_quota
-from files.services.stored import add_file, change_file, purge_bin, remove_file, restore_file
+from files.services.stored import add_file, change_file, name_blob, purge_bin, remove_file, restore_file
 from files.services.uploads import begin_upload, cancel_upload, expire_uploads, finish_upload
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "change_file",
     "expire_uploads",
     "finish_upload",
+    "name_blob",
     "open_blob",
     "purge_bin",
     "release",

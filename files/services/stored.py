@@ -25,10 +25,15 @@ PURGER = "files.tidy"
 def add_file(*, stream: BinaryIO, name: str, owner: User, folder: str = "") -> StoredFile:
     """Keep a named file of somebody's. Raises Invalid for a bad name, TooLarge or StorageFull past a quota."""
     name, folder = safe_name(name), safe_folder(folder)
-    blob = store(stream)
-    with transaction.atomic():
-        demand_room(owner=owner, size_bytes=blob.size_bytes)
-        return make_file(blob=blob, name=name, folder=folder, owner=owner)
+    return name_blob(blob=store(stream), name=name, owner=owner, folder=folder)
+
+
+@transaction.atomic
+def name_blob(*, blob: Blob, name: str, owner: User, folder: str = "") -> StoredFile:
+    """Make a blob somebody's file. Raises Invalid for a bad name, StorageFull past a quota."""
+    name, folder = safe_name(name), safe_folder(folder)
+    demand_room(owner=owner, size_bytes=blob.size_bytes)
+    return make_file(blob=blob, name=name, folder=folder, owner=owner)
 
 
 def make_file(*, blob: Blob, name: str, folder: str, owner: User) -> StoredFile:

@@ -131,6 +131,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         "destroy": "inference.disable_deployment",
         "predict": "inference.predict_deployment",
     }
+    own_keys = ("predict",)
 
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
     def create(self, request: Request) -> Response:

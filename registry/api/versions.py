@@ -19,6 +19,7 @@ from common.api import JsonParser
 from common.errors import Invalid, TooLarge
 from common.strict_json import loads
 from files.storage import told_when_full
+from guards.api import Idempotent
 from registry import services
 from registry.models import ModelVersion, RegisteredModel
 
@@ -104,7 +105,9 @@ class VersionChangeSerializer(serializers.Serializer[Any]):
     description = serializers.CharField(allow_blank=True, max_length=20_000)
 
 
-class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ModelVersion]):
+class VersionViewSet(
+    Idempotent, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ModelVersion]
+):
     """Versions of one model by number."""
 
     queryset = ModelVersion.objects.select_related("model", "created_by").prefetch_related("aliases")
@@ -112,6 +115,7 @@ class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     lookup_field = "number"
     lookup_value_regex = "[0-9]{1,9}"
     keyset = "-number"
+    slow_actions = ("create",)
     permission_map = {
         "recheck": "registry.add_modelversion",
         "trust": "registry.trust_modelversion",
@@ -134,13 +138,13 @@ class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def create(self, request: Request, model: str) -> Response:
         """Add a version from its files. They are kept at once and checked by the job that `Location` names."""
         registered = get_object_or_404(RegisteredModel, name=model)
-        version = services.add_version(model=registered, actor=request.user, **read_upload(request))
-        job = services.check_jobs(version).first()
-        same = registered.versions.exclude(pk=version.pk).filter(digest=version.digest)
-        version.job = f"/api/v1/jobs/{job.pk}" if job else None  # type: ignore[attr-defined]
-        version.same_content_as = list(same.values_list("number", flat=True))  # type: ignore[attr-defined]
-        location = {"Location": request.build_absolute_uri(version.job)} if job else {}  # type: ignore[attr-defined]
-        return Response(AddedSerializer(version).data, status=status.HTTP_202_ACCEPTED, headers=location)
+        sent = read_upload(request)
+        files, manifest = sent.pop("files"), sent.pop("manifest")
+        held = services.keep_files(name=registered.name, files=files, manifest=manifest, actor=request.user)
+        with self.effect() as kept:
+            version = services.insert_version(model=registered, kept=held, actor=request.user, **sent)
+            kept.response = self._added(request, version)
+        return kept.response
 
     @extend_schema(request=VersionChangeSerializer, responses=VersionDetailSerializer)
     def partial_update(self, request: Request, model: str, number: str) -> Response:
@@ -173,6 +177,14 @@ class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         is_post = self.request is None or self.request.method == "POST"
         is_upload = is_post and getattr(self, "action_map", {}).get("post") == "create"
         return [MultiPartParser()] if is_upload else [JsonParser()]
+
+    def _added(self, request: Request, version: ModelVersion) -> Response:
+        job = services.check_jobs(version).first()
+        same = version.model.versions.exclude(pk=version.pk).filter(digest=version.digest)
+        version.job = f"/api/v1/jobs/{job.pk}" if job else None  # type: ignore[attr-defined]
+        version.same_content_as = list(same.values_list("number", flat=True))  # type: ignore[attr-defined]
+        location = {"Location": request.build_absolute_uri(version.job)} if job else {}  # type: ignore[attr-defined]
+        return Response(AddedSerializer(version).data, status=status.HTTP_202_ACCEPTED, headers=location)
 
     def _do(self, request: Request, verb: Any, code: int) -> Response:
         wanted = VersionReasonSerializer(data=request.data)
