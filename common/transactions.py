@@ -16,12 +16,13 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Unavailable
@@ -81,20 +82,20 @@ def _of_postgresql(error: BaseException, state: str | None) -> Trouble:
 def transactional(work: Callable[P, T]) -> Callable[P, T]:
     """Run a service in a transaction, again where that is safe; inside another transaction it is a savepoint.
 
-    The service must leave its arguments as they were until it is sure of them: it may run more than once.
+    Rows given as arguments are put back as they were before each further run, so that it sees what the first one saw.
     """
 
     @wraps(work)
     def whole(*args: P.args, **kwargs: P.kwargs) -> T:
         if not connection.in_atomic_block:
-            return _retry(partial(work, *args, **kwargs))
+            return _retry(partial(work, *args, **kwargs), _Rows((*args, *kwargs.values())))
         with transaction.atomic():
             return work(*args, **kwargs)
 
     return whole
 
 
-def _retry(work: Callable[[], T]) -> T:
+def _retry(work: Callable[[], T], rows: _Rows) -> T:
     end, pause_s, lost = time.monotonic() + GIVE_UP_S, FIRST_PAUSE_S, 0
     while True:
         attempt = _Attempt()
@@ -112,8 +113,28 @@ def _retry(work: Callable[[], T]) -> T:
             if lost > MOST_RECONNECTIONS or time.monotonic() + pause_s > end:
                 raise
             log.info("a transaction is tried again: %s", error)
+        rows.put_back()
         time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads those who met
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+class _Rows:
+    """What rows hold, to be put back after a run whose writes were undone."""
+
+    def __init__(self, values: Iterable[object]) -> None:
+        self._held = [(row, dict(vars(row)), _copy_of(row)) for row in values if isinstance(row, Model)]
+
+    def put_back(self) -> None:
+        """Make each row what it was."""
+        for row, values, state in self._held:
+            vars(row).clear()
+            vars(row).update(values)
+            vars(row._state).update(state, fields_cache=dict(state.get("fields_cache", {})))
+
+
+def _copy_of(row: Model) -> dict[str, Any]:
+    state = dict(vars(row._state))
+    return {**state, "fields_cache": dict(state.get("fields_cache", {}))}
 
 
 class _Attempt:

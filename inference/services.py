@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, Invalid
 from common.names import safe_name
+from common.transactions import transactional
 from guards.services import bump
 from inference.models import Deployment, Route, RunnerState
 from registry.models import ModelVersion
@@ -17,7 +16,7 @@ Actor = User | str | None
 NAME_LENGTH = 100
 
 
-@transaction.atomic
+@transactional
 def deploy(*, name: str, version: ModelVersion, actor: Actor, reason: str = "") -> Deployment:
     """Let a version answer for a deployment, which is made if there is none.
 
@@ -50,7 +49,7 @@ def deploy(*, name: str, version: ModelVersion, actor: Actor, reason: str = "") 
     return deployment
 
 
-@transaction.atomic
+@transactional
 def settle_routes(*, version: ModelVersion) -> None:
     """End the routes that only served until this version had loaded. Called by the model host."""
     live = Route.objects.filter(kind=Route.Kind.LIVE)
@@ -59,7 +58,7 @@ def settle_routes(*, version: ModelVersion) -> None:
     bump(STAMP)
 
 
-@transaction.atomic
+@transactional
 def update_deployment(*, deployment: Deployment, description: str, actor: Actor) -> Deployment:
     """Change what is said of a deployment."""
     before = deployment.description
@@ -76,7 +75,7 @@ def update_deployment(*, deployment: Deployment, description: str, actor: Actor)
     return deployment
 
 
-@transaction.atomic
+@transactional
 def set_enabled(*, deployment: Deployment, enabled: bool, actor: Actor, reason: str = "") -> Deployment:
     """Take a deployment out of service, or back in. Raises Conflict if it is so already."""
     changed = Deployment.objects.filter(pk=deployment.pk, is_enabled=not enabled).update(is_enabled=enabled)
@@ -95,7 +94,7 @@ def set_enabled(*, deployment: Deployment, enabled: bool, actor: Actor, reason: 
     return deployment
 
 
-@transaction.atomic
+@transactional
 def delete_deployment(*, deployment: Deployment, actor: Actor, reason: str = "") -> None:
     """Remove a deployment that is out of service; its requests stay. Raises Conflict while it is in service."""
     deployment = Deployment.objects.select_for_update().get(pk=deployment.pk)

@@ -20,6 +20,7 @@ from audit import services as audit
 from common.destinations import host_of, split
 from common.errors import Conflict, Invalid
 from common.sealing import seal
+from common.transactions import transactional
 from jobs.services import enqueue
 from notify import events, letters, mailer, webhooks
 from notify.models import Attempt, Channel, Delivery, Webhook
@@ -33,7 +34,7 @@ FAILING_TOO_LONG = timedelta(days=5)
 KEPT_ANSWER = 1024
 
 
-@transaction.atomic
+@transactional
 def send_email(
     *,
     to: str,
@@ -66,7 +67,7 @@ def send_email(
     return delivery
 
 
-@transaction.atomic
+@transactional
 def publish(*, event: str, payload: Mapping[str, Any], path: str = "") -> list[Delivery]:
     """Tell all who want to know of an event, in the caller's transaction. `path` is its page here. Raises Invalid."""
     known = events.find(event)
@@ -143,7 +144,7 @@ def hand_over_due() -> int:
     return sum(min(count, AT_ONCE) for count in handed.values())
 
 
-@transaction.atomic
+@transactional
 def replay(*, delivery: Delivery, actor: Any, reason: str = "") -> Delivery:
     """Bring a notice once more under its old id. Raises Conflict while it is on its way, or when its text is gone."""
     if delivery.kind == Delivery.Kind.EMAIL and not delivery.letter:
@@ -175,7 +176,7 @@ def _bring(delivery: Delivery) -> Outcome:
     return webhooks.send(delivery, delivery.webhook)
 
 
-@transaction.atomic
+@transactional
 def _settle(delivery: Delivery, outcome: Outcome, took_ms: float) -> Delivery:
     """Keep what came of an attempt, unless another attempt has begun meanwhile."""
     error = outcome.error.replace("\0", "")[:500]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from audit import services as audit
@@ -15,6 +14,7 @@ from common.destinations import host_of, split
 from common.errors import Conflict, Invalid
 from common.names import safe_name
 from common.sealing import seal
+from common.transactions import transactional
 from notify import events, webhooks
 from notify.models import Channel, Delivery, Subscriber, Webhook
 from notify.services import send_email, write_to_webhook
@@ -23,7 +23,7 @@ OVERLAP = timedelta(hours=24)
 CHANGEABLE = ("name", "events", "is_enabled", "address", "language", "url")
 
 
-@transaction.atomic
+@transactional
 def create_channel(*, name: str, address: str, language: str, events: Sequence[str], actor: Any) -> Channel:
     """Let a mailbox be told of events. Raises ValidationError naming the field."""
     known = _known(events)
@@ -32,7 +32,7 @@ def create_channel(*, name: str, address: str, language: str, events: Sequence[s
     )
 
 
-@transaction.atomic
+@transactional
 def create_webhook(*, name: str, url: str, events: Sequence[str], actor: Any) -> tuple[Webhook, str]:
     """Let an address be told of events; give its secret too, which is shown this once. Raises Invalid."""
     secret = webhooks.make_secret()
@@ -46,7 +46,7 @@ def create_webhook(*, name: str, url: str, events: Sequence[str], actor: Any) ->
     return _insert(webhook, actor), secret
 
 
-@transaction.atomic
+@transactional
 def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: Any) -> Subscriber:
     """Change what somebody is told, where, or whether. Raises Invalid or ValidationError naming the field."""
     wanted = {name: value for name, value in fields.items() if name in CHANGEABLE and hasattr(subscriber, name)}
@@ -78,7 +78,7 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
     return fresh
 
 
-@transaction.atomic
+@transactional
 def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "") -> tuple[Webhook, str]:
     """Give a webhook a new secret, shown this once; for a day the old one signs too, so that no call is refused."""
     fresh, secret = Webhook.objects.select_for_update().get(pk=webhook.pk), webhooks.make_secret()
@@ -89,7 +89,7 @@ def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "") -> tuple[We
     return fresh, secret
 
 
-@transaction.atomic
+@transactional
 def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delivery:
     """Put a test on its way. Raises Conflict for a webhook that is out of use."""
     if isinstance(subscriber, Webhook):
@@ -110,7 +110,7 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
     return delivery
 
 
-@transaction.atomic
+@transactional
 def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
     """Take a mailbox or webhook away; what is on its way to a webhook is given up."""
     audit.record(

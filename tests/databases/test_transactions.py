@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from common.transactions import Trouble, transactional, trouble_of
 from guards.models import Stamp
@@ -64,6 +65,28 @@ def test_inner_transaction_when_it_deadlocks_then_the_whole_is_done_again(rows: 
     assert in_threads(lambda: outer("a", "b"), lambda: outer("b", "a")) == [None, None]
     assert values() == {"a": 2, "b": 2}
     assert len(outer_runs) == len(inner_runs) == (2 if WANTED == "sqlite" else 3)
+
+
+def test_service_when_done_again_then_it_is_given_the_row_as_it_was(rows: None) -> None:
+    row, seen = Stamp.objects.get(name="a"), []
+
+    @transactional
+    def raise_value(given: Stamp, *, by: int) -> None:
+        seen.append(given.value)
+        given.value += by
+        given.save(update_fields=["value"])
+        if len(seen) < 3:
+            raise OperationalError from sqlite_busy()
+
+    raise_value(row, by=5)
+    assert (seen, row.value, values()["a"]) == ([0, 0, 0], 5, 5)
+
+
+def sqlite_busy() -> sqlite3.OperationalError:
+    """Give the error of a database that somebody else holds."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
 
 
 def test_service_when_the_database_refuses_the_row_then_told_at_once(rows: None) -> None:
