@@ -1,19 +1,65 @@
-"""Typed readers of environment variables. An empty variable counts as not set."""
+"""Typed readers of environment variables. An empty variable counts as not set.
+
+Any variable may also stand in a file that `<NAME>_FILE` names (Docker and Kubernetes secrets), or in the JSON secret of
+AWS Secrets Manager that SECRETS_URL names: `aws://<secret id>?region_name=…&endpoint_url=…`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+MAX_FILE_BYTES = 64 * 1024
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def text(name: str, default: str = "") -> str:
-    """Give the variable as it stands."""
-    return os.environ.get(name) or default
+    """Give the variable as it stands, else what its file or the secret store holds.
+
+    Raises ImproperlyConfigured if it is set in two places, or its file cannot be read.
+    """
+    value, place = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if value and place:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
+    if place:
+        value = _read(name, Path(place))
+    return value or _stored(os.environ.get("SECRETS_URL") or "").get(name) or default
+
+
+def _read(name: str, place: Path) -> str:
+    try:
+        with place.open("rb") as file:
+            held = file.read(MAX_FILE_BYTES + 1)
+        if len(held) > MAX_FILE_BYTES:
+            raise ImproperlyConfigured(f"{name}_FILE is larger than {MAX_FILE_BYTES} bytes")
+        return held.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}") from None
+
+
+@lru_cache(maxsize=1)
+def _stored(address: str) -> dict[str, str]:
+    """Give what the secret store holds, asked once by each process."""
+    if not address:
+        return {}
+    url = urlsplit(address)
+    if url.scheme != "aws":
+        raise ImproperlyConfigured("SECRETS_URL must begin with aws://")
+    import boto3  # noqa: PLC0415 - half a second, for those who use it
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        client = boto3.client("secretsmanager", **dict(parse_qsl(url.query)))
+        held = json.loads(client.get_secret_value(SecretId=unquote(url.netloc + url.path))["SecretString"])
+    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
+        raise ImproperlyConfigured(f"SECRETS_URL cannot be read: {type(error).__name__}") from None
+    return {str(name): str(value) for name, value in held.items()} if isinstance(held, dict) else {}
 
 
 def flag(name: str, default: bool) -> bool:
