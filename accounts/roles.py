@@ -49,6 +49,7 @@ _OPERATE = (
 _SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")
 _RULE_PEOPLE = (
     _of("accounts", "view_user add_user change_user manage_any_apikey manage_any_session")
+    | _of("accounts", "view_signingkey rotate_signingkey")
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion")
@@ -67,7 +68,7 @@ ROLES: Mapping[str, Role] = {
         | _SEE_CALLS
         | _SEE_FILES
         | _SEE_AUDIT
-        | _of("accounts", "view_user")
+        | _of("accounts", "view_user view_signingkey")
         | _of("auth", "view_group"),
     ),
     "client": Role(

@@ -152,9 +152,10 @@ def _verified(text: str, kind: str, public_pem: str) -> Claims:
             leeway=CLOCK_SKEW,
             options={"require": _REQUIRED},
         )
-        if payload["token_type"] != kind:
+        claims = _claims_of(payload)
+        if payload["token_type"] != kind or (kind == "refresh" and not claims.session_id):
             raise ValueError("a token of another kind")
-        return _claims_of(payload)
+        return claims
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError):
         raise NotAuthenticated(_NOT_GOOD) from None
 

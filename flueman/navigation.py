@@ -18,7 +18,12 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (_("Models"), [("registry.RegisteredModel", "deployed_code", "m"), ("jobs.Job", "progress_activity", "j")]),
     (
         _("People"),
-        [("accounts.User", "group", "u"), ("accounts.ApiKey", "key", "k"), ("accounts.Session", "devices", "s")],
+        [
+            ("accounts.User", "group", "u"),
+            ("accounts.ApiKey", "key", "k"),
+            ("accounts.Session", "devices", "s"),
+            ("accounts.SigningKey", "signature", "y"),
+        ],
     ),
     (_("Audit"), [("audit.AuditEvent", "verified_user", "a")]),
 ]

@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from accounts.api import oauth
 from common.api.errors import unknown_route
 
 urlpatterns = [
@@ -13,6 +14,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("flueman.api")),
+    path("oauth/token", oauth.token, name="oauth-token"),
+    path(".well-known/jwks.json", oauth.jwks, name="jwks"),
+    path(".well-known/oauth-authorization-server", oauth.metadata, name="oauth-metadata"),
     re_path(r"^api/", unknown_route),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

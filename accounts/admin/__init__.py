@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from accounts.admin import keys, sessions, users
+from accounts.admin import keys, sessions, signing_keys, users
 
-__all__ = ["keys", "sessions", "users"]
+__all__ = ["keys", "sessions", "signing_keys", "users"]
 
 
 def change_own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:

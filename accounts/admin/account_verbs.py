@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
@@ -41,7 +41,29 @@ def _what_stops(user: User) -> Consequence:
     )
 
 
+def _end_all(*, obj: User, actor: Any, reason: str) -> str:
+    count = services.end_all_sessions(user=obj, actor=actor, reason=reason)
+    return ngettext("%d session has ended.", "%d sessions have ended.", count) % count
+
+
+def _what_ends(user: User) -> Consequence:
+    count = Session.objects.open().filter(user=user).count()
+    text = _("Every browser and application has to log in again, this one too. API keys go on.")
+    return Consequence(text, [(_("Open sessions"), count, 0)])
+
+
+END_ALL = Verb(
+    name="end-sessions",
+    label=_("Log out everywhere"),
+    permission="accounts.manage_any_session",
+    run=_end_all,
+    title=lambda user: gettext("Log out everywhere: %(user)s") % {"user": user},
+    consequence=_what_ends,
+    is_offered=lambda user: Session.objects.open().filter(user=user).exists(),
+    is_destructive=True,
+)
 VERBS = (
+    END_ALL,
     Verb(
         name="password",
         label=_("Set password"),

@@ -1,4 +1,4 @@
-"""Who is logged in by token, from where, and how to end it."""
+"""Who is logged in, with what, from where, and how to end it: one log-in, or all of a person."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.admin.account_verbs import END_ALL
+from accounts.devices import describe
+from accounts.logins import SESSION
 from accounts.models import Session
-from common.admin import Consequence, KeysetPaginator, Onlooker, ReadOnlyAdmin, Verb
+from common.admin import Consequence, KeysetPaginator, Onlooker, ReadOnlyAdmin, Verb, confirm_action, require
 from common.display import ago, badge
 
 
 def _end(*, obj: Session, actor: Any, reason: str) -> str:
     services.end_session(session=obj, actor=actor, reason=reason)
-    return gettext("The session has ended; its tokens stop working within a second.")
+    return gettext("The session has ended; it is refused everywhere within a second.")
 
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    """Sessions by token; those of the browser are Django's."""
+    """Log-ins of browsers and by token."""
 
-    question = _("Who is logged in by token, and from where?")
-    empty_text = _("A session begins when an application or a person logs in at /api/v1/auth/token.")
+    question = _("Who is logged in, with what, and from where?")
+    empty_text = _("A session begins with each log-in, in a browser or by token at /api/v1/auth/token.")
     detail_template = "admin/accounts/session.html"
-    list_display = ("user", "device_name", "address", "state", "used", "began")
+    list_display = ("device_name", "user", "way", "address", "state", "used", "began")
+    list_filter = ("kind",)
     list_select_related = ("user",)
     search_fields = ("user__username", "address")
     search_help_text = _("user or address")
@@ -43,7 +48,7 @@ class SessionAdmin(ReadOnlyAdmin):
             permission="accounts.end_session",
             run=_end,
             consequence=lambda _session: Consequence(
-                _("Whoever uses it has to log in again; calls with its tokens are refused within a second.")
+                _("Whoever uses it has to log in again; it is refused everywhere within a second.")
             ),
             is_offered=lambda session: session.ended_at is None and session.expires_at > timezone.now(),
             is_destructive=True,
@@ -54,15 +59,43 @@ class SessionAdmin(ReadOnlyAdmin):
         """Show a person their own sessions, and everybody's to those who manage them."""
         return super().get_queryset(request).select_related("user").visible_to(Onlooker(request.user))
 
+    def list_headline(self, request: HttpRequest) -> str:
+        """Say in how many places the person is logged in."""
+        count = Session.objects.open().filter(user=request.user).count()
+        return ngettext("You are logged in at %d place", "You are logged in at %d places", count) % count
+
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Lead to ending all of one's own at once."""
+        return [{"label": END_ALL.label, "url": reverse("admin:accounts_session_everywhere"), "danger": True}]
+
+    def pages(self) -> list[Any]:
+        """Add the page that ends all of one's own sessions."""
+        return [("everywhere/", self.everywhere_view, "everywhere")]
+
+    def everywhere_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask, and log the person out everywhere, here too."""
+        require(request, "accounts.end_session")
+        back = reverse("admin:accounts_session_changelist")
+        return confirm_action(request, model_admin=self, verb=END_ALL, obj=request.user, back=back)
+
     def headline(self, request: HttpRequest, obj: Session) -> str:
         """Say whose session it is and whether it is open."""
         told = gettext("Session of %(user)s: %(state)s")
         return told % {"user": obj.user, "state": _state(obj)[1]}
 
+    def detail(self, request: HttpRequest, obj: Session) -> dict[str, Any]:
+        """Give the device in words."""
+        return {"device_words": device_words(obj), "is_current": obj.pk.hex == request.session.get(SESSION)}
+
     @admin.display(description=_("device"))
     def device_name(self, obj: Session) -> str:
-        """Give the device, or say that it is unknown."""
-        return obj.device or gettext("unknown")
+        """Give the device in words."""
+        return device_words(obj)
+
+    @admin.display(description=_("logged in by"))
+    def way(self, obj: Session) -> str:
+        """Tell a browser from an application."""
+        return obj.get_kind_display()
 
     @admin.display(description=_("state"))
     def state(self, obj: Session) -> SafeString:
@@ -78,6 +111,14 @@ class SessionAdmin(ReadOnlyAdmin):
     def began(self, obj: Session) -> SafeString:
         """Say how long ago it began."""
         return ago(obj.created_at)
+
+
+def device_words(session: Session) -> str:
+    """Say what a session is used with."""
+    name, second = describe(session.device)
+    if session.device.startswith("Mozilla/") and name and second:
+        return gettext("%(browser)s on %(system)s") % {"browser": name, "system": second}
+    return f"{name} {second}".strip() or gettext("unknown")
 
 
 def _state(session: Session) -> tuple[str, str]:

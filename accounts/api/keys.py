@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -13,10 +12,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.api.inputs import ReasonIn, checked
-from accounts.models import ApiKey, User
+from accounts.api.inputs import ReasonIn, checked, owner_of
+from accounts.models import ApiKey
 from accounts.scopes import SCOPES
-from common.errors import Invalid, NotAllowed
 
 
 class KeyOut(serializers.ModelSerializer[ApiKey]):
@@ -78,7 +76,7 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
     def create(self, request: Request) -> Response:
         """Make a key; the answer is the only place where it is ever shown."""
         given = checked(KeyIn, request)
-        owner = self._owner(request, given.pop("user", ""))
+        owner = owner_of(request, given.pop("user", ""), "accounts.manage_any_apikey")
         key, text = services.create_api_key(user=owner, actor=request.user, caller=request.auth, **given)
         return Response({**KeyOut(key).data, "key": text}, status=201)
 
@@ -88,13 +86,3 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
         """End a key for good, within a second."""
         key = services.revoke_api_key(key=self.get_object(), actor=request.user, **checked(ReasonIn, request))
         return Response(KeyOut(key).data)
-
-    def _owner(self, request: Request, username: str) -> User:
-        if not username or username == request.user.username:
-            return request.user
-        if not request.auth.may("accounts.manage_any_apikey"):
-            raise NotAllowed(_("You may make keys for yourself only."), fields={"user": username})
-        owner = User.objects.filter(username=username).first()
-        if owner is None:
-            raise Invalid(_("Nobody has this name."), fields={"user": username})
-        return owner

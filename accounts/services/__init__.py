@@ -1,5 +1,6 @@
 """Every write about people, their keys and their sessions."""
 
+from accounts.services.applications import Grant, grant_application
 from accounts.services.keys import create_api_key, revoke_api_key, touch_keys
 from accounts.services.people import (
     activate_user,
@@ -23,6 +24,7 @@ from accounts.services.sessions import (
 from accounts.services.signing import rotate_if_due, rotate_signing_keys, withdraw_signing_key
 
 __all__ = [
+    "Grant",
     "Pair",
     "activate_user",
     "change_password",
@@ -33,6 +35,7 @@ __all__ = [
     "end_all_sessions",
     "end_session",
     "forget_old_sessions",
+    "grant_application",
     "log_in",
     "open_browser_session",
     "open_session",

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -151,7 +152,8 @@ def _new(user: User, kind: str, device: str) -> Session:
 
 def _make_pair(session: Session) -> tuple[str, str, Claims]:
     """Give a new pair of tokens of a session, and what the refresh token says."""
-    signer, about = signing_key(), {"user_id": session.user_id, "sid": session.pk.hex}
+    signer = signing_key()
+    about: dict[str, Any] = {"user_id": session.user_id, "sid": session.pk.hex}
     access, _said = sign(signer, "access", lifetime=settings.ACCESS_TOKEN_LIFETIME, **about)
     token, claims = sign(signer, "refresh", lifetime=settings.REFRESH_TOKEN_LIFETIME, **about)
     return access, token, claims

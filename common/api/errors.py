@@ -33,7 +33,7 @@ from common.errors import (
     Unavailable,
 )
 
-API_PREFIX = "/api/v1/"
+API_PREFIXES = ("/api/v1/", "/oauth/", "/.well-known/")
 log = logging.getLogger(__name__)
 
 
@@ -145,8 +145,8 @@ def _step(path: str, key: object) -> str:
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Tell whether the path belongs to the REST API, whose clients must never see HTML."""
-    return request.path_info.startswith(API_PREFIX)
+    """Tell whether the path belongs to an API, whose clients must never see HTML."""
+    return request.path_info.startswith(API_PREFIXES)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Session, User
+from accounts.services.signing import signing_key
 from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
@@ -92,6 +93,7 @@ def make_event(actor: User, target: Any = None, **more: Any) -> AuditEvent:
 
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
+    signing_key()
     for number in range(count):
         name = f"{prefix}-{number}"
         person = make_person("operator", name)

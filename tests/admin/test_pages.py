@@ -28,6 +28,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     # Own keys and sessions only: those of somebody else do not exist for them, and they are led back.
     "accounts.ApiKey": {"list": EVERYBODY, "add": EVERYBODY, "change": (SEEN, 302, 302, 302, ELSEWHERE)},
     "accounts.Session": {"list": EVERYBODY, "add": NOBODY, "change": (SEEN, 302, 302, 302, ELSEWHERE)},
+    "accounts.SigningKey": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditEvent": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},

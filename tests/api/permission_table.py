@@ -33,6 +33,7 @@ TABLE: dict[str, frozenset[str]] = {
     "GET sessions": KNOWN,
     "GET sessions/{pk}": KNOWN,
     "POST sessions/{pk}/end": KNOWN,
+    "POST sessions/end-all": KNOWN,
     "GET audit": WATCHERS,
     "GET audit/{pk}": WATCHERS,
     "GET files": FILE_READERS,

@@ -1,0 +1,24 @@
+"""Jobs of this app."""
+
+from __future__ import annotations
+
+from django.core.management import call_command
+from django.utils.translation import gettext_lazy as _
+
+from accounts import services
+from jobs.handlers import handler
+from jobs.runner import JobRun
+
+
+@handler("accounts.rotate_signing_keys", label=_("Rotation of signing keys"), every_minutes=60)
+def rotate_signing_keys(run: JobRun) -> None:
+    """Have the next key sign when the active one has signed long enough."""
+    key = services.rotate_if_due()
+    run.result({"rotated": key is not None})
+
+
+@handler("accounts.forget_old_sessions", label=_("Removal of old sessions"), every_minutes=24 * 60)
+def forget_old_sessions(run: JobRun) -> None:
+    """Remove sessions that ended long ago, and cookies that ran out."""
+    run.result({"sessions": services.forget_old_sessions()})
+    call_command("clearsessions")
