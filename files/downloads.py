@@ -100,8 +100,9 @@ def _ranged(request: HttpRequest, stored: StoredFile, size: int, etag: str) -> H
         pieces += [head.encode("ascii"), span]
     pieces.append(f"\r\n--{mark}--\r\n".encode())
     length = sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
-    headers = {"Content-Length": str(length), "Content-Type": f"multipart/byteranges; boundary={mark}"}
-    return _answer(request, stored, pieces, 206, headers)
+    response = _answer(request, stored, pieces, 206, {"Content-Length": str(length)})
+    response["Content-Type"] = f"multipart/byteranges; boundary={mark}"
+    return response
 
 
 def _answer(

@@ -6,14 +6,13 @@ import hashlib
 import logging
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.files.s3_server import KEYS, S3Server, juicefs_problem
+from tests.files.conftest import Served
 from tests.files.tus import Caller
 from tests.house.installation import wait_until
 from tests.site import Site
@@ -21,29 +20,6 @@ from tests.site import Site
 SIZE = int(os.environ.get("FLUEMAN_UPLOAD_BYTES", "100663296"))
 BLOCK = 2**20
 MOST_MEMORY = 80 * 2**20  # beyond what web needs at rest
-
-
-@pytest.fixture(params=["disk", "s3"])
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, Caller]]:
-    """Give an installation and somebody who may upload."""
-    site = Site(Path(tempfile.mkdtemp(prefix="flm-")))
-    server = None
-    try:
-        if request.param == "s3":
-            if problem := juicefs_problem():
-                pytest.fail(problem)
-            (site.folder / "s3").mkdir()
-            server = S3Server(site.folder / "s3")
-            server.start()
-            site.environment |= {**KEYS, "STORAGE_URL": server.storage_url()}
-        site.start()
-        site.manage("create_user", "operator", "--role", "operator")
-        key = site.manage("create_api_key", "test", "--user", "operator", "--scopes", "manage").splitlines()[-1]
-        yield site, Caller(site.installation.port, key)
-    finally:
-        site.end()
-        if server:
-            server.end()
 
 
 def block(number: int) -> bytes:
@@ -98,8 +74,9 @@ def kill_web(site: Site) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_upload_when_web_is_killed_half_way_then_resumed_in_bounded_memory(served: tuple[Site, Caller]) -> None:
-    site, caller = served
+@pytest.mark.parametrize("served", ["disk", "s3"], indirect=True)
+def test_upload_when_web_is_killed_half_way_then_resumed_in_bounded_memory(served: Served) -> None:
+    site, caller = served.site, served.caller
     at_rest = memory(site)
     path = caller.begin("큰 파일.bin", SIZE, sha256=whole_hash())
     first = Watched(site, 0, SIZE, half_way=lambda: kill_web(site))
