@@ -20,17 +20,18 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "from the store, and long enough to be a secret 1234"
 
 
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
     """Give the address of a secret in a local AWS Secrets Manager."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    client = boto3.client("secretsmanager", endpoint_url=endpoint, region_name="ap-northeast-2")
-    client.create_secret(Name="flueman/prod", SecretString=json.dumps({"SECRET_KEY": SECRET, "PORT": 8123}))
-    yield f"aws://flueman/prod?region_name=ap-northeast-2&endpoint_url={endpoint}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        client = boto3.client("secretsmanager", endpoint_url=endpoint, region_name="ap-northeast-2")
+        client.create_secret(Name="flueman/prod", SecretString=json.dumps({"SECRET_KEY": SECRET, "PORT": 8123}))
+        yield f"aws://flueman/prod?region_name=ap-northeast-2&endpoint_url={endpoint}"
     server.stop()
 
 
