@@ -39,7 +39,7 @@ def main() -> None:
     os.chdir(home)
     user = ["-u", "root"] if os.getuid() == 0 else []
     configuration = ["-n", "-c", str(ROOT / "flueman" / "supervisord.conf")]
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", *configuration, *user])
+    os.execv(sys.executable, [sys.executable, "-P", str(ROOT / "flueman" / "steady.py"), *configuration, *user])
 
 
 def append_to_output() -> None:
