@@ -53,12 +53,13 @@ def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
     """
     folders = train_models(say, before_exec)
     kept = make_people(url)
+    new = [name for name in MODELS if not Deployment.objects.filter(name=name).exists()]
     for name, folder in folders.items():
         register_model(name=name, description=MODELS[name], actor=User.objects.get(username="admin"))
-        call_command(
-            "import_model", str(folder), name=name, alias="champion", deploy=True, user="admin", timeout=CHECK_TIMEOUT_S
-        )
-    for name in MODELS:
+        # What somebody has deployed or promoted since the first load stays live.
+        first = {"alias": "champion", "deploy": True} if name in new else {}
+        call_command("import_model", str(folder), name=name, user="admin", timeout=CHECK_TIMEOUT_S, **first)
+    for name in new:
         wait_until_served(name)
         say(f"{name} is served")
     sent = send_history(url=url, key=kept["api_key"])

@@ -78,6 +78,14 @@ def test_load_demo_when_run_again_then_it_is_quick_and_adds_nothing(site: Site):
     assert call(site, "/v2/models/intent")["versions"] == ["1"]
 
 
+def test_load_demo_when_a_deployment_was_taken_out_of_service_leaves_it_so(site: Site):
+    admin = call(site, "/api/v1/auth/token", {"username": "admin", "password": kept(site)["admin_password"]})["access"]
+    call(site, "/api/v1/deployments/numbers/disable", {"reason": "쉬는 중"}, key=admin)
+    site.manage("load_demo")
+    assert call(site, "/api/v1/deployments/numbers", key=admin)["is_enabled"] is False
+    call(site, "/api/v1/deployments/numbers/enable", {"reason": "다시"}, key=admin)
+
+
 def test_load_demo_when_demo_json_is_lost_then_log_ins_are_made_anew(site: Site):
     (site.installation.home / "demo.json").unlink()
     site.manage("load_demo")
