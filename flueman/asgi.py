@@ -17,11 +17,13 @@ from django.conf import settings  # noqa: E402 - the apps must be loaded first
 
 from common.asgi import Receive, Scope, Send  # noqa: E402
 from common.bodies import LongBodies  # noqa: E402
+from common.cors import Cors  # noqa: E402
 from flueman.checks import refuse_to_start_unsafe  # noqa: E402
 from flueman.probes import Probes  # noqa: E402
 from inference.engine import get_engine, start_on_this_loop  # noqa: E402
 from inference.gateway import Gateway  # noqa: E402
 
+API_PREFIXES = ("/api/", "/v1/", "/v2/", "/oauth/token", "/.well-known/", "/openapi.json")
 GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cycles
 
 refuse_to_start_unsafe()
@@ -31,7 +33,7 @@ _gateway = Gateway(get_engine)
 _probes = Probes(get_engine)
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     """Send each request to the part that answers it."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
@@ -45,6 +47,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _probes(scope, receive, send)
     else:
         await _pages(scope, receive, send)
+
+
+application = Cors(answer, origins=settings.CORS_ORIGINS, prefixes=API_PREFIXES) if settings.CORS_ORIGINS else answer
 
 
 async def _live(receive: Receive, send: Send) -> None:

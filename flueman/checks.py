@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from accounts.tokens import keys_in
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
 SECRET_LENGTH = 32
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin")
 
 
@@ -58,11 +60,23 @@ def check_production(**_options: Any) -> list[CheckMessage]:
         found.append(Error("SECURE_COOKIES must be on in production.", id="flueman.E012"))
     if connection.vendor == "sqlite":
         found.append(CheckWarning("SQLite serves one machine only; set DATABASE_URL.", id="flueman.W013"))
+    if not settings.SECURE_SSL_REDIRECT or not settings.SECURE_HSTS_SECONDS:
+        found.append(CheckWarning("SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS keep callers on TLS.", id="flueman.W015"))
     if settings.RECORD == "relaxed":
         found.append(
             CheckWarning("RECORD=relaxed answers before the commit: a crash loses requests.", id="flueman.W014")
         )
     return found
+
+
+@register(Tags.security)
+def check_origins(**_options: Any) -> list[CheckMessage]:
+    """Refuse origins that are none: patterns, paths, null."""
+    return [
+        Error(f"CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com", id="flueman.E016")
+        for origin in settings.CORS_ORIGINS
+        if not ORIGIN.fullmatch(origin)
+    ]
 
 
 @register(Tags.compatibility)
