@@ -19,7 +19,7 @@ def addresses(*, upload: Upload, numbers: Sequence[int]) -> list[dict[str, Any]]
         raise Invalid(f"numbers: {problem}, {wrong[0]} is none of them", fields={"numbers": problem})
     with told_when_full():
         found = s3.presign(upload, numbers)
-    return [{"number": number, "size": s3.part_size(upload, number), "url": url} for number, url in found.items()]
+    return [{"number": number, "size_bytes": s3.part_size(upload, number), "url": url} for number, url in found.items()]
 
 
 def parts_of(*, upload: Upload) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ class S3Server:
         endpoint = quote(f"http://127.0.0.1:{port or self.port}", safe="")
         return f"s3://{BUCKET}/blobs?endpoint_url={endpoint}&region_name=us-east-1"
 
-    def keys(self) -> set[str]:
+    def all_keys(self) -> set[str]:
         """Give all keys of the bucket."""
         found = self.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return {item["Key"] for page in found for item in page.get("Contents", ())}
