@@ -19,6 +19,8 @@ Words = Mapping[str, str | Promise]
 ACTIONS: Words = {
     "accounts.api_key_created": _("%(actor)s made the API key %(target)s"),
     "accounts.api_key_revoked": _("%(actor)s revoked the API key %(target)s"),
+    "accounts.identity_linked": _("%(target)s can log in through %(after.at)s"),
+    "accounts.identity_unlinked": _("%(target)s can no longer log in through %(before.at)s"),
     "accounts.logged_in": _("%(actor)s logged in"),
     "accounts.logged_out": _("%(actor)s logged out"),
     "accounts.password_changed": _("%(actor)s changed the password of %(target)s"),
