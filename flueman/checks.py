@@ -11,6 +11,8 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from accounts import openid
+from accounts.roles import ROLES
 from accounts.tokens import keys_in
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
@@ -61,7 +63,9 @@ def check_production(**_options: Any) -> list[CheckMessage]:
     if connection.vendor == "sqlite":
         found.append(CheckWarning("SQLite serves one machine only; set DATABASE_URL.", id="flueman.W013"))
     if not settings.SECURE_SSL_REDIRECT or not settings.SECURE_HSTS_SECONDS:
-        found.append(CheckWarning("SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS keep callers on TLS.", id="flueman.W015"))
+        found.append(
+            CheckWarning("SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS keep callers on TLS.", id="flueman.W015")
+        )
     if settings.RECORD == "relaxed":
         found.append(
             CheckWarning("RECORD=relaxed answers before the commit: a crash loses requests.", id="flueman.W014")
@@ -77,6 +81,27 @@ def check_origins(**_options: Any) -> list[CheckMessage]:
         for origin in settings.CORS_ORIGINS
         if not ORIGIN.fullmatch(origin)
     ]
+
+
+@register(Tags.security)
+def check_openid(**_options: Any) -> list[CheckMessage]:
+    """Refuse a provider that would be spoken to in clear, and roles that there are not."""
+    if not openid.is_configured():
+        return []
+    found: list[CheckMessage] = []
+    if not openid.is_safe(settings.OIDC_ISSUER) or (
+        settings.IS_PRODUCTION and settings.OIDC_ISSUER.startswith("http:")
+    ):
+        found.append(Error("OIDC_ISSUER must begin with https://.", id="flueman.E030"))
+    if not settings.OIDC_CLIENT_ID or "openid" not in settings.OIDC_SCOPES.split():
+        found.append(Error("OIDC_ISSUER needs OIDC_CLIENT_ID, and openid among OIDC_SCOPES.", id="flueman.E031"))
+    if unknown := set(settings.OIDC_ROLES.values()) - ROLES.keys():
+        found.append(Error(f"OIDC_ROLES names no role: {', '.join(sorted(unknown))}.", id="flueman.E032"))
+    if settings.OIDC_ROLES_CLAIM and not settings.OIDC_ROLES:
+        found.append(Error("OIDC_ROLES_CLAIM needs OIDC_ROLES: which of them are roles here.", id="flueman.E033"))
+    if settings.IS_PRODUCTION and not settings.PUBLIC_URL.startswith("https://"):
+        found.append(Error("OIDC_ISSUER needs PUBLIC_URL, with https://, to come back to.", id="flueman.E034"))
+    return found
 
 
 @register(Tags.compatibility)

@@ -169,7 +169,7 @@ FILES_BIN_DAYS = env.integer("FILES_BIN_DAYS", 7)
 FILES_UPLOAD_HOURS = env.integer("FILES_UPLOAD_HOURS", 24, least=1)
 FILES_REDIRECT = env.flag("FILES_REDIRECT", False)
 
-# -- audit: signed by the worker, anchored outside of the database ------------------------------------------------------
+# -- audit: signed by the worker, anchored outside of the database -----------------------------------------------------
 AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY").replace("\\n", "\n")
 AUDIT_KEY_PATH = env.path("AUDIT_KEY_PATH", FLUEMAN_HOME / "audit" / "signing.pem")
 AUDIT_TRUSTED_KEYS = env.items("AUDIT_TRUSTED_KEYS")
@@ -195,7 +195,7 @@ LOGIN_URL = "/admin/login/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 10, least=1))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, least=1))
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, least=1)
-# Tokens name who signed them; an installation that has not been told its address has a name that does not change with it.
+# Tokens name who signed them; an installation that has not been told its address has a name that stays.
 ISSUER = env.text("PUBLIC_URL").rstrip("/") or "flueman"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
@@ -270,7 +270,7 @@ RUNNER = {
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
 }
 
-# -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` ----
+# -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` --
 QUEUE_URL = env.text("QUEUE_URL", "orm://default")
 JOB_TIMEOUT_S = env.integer("JOB_TIMEOUT_S", 600, least=1)
 JOB_MEMORY_BYTES = env.integer("JOB_MEMORY_BYTES", 4 * 1024**3, least=64 * 1024**2)
