@@ -114,7 +114,8 @@ def large_bodies(served: Served) -> Iterator[None]:
         except httpx.HTTPError:
             continue
         assert answer.status_code in (400, 413, 503)
-        assert isinstance(answer.json()["error"], str)
+        if answer.headers["content-type"] != "text/plain; charset=utf-8":  # the HTTP parser's own, from below us
+            assert isinstance(answer.json()["error"], str)
 
 
 @contextmanager
