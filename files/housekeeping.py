@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -120,7 +121,7 @@ def _limit() -> datetime:
 def _is_old(key: str) -> bool:
     try:
         return default_storage.get_modified_time(key) < _limit()
-    except FileNotFoundError:
+    except (FileNotFoundError, ClientError):  # it has gone, or cannot be seen now
         return False
 
 

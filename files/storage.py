@@ -162,6 +162,8 @@ def incoming_folder() -> Path:
 
 def list_keys(folder: str = "") -> Iterator[str]:
     """Give the keys of all that the store holds, in order, without what is on its way in."""
+    if is_on_disk() and not default_storage.exists(folder):
+        return  # nothing was ever kept
     folders, names = default_storage.listdir(folder)
     for name in sorted(names):
         yield f"{folder}{name}"
