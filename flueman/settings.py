@@ -197,6 +197,13 @@ REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, le
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, least=1)
 # Tokens name who signed them; an installation that has not been told its address has a name that stays.
 ISSUER = env.text("PUBLIC_URL").rstrip("/") or "flueman"
+OIDC_ISSUER = env.text("OIDC_ISSUER")
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
+OIDC_SCOPES = env.text("OIDC_SCOPES", "openid profile email")
+OIDC_NAME = env.text("OIDC_NAME", urlsplit(OIDC_ISSUER).hostname or "")
+OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM")
+OIDC_ROLES = dict(pair.split("=", 1) if "=" in pair else (pair, pair) for pair in env.items("OIDC_ROLES"))
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", IS_PRODUCTION)
