@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,11 +60,10 @@ def make_route(version: ModelVersion, *, name: str = "sums") -> Route:
 
 
 @contextmanager
-def running_host(**environment: str) -> Iterator[subprocess.Popen[str]]:
+def running_host(*, program: Sequence[str] = ("manage.py",), **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run `manage.py run_model_host` on the test database while the block runs."""
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_model_host"]
     process = subprocess.Popen(
-        command,
+        [sys.executable, *program, "run_model_host"],
         env={**os.environ, "DATABASE_URL": database_url(), "FLUEMAN_HOME": str(settings.FLUEMAN_HOME)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
