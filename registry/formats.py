@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from registry.archives import DAMAGED, open_zip
 
@@ -105,11 +105,21 @@ def _is_safetensors(file: IO[bytes], head: bytes, size: int) -> bool:
         return False
     file.seek(8)
     try:
-        header = json.loads(file.read(length))
+        header = json.loads(file.read(length), object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return False
     entries = [entry for name, entry in header.items() if name != "__metadata__"] if isinstance(header, dict) else [0]
     return all(isinstance(entry, dict) and {"dtype", "shape", "data_offsets"} <= entry.keys() for entry in entries)
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Give the object of JSON pairs. Raises ValueError for a key that stands twice, of which readers take either."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:100]!r} stands twice")
+    return found
 
 
 def _archive(file: IO[bytes], size: int) -> str:

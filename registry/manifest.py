@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from common.errors import Invalid
 from registry.architectures import NAMES, read_arguments
-from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
+from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff, unique_keys
 from registry.signature import Signature, infer_shape, parse_signature, read_numbers, read_texts
 
 MANIFEST = "flueman.json"
@@ -70,7 +70,7 @@ def load_json(path: Path) -> Any:
         _refuse(path.name, f"has more than {MAX_MANIFEST_BYTES} bytes")
     try:
         return json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+            path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError) as error:
         _refuse(path.name, f"is not JSON: {str(error)[:200]}")
@@ -176,14 +176,6 @@ def _sample(value: Any, signature: Signature) -> Mapping[str, Any]:
         except Invalid as error:
             _refuse(f"sample.{spec.name}", error.message)
     return dict(value)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:100]!r} stands twice")
-    return found
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -34,6 +34,7 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "FP64": torch.float64,
 }
 DATATYPES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+MAX_LABEL_CHARACTERS = 255
 MAX_TOKENS = 512  # of a text whose tokeniser sets no limit of its own
 
 CLASSIFICATION_OUTPUTS = {"label": "BYTES", "score": "FP32", "scores": "FP32"}
@@ -141,6 +142,8 @@ def read_labels(path: Path) -> list[str]:
         raise _bad("labels", f"no list of labels: {type(error).__name__}") from None
     if not labels or not all(isinstance(label, str) and label for label in labels) or len(set(labels)) != len(labels):
         raise _bad("labels", "must be different texts")
+    if any(len(label) > MAX_LABEL_CHARACTERS or min(label) < " " for label in labels):
+        raise _bad("labels", f"may have {MAX_LABEL_CHARACTERS} characters each, and no control characters")
     return labels
 
 
