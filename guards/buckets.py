@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 
 from common.errors import Unavailable
 from guards.limits import Limit, Spent, spend
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRIES = 8
-BUSY_US = 20_000
 KEPT_US = 3_600_000_000
 FORGOTTEN_AT_ONCE = 10
 REDIS_TIMEOUT_S = 0.25
@@ -49,7 +47,7 @@ class Buckets(Protocol):
 
 
 class DatabaseBuckets:
-    """One row a bucket, changed by an UPDATE that holds only if nobody else has changed it since it was read."""
+    """One row a bucket: read, and where something is left in it locked, read again and changed."""
 
     def take(self, name: str, limit: Limit, wanted: int) -> Spent:
         """Take up to `wanted` tokens. An empty bucket is only read: on SQLite any update takes the one write lock."""
@@ -59,18 +57,19 @@ class DatabaseBuckets:
             raise Unavailable("the database does not answer", retry_after_s=1) from error
 
     def _take(self, name: str, limit: Limit, wanted: int) -> Spent:
-        for _ in range(TRIES):
-            now = time.time_ns() // 1000
-            before = RateBucket.objects.filter(name=name).values_list("full_at", flat=True).first()
-            if before is None:
-                _make(name, now)
-                continue
-            spent = spend(full_at=before, now=now, limit=limit, wanted=wanted)
-            if not spent.granted and spent.full_at >= before:
+        full_at = RateBucket.objects.filter(name=name).values_list("full_at", flat=True).first()
+        if full_at is None:
+            _make(name, _now())
+        else:
+            spent = spend(full_at=full_at, now=_now(), limit=limit, wanted=wanted)
+            if not spent.granted and spent.full_at >= full_at:
                 return spent
-            if RateBucket.objects.filter(name=name, full_at=before).update(full_at=spent.full_at):
-                return spent
-        return Spent(0, 0, BUSY_US)
+        with transaction.atomic():
+            row = RateBucket.objects.select_for_update().get(name=name)
+            spent = spend(full_at=row.full_at, now=_now(), limit=limit, wanted=wanted)
+            if spent.full_at != row.full_at:
+                RateBucket.objects.filter(name=name).update(full_at=spent.full_at)
+        return spent
 
 
 class RedisBuckets:
@@ -105,6 +104,10 @@ def make_buckets() -> Buckets:
 
     patience: dict[str, Any] = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
     return RedisBuckets(Redis.from_url(settings.REDIS_URL, **patience), DatabaseBuckets())
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
 
 
 def _make(name: str, now: int) -> None:
