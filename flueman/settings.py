@@ -203,7 +203,7 @@ OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
 OIDC_SCOPES = env.text("OIDC_SCOPES", "openid profile email")
 OIDC_NAME = env.text("OIDC_NAME", urlsplit(OIDC_ISSUER).hostname or "")
 OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM")
-OIDC_ROLES = dict(pair.split("=", 1) if "=" in pair else (pair, pair) for pair in env.items("OIDC_ROLES"))
+OIDC_ROLES = {pair.split("=")[0]: pair.split("=")[-1] for pair in env.items("OIDC_ROLES")}
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", IS_PRODUCTION)

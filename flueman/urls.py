@@ -11,6 +11,7 @@ from common.api.errors import unknown_route
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
     path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/openid/", include("accounts.admin.openid")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("flueman.api")),

@@ -1,6 +1,7 @@
 """Every write about people, their keys and their sessions."""
 
 from accounts.services.applications import Grant, grant_application
+from accounts.services.identities import link_identity, sign_in, unlink_identity
 from accounts.services.keys import create_api_key, revoke_api_key, touch_keys
 from accounts.services.people import (
     activate_user,
@@ -36,6 +37,7 @@ __all__ = [
     "end_session",
     "forget_old_sessions",
     "grant_application",
+    "link_identity",
     "log_in",
     "open_browser_session",
     "open_session",
@@ -44,7 +46,9 @@ __all__ = [
     "rotate_if_due",
     "rotate_signing_keys",
     "set_roles",
+    "sign_in",
     "touch_keys",
     "touch_sessions",
+    "unlink_identity",
     "withdraw_signing_key",
 ]
