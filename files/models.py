@@ -25,6 +25,7 @@ class Blob(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64, primary_key=True)
     size_bytes = models.PositiveBigIntegerField(_("size in bytes"))
     storage_key = models.CharField(max_length=255)
+    content_type = models.CharField(_("type"), max_length=127, default=BINARY, db_default=BINARY)
     references = models.PositiveIntegerField(_("references"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     stored_at = models.DateTimeField(_("last stored"), auto_now_add=True, db_default=Now())

@@ -21,6 +21,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from common.errors import NotFound, StorageFull, TooLarge, Unavailable
+from files.content import HEAD_BYTES, sniff
 
 CHUNK_BYTES = 1024 * 1024
 INCOMING = ".incoming"
@@ -40,6 +41,10 @@ class Whole(Protocol):
     def size_bytes(self) -> int:
         """Give how many they are."""
 
+    @property
+    def content_type(self) -> str:
+        """Give what they are, by the first of them."""
+
     def keep(self) -> None:
         """Put them in the store, durably, over whatever is there. Raises StorageFull without room."""
 
@@ -56,6 +61,12 @@ class Received:
     path: Path
     sha256: str
     size_bytes: int
+
+    @property
+    def content_type(self) -> str:
+        """Tell it by the first bytes."""
+        with self.path.open("rb") as stream:
+            return sniff(stream.read(HEAD_BYTES))
 
     def keep(self) -> None:
         """Put them in the store. What lies there already may be damaged; these bytes are known to be whole."""
@@ -92,6 +103,16 @@ def received(stream: BinaryIO, max_bytes: int) -> Iterator[Received]:
         yield Received(path, digest.hexdigest(), size)
     finally:
         path.unlink(missing_ok=True)
+
+
+def examined(path: Path) -> Received:
+    """Hash a file where it lies."""
+    with path.open("rb") as stream:
+        digest, size = hashlib.sha256(), 0
+        for chunk in read_chunks(stream):
+            digest.update(chunk)
+            size += len(chunk)
+    return Received(path, digest.hexdigest(), size)
 
 
 def is_kept(storage_key: str, size_bytes: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,21 +11,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 
 from common.errors import Invalid, TooLarge
-from files.storage import incoming_folder, read_chunks, told_when_full
+from files.models import Blob
+from files.services import open_blob
+from files.storage import incoming_folder, is_on_disk, read_chunks, told_when_full
 from registry.archives import MAX_ENTRIES, unpack
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.manifest import MANIFEST, list_files
 from registry.naming import clashes, file_path
 
+Source = Path | BinaryIO | Blob
 REFUSED_CONTENT = "refused_content"
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _LITTER_FOLDERS = frozenset({"__MACOSX", ".git", ".ipynb_checkpoints", "__pycache__"})
 
 
 @contextmanager
-def staged(files: Mapping[str, Path | BinaryIO], *, manifest: Mapping[str, Any] | None) -> Iterator[Path]:
+def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -> Iterator[Path]:
     """Give a folder with the files, unpacked, judged by content, with their `flueman.json`; it goes when this ends.
 
     `manifest` is what `flueman.json` shall say where none was sent; its format and weights may be left out.
@@ -64,7 +69,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], weights: Mapping[s
     (folder / MANIFEST).write_text(json.dumps(whole, ensure_ascii=False, indent=2, sort_keys=True), encoding="utf-8")
 
 
-def _copy_all(files: Mapping[str, Path | BinaryIO], folder: Path) -> None:
+def _copy_all(files: Mapping[str, Source], folder: Path) -> None:
     if not 1 <= len(files) <= MAX_ENTRIES:
         raise Invalid(f"send 1 to {MAX_ENTRIES} files", fields={"files": f"{len(files)} files"})
     left = settings.MAX_UPLOAD_BYTES
@@ -79,7 +84,9 @@ def _copy_all(files: Mapping[str, Path | BinaryIO], folder: Path) -> None:
         left -= _copy(source, target, left)
 
 
-def _copy(source: Path | BinaryIO, target: Path, left: int) -> int:
+def _copy(source: Source, target: Path, left: int) -> int:
+    if isinstance(source, Blob):
+        return _take(source, target, left)
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return _copy(stream, target, left)
@@ -91,6 +98,15 @@ def _copy(source: Path | BinaryIO, target: Path, left: int) -> int:
                 raise TooLarge(f"the files of a version may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
             file.write(chunk)
     return written
+
+
+def _take(blob: Blob, target: Path, left: int) -> int:
+    """Put a blob's bytes at a path: as a second name of its file where that is possible, for they may be gigabytes."""
+    with open_blob(blob) as stream:
+        if not is_on_disk() or blob.size_bytes > left:
+            return _copy(stream, target, left)
+        os.link(default_storage.path(blob.storage_key), target)
+        return blob.size_bytes
 
 
 def _unpack_lone_archive(folder: Path) -> Path:

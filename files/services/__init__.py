@@ -1,17 +1,19 @@
 """Writes of blobs, of people's files, and of uploads on their way in."""
 
-from files.services.blobs import add_reference, open_blob, release, settle, store
+from files.services.blobs import add_reference, adopt, open_blob, release, settle, store
 from files.services.quotas import set_quota
 from files.services.stored import add_file, change_file, name_blob, purge_bin, remove_file, restore_file
-from files.services.uploads import begin_upload, cancel_upload, expire_uploads, finish_upload
+from files.services.uploads import begin_upload, cancel_upload, expire_uploads, find_uploaded, finish_upload, use_up
 
 __all__ = [
     "add_file",
     "add_reference",
+    "adopt",
     "begin_upload",
     "cancel_upload",
     "change_file",
     "expire_uploads",
+    "find_uploaded",
     "finish_upload",
     "name_blob",
     "open_blob",
@@ -22,4 +24,5 @@ __all__ = [
     "set_quota",
     "settle",
     "store",
+    "use_up",
 ]

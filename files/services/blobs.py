@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -41,7 +42,8 @@ def settle(whole: Whole) -> Blob:
     for _try in range(_TRIES):
         whole.keep()
         blob, is_new = Blob.objects.get_or_create(
-            sha256=whole.sha256, defaults={"size_bytes": whole.size_bytes, "storage_key": key}
+            sha256=whole.sha256,
+            defaults={"size_bytes": whole.size_bytes, "storage_key": key, "content_type": whole.content_type},
         )
         if not is_new and not Blob.objects.filter(pk=blob.pk).update(stored_at=timezone.now()):
             continue
@@ -49,6 +51,13 @@ def settle(whole: Whole) -> Blob:
             if storage.is_kept(key, whole.size_bytes):
                 return blob
     raise Unavailable("the file store does not keep what it is given", code="storage_unavailable", retry_after_s=5)
+
+
+def adopt(path: Path) -> Blob:
+    """Keep a file that lies in `incoming_folder`, is nobody else's and will not be written again, without a copy."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+    return settle(storage.examined(path))
 
 
 def open_blob(blob: Blob) -> BinaryIO:

@@ -13,11 +13,9 @@ from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, NotFound
 from common.names import safe_name
-from files.content import HEAD_BYTES, sniff
 from files.models import Blob, StoredFile
 from files.services.blobs import add_reference, release, store
 from files.services.quotas import demand_room
-from files.storage import open_part
 
 PURGER = "files.tidy"
 
@@ -39,18 +37,9 @@ def name_blob(*, blob: Blob, name: str, owner: User, folder: str = "") -> Stored
 def make_file(*, blob: Blob, name: str, folder: str, owner: User) -> StoredFile:
     """Name a blob; inside the caller's transaction, with a checked name."""
     add_reference(blob=blob)
-    stored = StoredFile.objects.create(blob=blob, name=name, folder=folder, content_type=kind_of(blob), owner=owner)
+    stored = StoredFile.objects.create(blob=blob, name=name, folder=folder, content_type=blob.content_type, owner=owner)
     record(action="files.file_added", actor=owner, target=stored, after=_facts(stored))
     return stored
-
-
-def kind_of(blob: Blob) -> str:
-    """Give the media type of a blob's bytes."""
-    stream = open_part(blob.storage_key, 0, min(blob.size_bytes, HEAD_BYTES))
-    try:
-        return sniff(stream.read())
-    finally:
-        stream.close()
 
 
 def safe_folder(path: str) -> str:

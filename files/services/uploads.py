@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -102,6 +104,23 @@ def cancel_upload(*, upload: Upload) -> None:
         held.delete()
     with told_when_full():
         place().discard(upload)
+
+
+def find_uploaded(*, ids: Collection[UUID], owner: User) -> dict[UUID, tuple[str, Blob]]:
+    """Give names and blobs of uploads of a person by their ids, in order. Raises Invalid for one that is not done."""
+    done = Upload.objects.filter(pk__in=ids, owner=owner, state=State.DONE).select_related("blob", "file__blob")
+    found = {
+        upload.pk: (upload.name, blob) for upload in done if (blob := upload.blob or (upload.file and upload.file.blob))
+    }
+    if missing := [str(one) for one in ids if one not in found]:
+        raise Invalid(f"uploads: {missing[0]} is no finished upload of yours", fields={"uploads": missing[0]})
+    return {one: found[one] for one in ids}
+
+
+def use_up(*, ids: Collection[UUID], owner: User) -> None:
+    """Forget temporary uploads once something else needs what they became."""
+    for upload in Upload.objects.filter(pk__in=ids, owner=owner, is_temporary=True, state=State.DONE):
+        cancel_upload(upload=upload)
 
 
 def expire_uploads() -> int:

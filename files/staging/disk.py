@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 from common.errors import NotFound
 from files.models import Upload
-from files.storage import CHUNK_BYTES, Received, incoming_folder, read_chunks, sync_folder, told_when_full
+from files.storage import CHUNK_BYTES, Received, examined, incoming_folder, sync_folder, told_when_full
 
 
 class SegmentWriter:
@@ -68,15 +67,10 @@ def assembled(upload: Upload) -> Iterator[Received]:
     """Give the whole file, hashed as it lies on the disk."""
     folder = _folder(upload)
     try:
-        whole = _joined(folder, upload)
-        with whole.open("rb") as stream:
-            digest, size = hashlib.sha256(), 0
-            for chunk in read_chunks(stream):
-                digest.update(chunk)
-                size += len(chunk)
+        whole = examined(_joined(folder, upload))
     except FileNotFoundError:
         raise NotFound("the bytes of this upload are gone", code="upload_lost") from None
-    yield Received(whole, digest.hexdigest(), size)
+    yield whole
 
 
 def discard(upload: Upload) -> None:

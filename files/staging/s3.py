@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from common.errors import NotFound
+from files.content import BINARY, HEAD_BYTES, sniff
 from files.models import Upload
 from files.storage import CHUNK_BYTES, incoming_folder, s3, s3_key, storage_key, told_when_full
 
@@ -90,6 +91,7 @@ class StagedObject:
     key: str
     sha256: str
     size_bytes: int
+    content_type: str
 
     def keep(self) -> None:
         """Copy it to its place, within S3."""
@@ -116,15 +118,16 @@ def assembled(upload: Upload) -> Iterator[StagedObject]:
     try:
         _complete(upload, parts)
         body = client.get_object(Bucket=bucket, Key=_key(upload))["Body"]
-        digest, size = hashlib.sha256(), 0
+        digest, size, kind = hashlib.sha256(), 0, BINARY
         while chunk := body.read(CHUNK_BYTES):
+            kind = kind if size else sniff(chunk[:HEAD_BYTES])
             digest.update(chunk)
             size += len(chunk)
     except ClientError as error:
         if error.response["Error"].get("Code") in _GONE:
             raise NotFound("the bytes of this upload are gone", code="upload_lost") from None
         raise
-    yield StagedObject(_key(upload), digest.hexdigest(), size)
+    yield StagedObject(_key(upload), digest.hexdigest(), size, kind)
 
 
 def discard(upload: Upload) -> None:

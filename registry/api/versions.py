@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -18,9 +18,11 @@ from rest_framework.response import Response
 from common.api import JsonParser
 from common.errors import Invalid, TooLarge
 from common.strict_json import loads
+from files.services import find_uploaded, use_up
 from files.storage import told_when_full
 from guards.api import Idempotent
 from registry import services
+from registry.intake import Source
 from registry.models import ModelVersion, RegisteredModel
 
 
@@ -84,9 +86,14 @@ class AddedSerializer(VersionDetailSerializer):
 class UploadSerializer(serializers.Serializer[Any]):
     """Files of a version, or one zip archive of them, as multipart form data."""
 
-    files = serializers.ListField(child=serializers.FileField(), help_text="the files, or one zip archive of a folder")
+    files = serializers.ListField(
+        child=serializers.FileField(), required=False, help_text="the files, or one zip archive of a folder"
+    )
     paths = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="their paths in the folder, where not just names"
+    )
+    uploads = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=500, help_text="finished uploads, instead of files"
     )
     manifest = serializers.CharField(required=False, help_text="flueman.json, if it is not among the files")
     metrics = serializers.CharField(required=False, help_text="JSON object of numbers by name")
@@ -139,11 +146,12 @@ class VersionViewSet(
         """Add a version from its files. They are kept at once and checked by the job that `Location` names."""
         registered = get_object_or_404(RegisteredModel, name=model)
         sent = read_upload(request)
-        files, manifest = sent.pop("files"), sent.pop("manifest")
+        uploads, files, manifest = sent.pop("uploads"), sent.pop("files"), sent.pop("manifest")
         held = services.keep_files(name=registered.name, files=files, manifest=manifest, actor=request.user)
         with self.effect() as kept:
             version = services.insert_version(model=registered, kept=held, actor=request.user, **sent)
             kept.response = self._added(request, version)
+        use_up(ids=uploads, owner=request.user)
         return kept.response
 
     @extend_schema(request=VersionChangeSerializer, responses=VersionDetailSerializer)
@@ -199,11 +207,18 @@ def read_upload(request: Request) -> dict[str, Any]:
         raise TooLarge(f"an upload may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
     with told_when_full():
         form = request.data
-    texts = UploadSerializer(data={"files": form.getlist("files") + form.getlist("archive"), **_texts(form)})
+    files = form.getlist("files") + form.getlist("archive")
+    texts = UploadSerializer(data={**({"files": files} if files else {}), **_texts(form)})
     texts.is_valid(raise_exception=True)
     sent = texts.validated_data
+    uploads = sent.get("uploads", [])
+    found = find_uploaded(ids=uploads, owner=request.user)
+    named = [(file.name, file) for file in sent.get("files", [])] + list(found.values())
+    if not named:
+        raise Invalid("send files, or uploads", fields={"files": "send files, or uploads"})
     return {
-        "files": _by_path(sent["files"], sent.get("paths") or [file.name for file in sent["files"]]),
+        "uploads": uploads,
+        "files": _by_path([file for _, file in named], sent.get("paths") or [name for name, _ in named]),
         "manifest": _object(sent, "manifest"),
         "metrics": _numbers(_object(sent, "metrics")),
         "description": sent.get("description", ""),
@@ -212,10 +227,10 @@ def read_upload(request: Request) -> dict[str, Any]:
 
 def _texts(form: Any) -> dict[str, Any]:
     texts = {name: form[name] for name in ("manifest", "metrics", "description") if form.get(name)}
-    return {**texts, **({"paths": form.getlist("paths")} if form.getlist("paths") else {})}
+    return texts | {name: form.getlist(name) for name in ("paths", "uploads") if form.getlist(name)}
 
 
-def _by_path(files: list[BinaryIO], paths: list[str]) -> dict[str, BinaryIO]:
+def _by_path(files: list[Source], paths: list[str]) -> dict[str, Source]:
     if len(paths) != len(files) or len(set(paths)) != len(paths):
         raise Invalid("send one path, each another, for each file", fields={"paths": f"{len(paths)} for {len(files)}"})
     return dict(zip(paths, files, strict=True))

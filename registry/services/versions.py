@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -18,8 +17,8 @@ from audit.services import record, record_refusal
 from common.errors import Conflict, Invalid
 from common.strict_json import check_text, loads
 from files.models import Blob
-from files.services import add_reference, store
-from registry.intake import REFUSED_CONTENT, staged
+from files.services import add_reference, adopt
+from registry.intake import REFUSED_CONTENT, Source, staged
 from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel
 from registry.naming import model_name
@@ -38,7 +37,7 @@ class KeptFiles(NamedTuple):
 def add_version(
     *,
     model: RegisteredModel | str,
-    files: Mapping[str, Path | BinaryIO],
+    files: Mapping[str, Source],
     actor: Actor,
     description: str = "",
     metrics: Mapping[str, float] | None = None,
@@ -95,7 +94,7 @@ def content_digest(blobs: Mapping[str, Blob]) -> str:
 
 
 def keep_files(
-    *, name: str, files: Mapping[str, Path | BinaryIO], actor: Actor, manifest: Mapping[str, Any] | None = None
+    *, name: str, files: Mapping[str, Source], actor: Actor, manifest: Mapping[str, Any] | None = None
 ) -> KeptFiles:
     """Judge the files of a version to be and store them: the long part of `add_version`.
 
@@ -105,7 +104,7 @@ def keep_files(
         with staged(files, manifest=manifest) as folder:
             read = read_manifest(folder)
             loads((folder / MANIFEST).read_bytes())  # refuses what no database keeps: NUL, half a surrogate pair
-            return KeptFiles(read, {path: store(folder / path) for path in sorted(list_files(folder))})
+            return KeptFiles(read, {path: adopt(folder / path) for path in sorted(list_files(folder))})
     except Invalid as error:
         if error.code == REFUSED_CONTENT:
             record_refusal(action="registry.version_added", actor=actor, target_label=name, reason=error.message)

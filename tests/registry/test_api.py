@@ -202,3 +202,26 @@ def test_versions_list_when_more_rows_then_no_more_queries(operator, tmp_path, d
         assert len(operator.get("/api/v1/models/m/versions").json()["results"]) == 4
     assert RegisteredModel.objects.get().last_version == 4
     assert User.objects.count() == 1
+
+
+def test_add_version_when_from_uploads_then_checked_like_files_and_the_uploads_are_used_up(operator, tmp_path):
+    from files.models import Upload
+    from registry.models import ModelVersion
+
+    post(operator, "models", {"name": "large"})
+    ids, names = [], []
+    for path in sorted(make_folder(tmp_path / "model").iterdir()):
+        content = path.read_bytes()
+        made = post(operator, "uploads", {"name": path.name, "size_bytes": len(content), "is_temporary": True})
+        where, kind = f"/api/v1/uploads/{made.json()['id']}", "application/offset+octet-stream"
+        assert operator.patch(where, content, content_type=kind, headers={"Upload-Offset": "0"}).status_code == 204
+        ids.append(made.json()["id"])
+        names.append(path.name)
+    wrong = operator.post("/api/v1/models/large/versions", {"uploads": [*ids, "0" * 32]})
+    assert (wrong.status_code, list(wrong.json()["error"]["fields"])) == (400, ["uploads"])
+    made = operator.post("/api/v1/models/large/versions", {"uploads": ids})
+    assert made.status_code == 202, made.content
+    version = ModelVersion.objects.get()
+    assert sorted(file.path for file in version.files.all()) == names
+    assert {file.blob.references for file in version.files.all()} == {1}
+    assert not Upload.objects.exists()
