@@ -7,13 +7,22 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from audit.downloads import begin_export, response_of
 from audit.models import AuditEvent, AuditPerson
 from audit.people import names_of
+from audit.proofs import begin_proof
 from audit.sentences import references_in, sentence
+from audit.status import chain_status
 
 
 class EventOut(serializers.ModelSerializer[AuditEvent]):
@@ -61,6 +70,36 @@ class EventFilter(django_filters.FilterSet):
         return queryset.filter(actor__in=[value, *people])
 
 
+class ChainOut(serializers.Serializer[Any]):
+    """How the chain stands."""
+
+    verdict = serializers.ChoiceField(choices=["whole", "broken", "unknown"])
+    problem = serializers.CharField()
+    verified_at = serializers.DateTimeField(source="proof.at", default=None)
+    events = serializers.IntegerField()
+    signed_until = serializers.IntegerField()
+    signed_at = serializers.DateTimeField()
+    anchored_until = serializers.IntegerField()
+    sealed_until = serializers.IntegerField()
+    root_key = serializers.CharField(help_text="SHA-256 of the first public key")
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
+class ExportIn(serializers.Serializer[Any]):
+    """Which events; nothing for the whole chain."""
+
+    first = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    last = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+
+
+class WorkOut(serializers.Serializer[Any]):
+    """The job that does it; its result tells what came of it."""
+
+    job = serializers.UUIDField()
+
+
 class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEvent]):
     """Events, newest first; nothing here can be changed."""
 
@@ -68,6 +107,12 @@ class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Audit
     serializer_class = EventOut
     filterset_class = EventFilter
     lookup_value_regex = "[0-9]{1,18}"
+    permission_map = {
+        "chain": "audit.view_auditevent",
+        "verify": "audit.verify_auditevent",
+        "exports": "audit.export_auditevent",
+        "export": "audit.export_auditevent",
+    }
 
     names: Mapping[str, str] = {}
 
@@ -86,3 +131,34 @@ class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Audit
     def get_serializer_context(self) -> dict[str, Any]:
         """Hand the names on."""
         return {**super().get_serializer_context(), "names": self.names}
+
+    @extend_schema(responses=ChainOut)
+    @action(detail=False, filterset_class=None, pagination_class=None)
+    def chain(self, _request: Request) -> Response:
+        """Say how the chain stands: its last verification, how far it is signed and anchored."""
+        status = chain_status()
+        return Response(ChainOut(status).data)
+
+    @extend_schema(request=None, responses={202: WorkOut})
+    @action(detail=False, methods=["post"])
+    def verify(self, request: Request) -> Response:
+        """Have the whole chain verified."""
+        return _begun(begin_proof(actor=request.user))
+
+    @extend_schema(request=ExportIn, responses={202: WorkOut})
+    @action(detail=False, methods=["post"])
+    def exports(self, request: Request) -> Response:
+        """Have a part of the chain exported; the job's result holds the number of the event to fetch it by."""
+        wanted = ExportIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        return _begun(begin_export(actor=request.user, **wanted.validated_data))
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def export(self, _request: Request, pk: str) -> FileResponse:
+        """Send an export: `pk` is the number of the event that tells of it."""
+        return response_of(self.get_object())
+
+
+def _begun(job: str) -> Response:
+    return Response({"job": job}, status=202, headers={"Location": f"/api/v1/jobs/{job}"})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http import FileResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -88,6 +89,16 @@ def opened(event: AuditEvent) -> AbstractContextManager[BinaryIO]:
     if event.action != EXPORTED or event.at < timezone.now() - timedelta(days=settings.AUDIT_EXPORT_DAYS):
         raise NotFound(_("This export cannot be fetched any more."), code="export_gone")
     return the_anchor().open(str(event.after.get("file", "")))
+
+
+def response_of(event: AuditEvent) -> FileResponse:
+    """Give an export as the answer to a request, streamed. Raises NotFound, Unavailable."""
+    stack = ExitStack()
+    file = stack.enter_context(opened(event))
+    name = f"flueman-audit-{event.after.get('first')}-{event.after.get('last')}.zip"
+    response = FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    response._resource_closers.append(stack.close)  # type: ignore[attr-defined]
+    return response
 
 
 def remove_old() -> int:

@@ -85,11 +85,11 @@ class Ledger:
             yield statement, problem or self._compare(row, statement, anchored)
         while (found := anchored.next()) is not None:
             number, hashes = found
-            row = AuditCheckpoint.objects.filter(number=number).first()
-            if row is None:
+            kept = AuditCheckpoint.objects.filter(number=number).first()
+            if kept is None:
                 yield self._deleted(number, hashes)
-            elif hashes != {row.statement.hash}:
-                raise Broken(row.sequence - row.events + 1, "checkpoint_forged", checkpoint=number)
+            elif hashes != {kept.statement.hash}:
+                raise Broken(kept.sequence - kept.events + 1, "checkpoint_forged", checkpoint=number)
 
     def _compare(self, row: AuditCheckpoint, statement: Statement, anchored: _Lookahead) -> str:
         hashes = anchored.take(row.number)

@@ -72,7 +72,8 @@ def _keep(anchor: Anchor, name: str, first: int, last: int, actor: Actor, reason
             verify(str(path), [str(manifest["root_key"])])
         except Wrong as wrong:
             raise Conflict(str(wrong), code="chain_broken") from wrong
-        details = {"first": first, "last": last, "file": name, "sha256": digest_of(path)}
+        details = {"first": first, "last": last, "last_hash": manifest["last_hash"]}
+        details |= {"file": name, "sha256": digest_of(path)}
         anchor.put(name, path, is_sealed=True)
     with transaction.atomic():
         record(action="audit.sealed", actor=actor, after=details, reason=reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -29,19 +29,34 @@ def sealed_until() -> int:
     return AuditCheckpoint.objects.filter(kind=SEAL).aggregate(last=Max("sealed_until"))["last"] or 0
 
 
-def sealed_rows(anchor: Anchor) -> Iterator[Row]:
-    """Give all rows under seal in order, as `chain.rows` gives live ones. Raises Broken."""
+def sealed_rows(anchor: Anchor, on_away: Callable[[Mapping[str, Any]], None] | None = None) -> Iterator[Row]:
+    """Give all rows under seal in order, as `chain.rows` gives live ones; where the anchor is away `on_away` is told.
+
+    Raises Broken, and Unavailable without `on_away`.
+    """
     for seal in AuditCheckpoint.objects.filter(kind=SEAL).order_by("number"):
-        details = seal.details
-        with opened(anchor, details) as file, zipfile.ZipFile(file) as segment, segment.open(EVENTS) as lines:
-            for chunk in _chunks(lines):
-                _compare_with_live(chunk)
-                yield from chunk
+        try:
+            yield from _rows_of(anchor, seal.details)
+        except Unavailable:
+            if on_away is None:
+                raise
+            on_away(seal.details)
+
+
+def _rows_of(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[Row]:
+    with (
+        opened(anchor, details) as file,
+        zipfile.ZipFile(file) as segment,
+        segment.open(EVENTS) as lines,
+    ):
+        for chunk in _chunks(lines):
+            _compare_with_live(chunk)
+            yield from chunk
 
 
 @contextmanager
-def opened(anchor: Anchor, details: dict[str, Any]) -> Iterator[IO[bytes]]:
-    """Give a local copy of a sealed file whose hash is the one that was signed. Raises Broken."""
+def opened(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+    """Give a local copy of a sealed file whose hash is the one that was signed. Raises Broken, Unavailable."""
     place = {"first": details["first"], "last": details["last"]}
     with tempfile.TemporaryFile() as copy:
         digest = hashlib.sha256()
@@ -50,7 +65,7 @@ def opened(anchor: Anchor, details: dict[str, Any]) -> Iterator[IO[bytes]]:
                 while chunk := source.read(1024 * 1024):
                     digest.update(chunk)
                     copy.write(chunk)
-        except (NotFound, Unavailable):
+        except NotFound:
             raise Broken(details["first"], "segment_missing", **place) from None
         if digest.hexdigest() != details["sha256"]:
             raise Broken(details["first"], "segment_changed", **place)

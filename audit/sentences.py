@@ -93,6 +93,15 @@ def spoken(text: str, names: Mapping[str, str]) -> str:
     return REFERENCE.sub(lambda found: _name(found[0], names), text)
 
 
+def told(value: Any, names: Mapping[str, str]) -> Any:
+    """Give a value of `before` or `after` with references replaced by names."""
+    if isinstance(value, str):
+        return spoken(value, names)
+    if isinstance(value, list):
+        return [told(inner, names) for inner in value]
+    return {key: told(inner, names) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
 class _Parts(dict[str, Any]):
     """What a sentence may ask for; a part that an event does not hold reads as a dash."""
 

@@ -131,7 +131,8 @@ class _Walk:
         self.ledger = Ledger(anchor)
         self.last = AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
         self.head = AuditHead.objects.filter(id=1).first() or AuditHead(sequence=0, hash=START)
-        self.previous, self.expected, self.signed_until = START, 1, 0
+        self.previous, self.expected = START, 1
+        self.signed_until = self.passed_over = 0
 
     def run(self) -> None:
         """Raise Broken for the first thing that is wrong."""
@@ -169,14 +170,20 @@ class _Walk:
         )
 
     def _rows(self) -> Iterator[Row]:
-        yield from sealed_rows(self.ledger.anchor)
+        yield from sealed_rows(self.ledger.anchor, self._pass_over)
         yield from rows(sealed_until(), self.head.sequence)
+
+    def _pass_over(self, seal: Mapping[str, Any]) -> None:
+        """Go on after a sealed file that cannot be read now, from the hash that was signed with the seal."""
+        self.ledger.notes.add("anchor_away")
+        self.passed_over, self.expected, self.previous = seal["last"], seal["last"] + 1, str(seal["last_hash"])
 
     def _settle(self, due: Due, waiting: Iterator[Signed]) -> Due:
         """Compare the statements that end before the next event with the chain so far."""
         while due and due[0].sequence < self.expected:
             statement, problem = due
-            if problem in _AUTHENTIC and statement.head_hash != self.previous:
+            is_seen = statement.sequence >= self.passed_over
+            if is_seen and problem in _AUTHENTIC and statement.head_hash != self.previous:
                 raise Broken(self.signed_until + 1, "rewritten", checkpoint=statement.number, until=statement.sequence)
             if problem:
                 raise Broken(self.signed_until + 1, problem, checkpoint=statement.number)

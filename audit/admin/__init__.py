@@ -1,5 +1,5 @@
-"""The browser of the audit chain."""
+"""The browser of the audit chain, and the people of whom it tells."""
 
-from audit.admin import events
+from audit.admin import events, people
 
-__all__ = ["events"]
+__all__ = ["events", "people"]

@@ -1,15 +1,14 @@
-"""Who did what, and is it whole? Read only; the one thing to do is to verify."""
+"""Who did what, and is it whole? Read only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin, messages
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.db import transaction
+from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -17,22 +16,21 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audit.admin.filters import OUTCOMES, AreaFilter, OutcomeFilter, SpanFilter, head
+from audit.admin.chain import ChainPages
+from audit.admin.filters import OUTCOMES, AreaFilter, KindFilter, OutcomeFilter, SpanFilter, head, kind_name
 from audit.models import AuditEvent, AuditPerson
-from audit.sentences import references_in, sentence
-from audit.services import names_of, record
-from audit.verification import verify
+from audit.people import names_of
+from audit.sentences import references_in, sentence, spoken, told
 from common.admin import KeysetPaginator, ReadOnlyAdmin
 from common.difference import Change, difference
-from common.display import ago, badge, thousands
+from common.display import ago, badge
 
-VERIFIED = "audit.verified"
 # Words are looked for among the latest events only: no index holds them, and the chain grows for ever.
 SEARCHED_EVENTS = 200_000
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
     """The chain as sentences, and each event as a difference."""
 
     question = _("A number finds any event; words look at the latest 200,000, filters at the latest 1,000,000.")
@@ -43,7 +41,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("what", "target", "state", "when")
     search_fields = ("sequence",)
     search_help_text = _("number, person, target or request id")
-    list_filter = (SpanFilter, AreaFilter, OutcomeFilter)
+    list_before_template = "admin/audit/chain.html"
+    list_filter = (SpanFilter, AreaFilter, KindFilter, OutcomeFilter)
     list_filter_sheet = False
     sortable_by = ()
     paginator = KeysetPaginator
@@ -71,37 +70,19 @@ class AuditEventAdmin(ReadOnlyAdmin):
         for event in rows:
             event.names = names
 
-    def pages(self) -> list[Any]:
-        """Add the verification."""
-        return [("verify/", self.verify_view, "verify")]
-
     def headline(self, request: HttpRequest, obj: AuditEvent) -> str:
         """Say what happened."""
         return sentence(obj)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Offer the verification to those who may."""
-        can_verify = request.user.has_perm("audit.verify_auditevent")  # type: ignore[union-attr]
-        return super().changelist_view(request, {"can_verify": can_verify, **(extra_context or {})})
-
-    def list_headline(self, request: HttpRequest) -> str:
-        """Say how long the chain is and whether it is whole."""
-        count = head()
-        last = AuditEvent.objects.filter(action=VERIFIED).order_by("-sequence").first()
-        if last is None:
-            return gettext("%(count)s events; the chain has not been verified yet") % {"count": thousands(count)}
-        said = gettext("{count} events; the chain was whole when last verified, {when}")
-        if last.outcome != "done":
-            said = gettext("{count} events; the chain was BROKEN when last verified, {when}")
-        return format_html(said, count=thousands(count), when=ago(last.at))
-
     def detail(self, request: HttpRequest, obj: AuditEvent) -> dict[str, Any]:
         """Give the difference, who and whence, and the place in the chain."""
-        names = names_of([obj.actor, obj.target_label])
+        names = names_of(references_in(obj))
         return {
-            "changes": [_named(obj, change) for change in difference(obj.before, obj.after)],
+            "changes": [_named(obj, change) for change in difference(told(obj.before, names), told(obj.after, names))],
             "outcome": badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome)),
             "actor": names.get(obj.actor, obj.actor),
+            "address": spoken(obj.address, names),
+            "reason": spoken(obj.reason, names),
             "actor_url": f"{reverse('admin:audit_auditevent_changelist')}?actor__exact={obj.actor}"
             if obj.actor
             else "",
@@ -110,21 +91,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
             "earlier": AuditEvent.objects.filter(sequence=obj.sequence - 1).first(),
             "later": AuditEvent.objects.filter(sequence=obj.sequence + 1).first(),
         }
-
-    def verify_view(self, request: HttpRequest) -> HttpResponseRedirect:
-        """Walk the whole chain and say what was found; the walk itself is an event."""
-        if request.method != "POST" or not request.user.has_perm("audit.verify_auditevent"):  # type: ignore[union-attr]
-            raise PermissionDenied
-        found = verify()
-        with transaction.atomic():
-            record(
-                action=VERIFIED,
-                actor=request.user,  # type: ignore[arg-type]
-                after={"events": found.events, "first_bad": found.first_bad},
-                outcome="done" if found.is_whole else "failed",
-            )
-        (messages.success if found.is_whole else messages.error)(request, str(found))
-        return HttpResponseRedirect(reverse("admin:audit_auditevent_changelist"))
 
     @admin.display(description=_("what happened"))
     def what(self, obj: AuditEvent) -> str:
@@ -137,7 +103,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if not obj.target_id:
             return mark_safe("")
         same = f"?target_type__exact={obj.target_type}&target_id__exact={obj.target_id}"
-        return format_html('<a class="fm-quiet" href="{}">{}</a>', same, _kind(obj))
+        return format_html('<a class="fm-quiet" href="{}">{}</a>', same, kind_name(obj.target_type))
 
     @admin.display(description=_("outcome"))
     def state(self, obj: AuditEvent) -> SafeString:
@@ -148,13 +114,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def when(self, obj: AuditEvent) -> SafeString:
         """Say how long ago."""
         return ago(obj.at)
-
-
-def _kind(event: AuditEvent) -> str:
-    try:
-        return str(apps.get_model(event.target_type)._meta.verbose_name)
-    except (LookupError, ValueError):
-        return event.target_type
 
 
 def _named(event: AuditEvent, change: Change) -> Change:

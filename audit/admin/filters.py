@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -15,6 +16,7 @@ from audit.models import AuditEvent, AuditHead
 
 # An outcome is looked for among the latest events only: no index holds it, and the chain grows for ever.
 FILTERED_EVENTS = 1_000_000
+KIND_EVENTS = 5000
 OUTCOMES = {"done": _("done"), "refused": _("refused"), "failed": _("failed")}
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 
@@ -71,6 +73,23 @@ class AreaFilter(admin.SimpleListFilter):
         return queryset.filter(action__startswith=f"{self.value()}.", sequence__gt=head() - FILTERED_EVENTS)
 
 
+class KindFilter(admin.SimpleListFilter):
+    """The kind of thing that something was done to."""
+
+    title = _("kind of target")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Give the kinds that the latest events concern."""
+        latest = AuditEvent.objects.filter(sequence__gt=head() - KIND_EVENTS)
+        kinds = sorted(set(latest.order_by().values_list("target_type", flat=True).distinct()) - {""})
+        return [(kind, kind_name(kind)) for kind in kinds]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Keep the events of the kind."""
+        return queryset.filter(target_type=self.value()) if self.value() else queryset
+
+
 class OutcomeFilter(admin.SimpleListFilter):
     """How it ended."""
 
@@ -91,3 +110,11 @@ class OutcomeFilter(admin.SimpleListFilter):
 def head() -> int:
     """Give the number of the latest event."""
     return AuditHead.objects.values_list("sequence", flat=True).first() or 0
+
+
+def kind_name(target_type: str) -> str:
+    """Give what a kind of target is called."""
+    try:
+        return str(apps.get_model(target_type)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return target_type

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from django.db import connection
 from django.urls import reverse
 
 from audit import triggers
-from audit.models import AuditEvent
+from audit.downloads import make
+from audit.models import AuditEvent, AuditPerson
+from audit.proofs import prove
+from common.context import Origin, origin
 from common.difference import difference
+from jobs.models import Job
 from tests.admin.making import log_in, make_deployment, make_event, make_person
 
 LIST = "admin:audit_auditevent_changelist"
@@ -56,12 +62,34 @@ def test_events_when_filtered_are_fewer(query: str, found: int) -> None:
 
 @pytest.mark.django_db
 def test_chain_when_verified_says_so_and_keeps_the_verification() -> None:
-    make_event(make_person("operator", "서준"))
+    actor = make_person("operator", "서준")
+    make_event(actor)
     client = log_in("auditor")
     html = client.post(reverse("admin:audit_auditevent_verify"), follow=True).content.decode()
-    assert "The chain is whole" in html
-    assert "the chain was whole when last verified" in html
+    assert "The chain is being verified" in html
+    assert "data-live=" in html
+    assert Job.objects.get(kind="audit.verify").state == "queued"
+    assert "X-Live-Done" not in client.get(reverse("admin:audit_auditevent_chain"))
+    prove(actor=actor)
+    Job.objects.update(state="succeeded")
+    answer = client.get(reverse("admin:audit_auditevent_chain"))
+    assert answer["X-Live-Done"] == "1"
+    assert "The chain is whole" in answer.content.decode()
+    assert "서준" in answer.content.decode()
+    html = client.get(reverse(LIST)).content.decode()
+    assert "2 events" in html
+    assert "whole, verified" in html
     assert AuditEvent.objects.latest("sequence").action == "audit.verified"
+
+
+@pytest.mark.django_db
+def test_chain_when_being_verified_is_not_verified_twice() -> None:
+    make_event(make_person("operator", "서준"))
+    client = log_in("auditor")
+    for _ in range(2):
+        html = client.post(reverse("admin:audit_auditevent_verify"), follow=True).content.decode()
+    assert Job.objects.filter(kind="audit.verify").count() == 1
+    assert "is being verified already" in html
 
 
 @pytest.mark.django_db(transaction=True)  # lifting a trigger commits on MySQL
@@ -69,9 +97,58 @@ def test_chain_when_a_row_was_edited_is_said_to_be_broken() -> None:
     event = make_event(make_person("operator", "서준"))
     with triggers.lifted(), connection.cursor() as cursor:
         cursor.execute("UPDATE audit_auditevent SET reason = 'forged' WHERE sequence = %s", [event.pk])
-    html = log_in("auditor").post(reverse("admin:audit_auditevent_verify"), follow=True).content.decode()
-    assert f"broken at event {event.pk}" in html
+    prove(actor="tester")
+    html = log_in("auditor").get(reverse(LIST)).content.decode()
+    assert "The chain is broken" in html
+    assert f"Event #{event.pk}: its content is not what was recorded" in html
     assert "BROKEN" in html
+
+
+@pytest.mark.django_db
+def test_export_when_asked_for_is_a_job_and_can_be_fetched() -> None:
+    actor = make_person("operator", "서준")
+    make_event(actor)
+    client = log_in("auditor")
+    page = reverse("admin:audit_auditevent_export")
+    answer = client.post(page, {"since": "", "until": ""})
+    job = Job.objects.get(kind="audit.export")
+    assert answer["Location"] == reverse("admin:jobs_job_change", args=[job.pk])
+    event = make(name=job.pk.hex, actor=actor, asked=job.payload)
+    assert event.after["sha256"][:12] in client.get(page).content.decode()
+    answer = client.get(reverse("admin:audit_auditevent_download", args=[event.pk]))
+    assert hashlib.sha256(b"".join(answer.streaming_content)).hexdigest() == event.after["sha256"]
+    assert answer["Content-Disposition"] == 'attachment; filename="flueman-audit-1-2.zip"'
+    for other in (1, 999):
+        assert client.get(reverse("admin:audit_auditevent_download", args=[other])).status_code == 404
+    html = client.post(page, {"since": "2999-01-01T00:00", "until": ""}).content.decode()
+    assert "no events in this range" in html
+    assert log_in("operator").get(page).status_code == 403
+
+
+@pytest.mark.django_db
+def test_person_when_forgotten_is_named_nowhere_and_only_by_an_administrator() -> None:
+    actor = make_person("operator", "서준")
+    token = origin.set(Origin("request-1", "192.0.2.7"))
+    event = make_event(actor)
+    origin.reset(token)
+    page = reverse("admin:audit_auditperson_change", args=[event.actor])
+    do = reverse("admin:audit_auditperson_do", args=[event.actor, "erase"])
+    auditor = log_in("auditor")
+    assert "192.0.2.7" in auditor.get(page).content.decode()
+    assert "192.0.2.7" in auditor.get(reverse("admin:audit_auditevent_change", args=[event.pk])).content.decode()
+    assert auditor.post(do, {"reason": "asked", "typed_name": "서준"}).status_code == 403
+    administrator = log_in("administrator")
+    assert "cannot be undone" in administrator.get(do).content.decode()
+    administrator.post(do, {"reason": "asked", "typed_name": "하윤"})
+    assert AuditPerson.objects.get(pk=event.actor).label == "서준"
+    administrator.post(do, {"reason": "asked", "typed_name": "서준"})
+    for address in (LIST, "admin:audit_auditperson_changelist"):
+        html = auditor.get(reverse(address)).content.decode()
+        assert "서준" not in html
+        assert "erased person" in html
+    html = auditor.get(reverse("admin:audit_auditevent_change", args=[event.pk])).content.decode()
+    assert "192.0.2.7" not in html
+    assert "erased address" in html
 
 
 @pytest.mark.django_db

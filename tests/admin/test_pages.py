@@ -30,6 +30,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "accounts.Session": {"list": EVERYBODY, "add": NOBODY, "change": (SEEN, 302, 302, 302, ELSEWHERE)},
     "accounts.SigningKey": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditEvent": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
+    "audit.AuditPerson": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},

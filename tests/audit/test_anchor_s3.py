@@ -95,12 +95,15 @@ def test_checkpoint_when_the_bucket_knows_more_is_not_signed(bucket: Any) -> Non
     assert (verify().first_bad, verify().code) == (16, "checkpoint_deleted")
 
 
-def test_segment_when_sealed_lies_in_the_bucket_under_lock(bucket: Any) -> None:
+def test_segment_when_sealed_lies_in_the_bucket_under_lock(bucket: Any, settings: Any) -> None:
     make_old_chain()
     done = seal(before=a_month_ago(), actor="tester", reason="retention")
     kept = bucket.meta.client.head_object(Bucket=bucket.name, Key=f"flueman/{done.file}")
     assert kept["ObjectLockMode"] == "COMPLIANCE"
     assert verify().is_whole
+    settings.AUDIT_ANCHOR_URL = "s3://anchor?endpoint_url=http://127.0.0.1:9&region_name=us-east-1"
+    found = verify()
+    assert (found.is_whole, found.notes) == (True, ("anchor_away",)), str(found)
 
 
 class _Broken(BaseHTTPRequestHandler):

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from audit.downloads import make
+from audit.proofs import prove
 from audit.services import record
+from jobs.models import Job
 from tests.accounts.making import make_client, make_user
 
 
@@ -77,3 +80,42 @@ def test_event_when_read_says_who_and_what_in_the_language_asked_for(auditor: Cl
     answer = auditor.get(f"/api/v1/audit/{event.sequence}", headers={"Accept-Language": "en"}).json()
     assert (answer["sentence"], answer["actor_name"]) == ("minji logged in", "minji")
     assert answer["at"].endswith("Z")
+
+
+@pytest.mark.django_db
+def test_chain_when_asked_for_says_how_it_stands(auditor: Client) -> None:
+    record(action="test.done", actor="tester")
+    said = auditor.get("/api/v1/audit/chain").json()
+    assert (said["verdict"], said["verified_at"], said["anchored_until"]) == ("unknown", None, 0)
+    prove(actor="tester")
+    said = auditor.get("/api/v1/audit/chain").json()
+    assert (said["verdict"], said["problem"], len(said["root_key"])) == ("whole", "", 64)
+    assert said["signed_until"] == said["anchored_until"] == said["events"] - 1
+
+
+@pytest.mark.django_db
+def test_verification_when_asked_for_is_a_job_and_not_twice(auditor: Client) -> None:
+    record(action="test.done", actor="tester")
+    answer = auditor.post("/api/v1/audit/verify")
+    assert answer.status_code == 202
+    assert answer["Location"] == f"/api/v1/jobs/{answer.json()['job']}"
+    assert Job.objects.get(pk=answer.json()["job"]).kind == "audit.verify"
+    assert auditor.post("/api/v1/audit/verify").status_code == 409
+
+
+@pytest.mark.django_db
+def test_export_when_asked_for_is_a_job_and_then_a_file(auditor: Client) -> None:
+    record(action="test.done", actor="tester")
+    asked = {"since": "2020-01-01T00:00:00Z", "last": 1}
+    answer = auditor.post("/api/v1/audit/exports", asked, content_type="application/json")
+    assert answer.status_code == 202
+    job = Job.objects.get(pk=answer.json()["job"])
+    event = make(name=job.pk.hex, actor="tester", asked=job.payload)
+    answer = auditor.get(f"/api/v1/audit/{event.pk}/export")
+    assert b"".join(answer.streaming_content)[:2] == b"PK"
+    assert auditor.get("/api/v1/audit/1/export").status_code == 404
+    Job.objects.update(state="succeeded")
+    for wrong in ({"first": 0}, {"last": 2**70}, {"since": "then"}):
+        assert auditor.post("/api/v1/audit/exports", wrong, content_type="application/json").status_code == 400
+    late = {"since": "2999-01-01T00:00:00Z"}
+    assert auditor.post("/api/v1/audit/exports", late, content_type="application/json").status_code == 404

@@ -233,15 +233,100 @@ def add_events(count: int) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chain_when_four_processes_add_to_it_has_no_gap() -> None:
+def test_chain_when_eight_processes_add_to_it_has_no_gap() -> None:
     connections.close_all()
     fork = multiprocessing.get_context("fork")
-    writers = [fork.Process(target=add_events, args=(200,)) for _ in range(4)]
+    writers = [fork.Process(target=add_events, args=(50,)) for _ in range(8)]
     for writer in writers:
         writer.start()
     whole_meanwhile = [verify().is_whole for _ in range(5)]
     for writer in writers:
         writer.join(120)
-    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    assert [writer.exitcode for writer in writers] == [0] * 8
     found = verify()
-    assert (found.events, found.is_whole, set(whole_meanwhile)) == (800, True, {True}), str(found)
+    assert (found.events, found.is_whole, set(whole_meanwhile)) == (400, True, {True}), str(found)
+
+
+# What somebody who may write rows, and not change the database itself, would try.
+REPLACE = {
+    "sqlite": "INSERT OR REPLACE INTO audit_auditevent SELECT * FROM audit_auditevent WHERE sequence = 2",
+    "mysql": "REPLACE INTO audit_auditevent SELECT * FROM audit_auditevent WHERE sequence = 2",
+    "postgresql": "INSERT INTO audit_auditevent SELECT * FROM audit_auditevent WHERE sequence = 2 "
+    "ON CONFLICT (sequence) DO UPDATE SET reason = 'forged'",
+}
+HEAD = {
+    "sqlite": "INSERT OR REPLACE INTO audit_audithead (id, sequence, hash) VALUES (1, 1, 'x')",
+    "mysql": "REPLACE INTO audit_audithead (id, sequence, hash) VALUES (1, 1, 'x')",
+    "postgresql": "INSERT INTO audit_audithead (id, sequence, hash) VALUES (1, 1, 'x') "
+    "ON CONFLICT (id) DO UPDATE SET sequence = 1",
+}
+WRITES = [
+    REPLACE,
+    HEAD,
+    dict.fromkeys(REPLACE, "INSERT INTO audit_audithead (id, sequence, hash) VALUES (2, 1, 'x')"),
+    dict.fromkeys(REPLACE, "UPDATE audit_audithead SET sequence = 9"),
+    dict.fromkeys(REPLACE, "UPDATE audit_audithead SET sequence = 0"),
+    dict.fromkeys(REPLACE, "UPDATE audit_auditevent SET sequence = 99 WHERE sequence = 2"),
+    {"postgresql": "TRUNCATE audit_auditevent"},
+    {"postgresql": "TRUNCATE audit_audithead CASCADE"},
+    {"postgresql": "TRUNCATE audit_auditcheckpoint"},
+    {"sqlite": "UPDATE OR REPLACE audit_auditevent SET sequence = 3 WHERE sequence = 2"},
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", range(len(WRITES)))
+def test_database_when_written_past_the_program_refuses(number: int) -> None:
+    make_events(3)
+    statement = WRITES[number].get(connection.vendor)
+    if statement:
+        with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
+            cursor.execute(statement)
+    event = AuditEvent.objects.get(sequence=3)
+    for sequence in (0, 3, 5):
+        event.sequence = sequence
+        with pytest.raises(DatabaseError):
+            event.save(force_insert=True)
+    assert verify().is_whole
+
+
+@pytest.mark.django_db(transaction=True)
+def test_triggers_when_in_place_are_left_alone_and_outdated_ones_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = triggers._present()
+    assert triggers.are_in_place()
+    assert triggers.install()
+    assert triggers._present() == before
+    with monkeypatch.context() as patch:
+        patch.setattr(triggers, "MESSAGE", "another message")
+        assert not triggers.are_in_place()
+        triggers.install()
+        assert triggers._present().isdisjoint(before)
+    triggers.install()
+    assert triggers._present() == before
+    with triggers.lifted():
+        assert not triggers.are_in_place()
+        assert "unguarded" in verify().notes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_when_it_forbids_triggers_says_so_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    if connection.vendor != "mysql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DATABASE()")
+        (name,) = cursor.fetchone()
+        cursor.execute("CREATE OR REPLACE USER weak@localhost")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO weak@localhost")
+    with triggers.lifted():
+        own = connection.settings_dict["USER"]
+        connection.close()
+        connection.settings_dict["USER"] = "weak"
+        try:
+            assert triggers.install() is False
+            assert "does not allow triggers" in caplog.text
+            make_events(2)
+            assert verify().is_whole
+            assert "unguarded" in verify().notes
+        finally:
+            connection.close()
+            connection.settings_dict["USER"] = own
