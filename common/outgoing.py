@@ -81,7 +81,7 @@ def request(
         target = answer.headers.get("location")
         if answer.status not in REDIRECTS or not target or not redirects or method not in ("GET", "HEAD"):
             return answer
-        before, parts = parts, split(urljoin(parts.geturl(), target), schemes=schemes)
+        before, parts = parts, _target(parts, target, schemes)
         if before.scheme == "https" and parts.scheme == "http":
             raise Invalid("a redirect leads from TLS to clear text", code="address_refused")
         if (before.scheme, before.netloc) != (parts.scheme, parts.netloc):
@@ -113,6 +113,13 @@ def resolve(host: str, port: int) -> list[str]:
     """Give the numbers of a name, in the order to try them."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _target(parts: SplitResult, target: str, schemes: tuple[str, ...]) -> SplitResult:
+    try:
+        return split(urljoin(parts.geturl(), target), schemes=schemes)
+    except ValueError:
+        raise Invalid("a redirect leads to no address", code="address_refused") from None
 
 
 def _once(
@@ -155,6 +162,8 @@ def _read(response: http.client.HTTPResponse, max_bytes: int, cuts: bool) -> tup
     read = bytearray()
     while len(read) <= max_bytes and (part := response.read(min(PART_BYTES, max_bytes + 1 - len(read)))):
         read += part
+    if response.length and len(read) <= max_bytes:
+        raise http.client.IncompleteRead(bytes(read), response.length)
     if len(read) > max_bytes and not cuts:
         raise TooLarge(f"the answer has more than {max_bytes} bytes", code="answer_too_large")
     return bytes(read[:max_bytes]), len(read) > max_bytes

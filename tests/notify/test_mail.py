@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.template.loader import get_template
@@ -23,6 +18,7 @@ from jobs.models import Job
 from notify import letters, services
 from notify.models import Delivery
 from notify.outcomes import MOST_ATTEMPTS
+from tests.notify.certificates import make_certificate
 from tests.notify.making import again, come_due, make_letter, work_off
 from tests.notify.smtp_server import SmtpServer
 
@@ -41,18 +37,7 @@ def server(settings: Any) -> Iterator[SmtpServer]:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a key and a self-signed certificate of localhost in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, *plain)
-        + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return make_certificate(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 def use(settings: Any, url: str, timeout_s: float = 5) -> None:
