@@ -6,6 +6,7 @@ the interpreter's lock for minutes, is neither given up nor deaf.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -194,6 +195,7 @@ class Watch:
 def _be_child(attempt: Attempt, memory_bytes: int, writer: int) -> None:
     """Work, tell how it ended, leave; never return into the worker's code."""
     code = 1
+    gc.freeze()  # the collector leaves what was inherited alone, and so its pages shared
     try:
         os.setpgid(0, 0)  # so that what the work starts is killed with it
         signal.signal(signal.SIGTERM, _on_stop)

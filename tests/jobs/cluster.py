@@ -19,23 +19,26 @@ ROOT = Path(__file__).resolve().parents[2]
 class Cluster:
     """Starts, watches and ends `manage.py run_jobs`."""
 
-    def __init__(self, home: Path) -> None:
-        self.log = home / "cluster.log"
+    def __init__(self, home: Path, url: str = "") -> None:
+        self.log, self.url = home / "cluster.log", url
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **environment: str) -> None:
         """Start it; it is ready when its workers are there."""
-        settings = {"DJANGO_SETTINGS_MODULE": "tests.jobs.settings", "DATABASE_URL": database_url()}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_jobs"],
                 cwd=ROOT,
-                env={**os.environ, **settings, **environment},
+                env={**os.environ, **self.environment(), **environment},
                 stdout=log,
                 stderr=log,
                 process_group=0,
             )
-        wait_until(lambda: len(self.workers()) >= 4)  # two workers, the monitor, the pusher
+        wait_until(lambda: len(self.workers()) >= 4 or self.process.poll() is not None)  # workers, monitor, pusher
+
+    def environment(self) -> dict[str, str]:
+        """Give what leads a process to the database of the test and the kinds of its jobs."""
+        return {"DJANGO_SETTINGS_MODULE": "tests.jobs.settings", "DATABASE_URL": self.url or database_url()}
 
     def sentinel(self) -> int:
         """Give the process that keeps the workers."""
