@@ -34,7 +34,14 @@ class _Measured:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
+        self.tell, self.seekable, self.close = file.tell, file.seekable, file.close
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place. Raises BadZipFile for one before the beginning."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError) as error:
+            raise zipfile.BadZipFile("it points outside itself") from error
 
     def read(self, size: int = -1) -> bytes:
         """Read. Raises BadZipFile for too much."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,10 +63,11 @@ def make_route(version: ModelVersion, *, name: str = "sums") -> Route:
 @contextmanager
 def running_host(*, program: Sequence[str] = ("manage.py",), **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run `manage.py run_model_host` on the test database while the block runs."""
+    log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - a pipe that nobody reads would fill up
     process = subprocess.Popen(
         [sys.executable, *program, "run_model_host"],
         env={**os.environ, "DATABASE_URL": database_url(), "FLUEMAN_HOME": str(settings.FLUEMAN_HOME)} | environment,
-        stdout=subprocess.PIPE,
+        stdout=log,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=settings.BASE_DIR,
@@ -83,7 +85,9 @@ def running_host(*, program: Sequence[str] = ("manage.py",), **environment: str)
             process.kill()
             raise
         finally:
-            sys.stdout.write(process.communicate()[0])  # shown where a test fails
+            log.seek(0)
+            sys.stdout.write(log.read())  # shown where a test fails
+            log.close()
 
 
 def is_up() -> bool:
