@@ -21,6 +21,7 @@ from django.http import HttpRequest, HttpResponse
 
 from common.api.errors import json_error
 from common.asgi import Receive, Scope, Send
+from common.gathering import paced
 
 READ_BYTES = 64 * 1024
 IDLE_S = 60.0  # without a byte from, or to, the client
@@ -93,7 +94,7 @@ class LongBodies:
             elif handed is None or message["type"] == "http.response.start":
                 await send(message)
 
-        await self._pages(scope, receive, send_or_hold)
+        await self._pages(scope, paced(receive), send_or_hold)
         handed, scope[_HANDED] = scope[_HANDED], None
         if isinstance(handed, _Outgoing):
             await self._send_file(handed.file, receive, send)

@@ -18,6 +18,7 @@ from django.conf import settings  # noqa: E402 - the apps must be loaded first
 from common.asgi import Receive, Scope, Send  # noqa: E402
 from common.bodies import LongBodies  # noqa: E402
 from common.cors import Cors  # noqa: E402
+from common.gathering import Gathered  # noqa: E402
 from flueman.checks import refuse_to_start_unsafe  # noqa: E402
 from flueman.probes import Probes  # noqa: E402
 from inference.engine import get_engine, start_on_this_loop  # noqa: E402
@@ -28,7 +29,7 @@ GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cy
 
 refuse_to_start_unsafe()
 
-_pages = LongBodies(django_application, threads=settings.WEB_THREADS)
+_pages = Gathered(LongBodies(django_application, threads=settings.WEB_THREADS), most=settings.MAX_JSON_BYTES)
 _gateway = Gateway(get_engine)
 _probes = Probes(get_engine)
 

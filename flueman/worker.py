@@ -1,10 +1,71 @@
-"""The gunicorn worker: uvicorn with uvloop and httptools."""
+"""The gunicorn worker: uvicorn with uvloop and httptools, and an end to the patience with request heads."""
 
 from __future__ import annotations
 
+from asyncio import TimerHandle, Transport
 from typing import Any, ClassVar
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
+
+HEAD_BYTES = 64 * 1024  # of all header lines together; uvicorn itself knows no limit
+HEADER_COSTS = 32  # what each line counts beyond its bytes
+HEAD_S = 20.0  # from the connection, or the first byte of a request, to the end of its headers
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP whose heads are bounded in bytes and time, so that a thousand slow clients hold nothing but sockets."""
+
+    _is_in_head = False
+    _head_bytes = 0
+    _fed_bytes = 0
+    _patience: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(HEAD_S, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._be_patient()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; those of a head that is not whole are counted, and timed."""
+        super().data_received(data)
+        if self._is_in_head and not self.transport.is_closing():
+            self._fed_bytes += len(data)
+            if self._fed_bytes > HEAD_BYTES:
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+            elif self._patience is None:
+                self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._is_in_head, self._head_bytes, self._fed_bytes = True, 0, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header line. A ValueError ends the request as one that cannot be read: 400."""
+        self._head_bytes += len(name) + len(value) + HEADER_COSTS
+        if self._head_bytes > HEAD_BYTES:
+            raise ValueError("too many header lines")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Go on to the body."""
+        self._is_in_head = False
+        if self._patience:
+            self._be_patient()
+        super().on_headers_complete()
+
+    def _be_patient(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
 
 
 class Worker(UvicornWorker):
@@ -12,7 +73,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Protocol,
         "lifespan": "on",
         "access_log": False,
         "server_header": False,

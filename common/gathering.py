@@ -1,0 +1,97 @@
+"""Small request bodies, gathered by the event loop before a thread is given to them: a slow client holds no thread.
+
+Only the first bytes of a long body are gathered; what follows is read at a pace (`paced`), or by a sink on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from common.asgi import Receive, Scope, Send, send_body
+
+PIECE_S = 15.0  # without a byte
+WHOLE_S = 60.0  # for all that is gathered of one body
+TOTAL_BYTES = 128 * 1024 * 1024  # of all bodies that are being gathered in this process
+LEAST_PACE = 8 * 1024  # bytes a second, from a client that holds a thread
+LATE = b'{"error":{"code":"timeout","message":"the body did not come in time","fields":{},"request_id":""}}'
+FULL = b'{"error":{"code":"unavailable","message":"too many bodies are on their way","fields":{},"request_id":""}}'
+
+Message = MutableMapping[str, Any]
+
+
+class Gathered:
+    """An ASGI application that is called once the beginning of a request's body is there."""
+
+    def __init__(self, application: Any, *, most: int) -> None:
+        self._application, self._most = application, most
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gather, then answer; 408 for a body that does not come, 503 where too many are coming."""
+        names = {name for name, _ in scope["headers"]}
+        if not names & {b"content-length", b"transfer-encoding"}:
+            await self._application(scope, receive, send)
+            return
+        parts: list[bytes] = []
+        try:
+            last = await self._gather(receive, parts)
+        except TimeoutError:
+            await send_body(send, 408, LATE, [(b"connection", b"close")])
+            return
+        except MemoryError:
+            await send_body(send, 503, FULL, [(b"connection", b"close"), (b"retry-after", b"1")])
+            return
+        finally:
+            self._held -= sum(map(len, parts))
+        if last["type"] == "http.disconnect":
+            return
+        body, has_more = b"".join(parts), last.get("more_body", False)
+        if not has_more and b"transfer-encoding" in names:
+            length = (b"content-length", b"%d" % len(body))
+            scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != b"transfer-encoding"), length]
+        await self._application(scope, _replayed(body, has_more, receive), send)
+
+    async def _gather(self, receive: Receive, parts: list[bytes]) -> Message:
+        """Put the body's beginning into `parts`, give the last message. Raises TimeoutError or MemoryError."""
+        size = 0
+        async with asyncio.timeout(WHOLE_S):
+            while True:
+                message = await asyncio.wait_for(receive(), PIECE_S)
+                data = message.get("body", b"")
+                parts.append(data)
+                size += len(data)
+                self._held += len(data)
+                if self._held > TOTAL_BYTES:
+                    raise MemoryError
+                if size > self._most or not message.get("more_body"):
+                    return message
+
+
+def _replayed(body: bytes, has_more: bool, receive: Receive) -> Receive:
+    """Give the gathered bytes first, then what the client sends."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": has_more}]
+
+    async def replay() -> Message:
+        return first.pop() if first else await receive()
+
+    return replay
+
+
+def paced(receive: Receive) -> Receive:
+    """Give what comes, and the end of the connection once it comes too slowly for a thread to wait for it."""
+    begun, size = time.monotonic(), 0
+
+    async def receive_in_time() -> Message:
+        nonlocal size
+        left = PIECE_S + size / LEAST_PACE - (time.monotonic() - begun)
+        try:
+            message = await asyncio.wait_for(receive(), max(left, 0.001))
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        size += len(message.get("body", b""))
+        return message
+
+    return receive_in_time
