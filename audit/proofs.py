@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit import work
 from audit.checkpoints import checkpoint_if_possible
@@ -21,7 +22,7 @@ VERIFIED = "audit.verified"
 def begin_proof(*, actor: Actor) -> str:
     """Have the worker verify the chain and give the id of its job. Raises Conflict if that is under way."""
     if work.desk.running(work.VERIFY):
-        raise Conflict("the chain is being verified already", code="already_running")
+        raise Conflict(_("The chain is being verified already."), code="already_running")
     return work.desk.begin(work.VERIFY, {}, actor)
 
 

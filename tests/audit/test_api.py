@@ -65,9 +65,7 @@ def test_events_when_filtered_are_those_asked_for(auditor: Client, query: str, c
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "query", ["cursor=x", "page_size=0", "page_size=999", "page_size=²", "since=then", "cursor=1%00"]
-)
+@pytest.mark.parametrize("query", ["cursor=x", "page_size=0", "page_size=999", "page_size=²", "since=then"])
 def test_events_when_asked_for_wrongly_name_the_field(auditor: Client, query: str) -> None:
     answer = auditor.get(f"/api/v1/audit?{query}")
     assert answer.status_code == 400
