@@ -31,7 +31,7 @@ class ExportForm(forms.Form):
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         help_text=_(
-            "Leave both empty for the whole chain. A few events more come along: checkpoints stand at both ends."
+            "Both empty: the whole chain. A few events more come along, so that checkpoints stand at both ends."
         ),
     )
     until = forms.DateTimeField(
@@ -65,7 +65,7 @@ class ChainPages(ModelAdmin):
         if request.user.has_perm("audit.export_auditevent"):  # type: ignore[union-attr]
             links.append({"label": _("Export"), "url": reverse("admin:audit_auditevent_export")})
         if request.user.has_perm("audit.view_auditperson"):  # type: ignore[union-attr]
-            links.append({"label": _("People"), "url": reverse("admin:audit_auditperson_changelist")})
+            links.append({"label": _("Names in the trail"), "url": reverse("admin:audit_auditperson_changelist")})
         return links
 
     def _chain(self, request: HttpRequest) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
         "Everything that people and the system do is written here, in a chain that cannot be changed unseen."
     )
     detail_template = "admin/audit/event.html"
-    list_display = ("what", "target", "state", "when")
+    list_display = ("what", "target", "when")
     search_fields = ("sequence",)
     search_help_text = _("number, person, target or request id")
     list_before_template = "admin/audit/chain.html"
@@ -93,9 +93,11 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
         }
 
     @admin.display(description=_("what happened"))
-    def what(self, obj: AuditEvent) -> str:
-        """Say the event as a sentence."""
-        return sentence(obj, obj.names)  # type: ignore[attr-defined]
+    def what(self, obj: AuditEvent) -> SafeString:
+        """Say the event as a sentence, and how it ended where it was not simply done."""
+        said = sentence(obj, obj.names)  # type: ignore[attr-defined]
+        ended = "" if obj.outcome == "done" else badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome))
+        return format_html("{} {}", said, ended) if ended else format_html("{}", said)
 
     @admin.display(description=_("target"))
     def target(self, obj: AuditEvent) -> SafeString:
@@ -104,11 +106,6 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
             return mark_safe("")
         same = f"?target_type__exact={obj.target_type}&target_id__exact={obj.target_id}"
         return format_html('<a class="fm-quiet" href="{}">{}</a>', same, kind_name(obj.target_type))
-
-    @admin.display(description=_("outcome"))
-    def state(self, obj: AuditEvent) -> SafeString:
-        """Show how it ended; nothing where it was simply done."""
-        return mark_safe("") if obj.outcome == "done" else badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome))
 
     @admin.display(description=_("when"))
     def when(self, obj: AuditEvent) -> SafeString:
