@@ -32,7 +32,7 @@ _SEE_SERVING = (
         "view_registeredmodel view_modelversion view_modelfile view_modelalias view_modeltag view_versiontag",
     )
     | _of("inference", "view_deployment view_route view_runnerstate view_metricwindow")
-    | _of("jobs", "view_job")
+    | _of("jobs", "view_job view_schedule")
 )
 _SEE_CALLS = _of("inference", "view_inferencerequest view_prediction view_any_inferencerequest")
 _SEE_FILES = _of("files", "view_blob view_storedfile")
@@ -43,7 +43,7 @@ _OPERATE = (
     | _of("registry", "add_modeltag change_modeltag delete_modeltag add_versiontag change_versiontag delete_versiontag")
     | _of("inference", "add_deployment change_deployment delete_deployment")
     | _of("inference", "predict_deployment deploy_deployment disable_deployment")
-    | _of("jobs", "cancel_job retry_job")
+    | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
 )
 _SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")

@@ -9,7 +9,7 @@ from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
-from jobs.api import JobViewSet
+from jobs.api import JobViewSet, ScheduleViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
 router = Router(trailing_slash=False)
@@ -21,6 +21,7 @@ router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
 router.register("uploads", UploadViewSet)
 router.register("jobs", JobViewSet)
+router.register("schedules", ScheduleViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
 router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (_("Serve"), [("inference.Deployment", "rocket_launch", "d"), ("inference.InferenceRequest", "receipt_long", "r")]),
-    (_("Models"), [("registry.RegisteredModel", "deployed_code", "m"), ("jobs.Job", "progress_activity", "j")]),
+    (_("Models"), [("registry.RegisteredModel", "deployed_code", "m"), ("jobs.Job", "progress_activity", "j"), ("jobs.Schedule", "schedule", "t")]),
+    (_("Data"), [("files.StoredFile", "folder_open", "f"), ("files.Quota", "data_usage", "q")]),
     (
         _("People"),
         [

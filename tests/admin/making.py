@@ -15,7 +15,7 @@ from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
 from inference.models import Deployment, InferenceRequest, Route, RunnerState
-from jobs.models import Job
+from jobs.models import Job, Schedule
 from registry.models import ModelVersion, RegisteredModel
 
 PASSWORD = "맑은 하늘 아래 1"
@@ -103,3 +103,4 @@ def make_rows(count: int, prefix: str = "row") -> None:
         make_request(name, user_id=person.pk)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")
+        Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

@@ -27,9 +27,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields = (
-            "id", "kind", "state", "progress", "step", "target_type", "target_id", "target_label", "result", "error",
-            "attempts", "max_attempts", "cancel_requested_at", "heartbeat_at", "created_by", "created_at", "started_at",
-            "finished_at",
+            "id", "kind", "state", "priority", "progress", "step", "target_type", "target_id", "target_label", "result",
+            "error", "attempts", "max_attempts", "due_at", "cancel_requested_at", "heartbeat_at", "schedule",
+            "created_by", "created_at", "started_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -39,7 +39,7 @@ class JobLogOut(serializers.ModelSerializer[JobLog]):
 
     class Meta:
         model = JobLog
-        fields = ("at", "level", "message")
+        fields = ("id", "at", "attempt", "level", "message")
         read_only_fields = fields
 
 
@@ -69,7 +69,7 @@ class JobFilter(django_filters.FilterSet):
 
     class Meta:
         model = Job
-        fields = ["kind", "state", "target_type", "target_id"]
+        fields = ["kind", "state", "target_type", "target_id", "schedule"]
 
 
 class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Job]):
@@ -78,11 +78,18 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Job]):
     queryset = Job.objects.select_related("created_by")
     filterset_class = JobFilter
     lookup_value_regex = "[0-9a-fA-F-]{32,36}"
-    permission_map = {"cancel": "jobs.cancel_job", "retry": "jobs.retry_job"}
+    permission_map = {"cancel": "jobs.cancel_job", "retry": "jobs.retry_job", "log": "jobs.view_job"}
 
     def get_serializer_class(self) -> type[JobOut]:
         """Show the log of one job, not of many."""
         return JobOut if self.action == "list" else JobDetailOut
+
+    @extend_schema(responses=JobLogOut(many=True), filters=False)
+    @action(detail=True, methods=["get"])
+    def log(self, request: Request, pk: str) -> Response:
+        """Give the lines that the job wrote, newest first, a page at a time."""
+        page = self.paginate_queryset(self.get_object().logs.all())
+        return self.get_paginated_response(JobLogOut(page, many=True).data)
 
     @extend_schema(request=JobReason, responses=JobDetailOut)
     @action(detail=True, methods=["post"])

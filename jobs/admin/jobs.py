@@ -16,43 +16,45 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django_q.models import Failure, OrmQ, Schedule, Success
+from django_q.models import Failure, OrmQ, Success
+from django_q.models import Schedule as BellSchedule
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.display import ago, badge, duration
 from jobs import handlers, services
-from jobs.models import Job
+from jobs.models import Job, JobLog
 
 State = Job.State
 LINES = 300
+AT_ONCE = 8
+_STEP_STATES = {State.RUNNING: "running", State.SUCCEEDED: "done", State.QUEUED: "waiting"}
 
-for model in (Failure, OrmQ, Schedule, Success):  # the bell is nobody's business
+for model in (Failure, OrmQ, BellSchedule, Success):  # the bell is nobody's business
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Recurring kinds are left out until asked for: they would crowd out what people began."""
+    """Runs of schedules are left out until asked for: they would crowd out what people began."""
 
     title = _("kind")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Give all kinds."""
-        return [("all", gettext("all, recurring too")), *((one.kind, str(one.label)) for one in handlers.every())]
+        kinds = sorted((str(one.label), one.kind) for one in handlers.every())
+        return [("all", gettext("all, those of schedules too")), *((kind, label) for label, kind in kinds)]
 
     def choices(self, changelist: Any) -> Any:
         """Name the choice that is made without asking."""
         for number, choice in enumerate(super().choices(changelist)):
-            yield choice | ({"display": gettext("begun by people")} if number == 0 else {})
+            yield choice | ({"display": gettext("not begun by a schedule")} if number == 0 else {})
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """Narrow the list."""
         if self.value() == "all":
             return queryset
-        if self.value():
-            return queryset.filter(kind=self.value())
-        return queryset.exclude(kind__in=[one.kind for one in handlers.recurring()])
+        return queryset.filter(kind=self.value()) if self.value() else queryset.filter(schedule=None)
 
 
 def _cancel(*, obj: Job, actor: Any, reason: str) -> str:
@@ -72,6 +74,7 @@ class JobAdmin(ReadOnlyAdmin):
     question = _("What is being worked on, and did it come to a good end?")
     empty_text = _("Jobs appear here when a model is uploaded, and for all other work that takes its time.")
     detail_template = "admin/jobs/job.html"
+    list_before_template = "admin/jobs/now.html"
     list_display = ("label", "shown_state", "shown_progress", "maker", "when", "took")
     list_select_related = ("created_by",)
     list_filter = ("state", KindFilter)
@@ -93,14 +96,26 @@ class JobAdmin(ReadOnlyAdmin):
             label=_("Try again"),
             permission="jobs.retry_job",
             run=_retry,
-            is_offered=lambda job: job.state in (State.FAILED, State.CANCELLED),
+            is_offered=lambda job: job.is_retryable,
             is_primary=True,
         ),
     )
 
     def pages(self) -> list[Any]:
-        """Add the part of the page that follows the job."""
-        return [("<uuid:pk>/live/", self.live_view, "live")]
+        """Add the parts of the pages that follow what goes on."""
+        return [("now/", self.now_view, "now"), ("<uuid:pk>/live/", self.live_view, "live")]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show what runs and what waits above the list."""
+        return super().changelist_view(request, self._now() | (extra_context or {}))
+
+    def now_view(self, request: HttpRequest) -> HttpResponse:
+        """Give what runs and what waits anew."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        response = HttpResponse(render_to_string("admin/jobs/now_body.html", self._now(), request))
+        response["Cache-Control"] = "no-store"
+        return response
 
     def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Give the page's content anew while the job goes on; `X-Live-Done` ends the asking."""
@@ -116,6 +131,13 @@ class JobAdmin(ReadOnlyAdmin):
             response["X-Live-Done"] = "1"
         return response
 
+    def _now(self) -> dict[str, Any]:
+        """Give the running jobs, then the waiting ones in the order of their turn."""
+        running = Job.objects.filter(state=State.RUNNING).order_by("id")[:AT_ONCE]
+        waiting = Job.objects.filter(state=State.QUEUED).order_by("-priority", "id")[: AT_ONCE + 1]
+        rows = [{"job": job, "label": self.label(job), "left": self._left(job)} for job in [*running, *waiting]]
+        return {"now": rows[:AT_ONCE], "is_more": len(rows) > AT_ONCE, "now_url": reverse("admin:jobs_job_now")}
+
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say how far it is, or how it ended."""
         return {
@@ -124,10 +146,12 @@ class JobAdmin(ReadOnlyAdmin):
             State.SUCCEEDED: gettext("%(job)s is done"),
             State.FAILED: gettext("%(job)s failed"),
             State.CANCELLED: gettext("%(job)s was cancelled"),
+            State.DEAD: gettext("%(job)s was given up: its process died at every attempt"),
         }[obj.state] % {"job": self.label(obj), "progress": obj.progress}
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """Give progress, time left, log and result."""
+        """Give progress, time left, steps, log and result."""
+        lines = list(obj.logs.order_by("-id")[:LINES])[::-1]
         return {
             "state": self.shown_state(obj),
             "kind": handlers.label_of(obj.kind),
@@ -135,7 +159,10 @@ class JobAdmin(ReadOnlyAdmin):
             "took": self.took(obj),
             "target_url": _target_url(obj),
             "live_url": reverse("admin:jobs_job_live", args=[obj.pk]),
-            "lines": reversed(obj.logs.order_by("-id")[:LINES]),
+            "steps": _steps(obj, lines),
+            "is_paused": obj.state == State.QUEUED and obj.due_at is not None and obj.due_at > timezone.now(),
+            "lines": [line for line in lines if line.level != "step"],
+            "is_cut": len(lines) == LINES,
         }
 
     @admin.display(description=_("job"))
@@ -182,6 +209,21 @@ class JobAdmin(ReadOnlyAdmin):
             return ""
         spent = (timezone.now() - obj.started_at) / timedelta(milliseconds=1)
         return duration(spent * (100 - obj.progress) / obj.progress)
+
+
+def _steps(job: Job, lines: list[JobLog]) -> list[dict[str, Any]]:
+    """Give the steps of the last attempt, each with its time; the last one goes on while the job runs."""
+    begun = [line for line in lines if line.level == "step" and line.attempt == job.attempts]
+    ends = [*(line.at for line in begun[1:]), job.finished_at or timezone.now()]
+    last = len(begun) - 1
+    return [
+        {
+            "name": line.message,
+            "took": duration((end - line.at) / timedelta(milliseconds=1)),
+            "state": _STEP_STATES.get(job.state, "failed") if number == last else "done",
+        }
+        for number, (line, end) in enumerate(zip(begun, ends, strict=True))
+    ]
 
 
 def _target_url(job: Job) -> str:
