@@ -28,7 +28,7 @@ class CredentialAuthentication(BaseAuthentication):
         caller = identify(headers, FreshFacts())
         if caller.key_id:
             origin.set(replace(origin.get(), credential=caller.label))
-            touch_keys([caller.key_id])
+            touch_keys([(caller.key_id, caller.has_old_secret)])
         if caller.session_id:
             touch_sessions(Session.objects.filter(pk=caller.session_id))
         return User.objects.get(pk=caller.user_id), caller

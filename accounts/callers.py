@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hmac import compare_digest
+from time import time
 from typing import Protocol
 
 from accounts.tokens import Verifier
+from guards.limits import Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Caller:
     scopes: frozenset[str] | None = None
     allowed_models: frozenset[str] | None = None
     session_id: str | None = None
+    limit: Limit | None = None
+    has_old_secret: bool = False
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds a permission such as `inference.predict_deployment`."""
@@ -39,6 +44,16 @@ class KeyFacts:
     digest: bytes
     expires_at: float
     caller: Caller
+    old_digest: bytes = b""
+    old_until: float = 0.0
+
+    def caller_with(self, given: bytes) -> Caller | None:
+        """Give the caller who sends a secret of this digest, `None` if it is neither the new nor the lingering one."""
+        if compare_digest(self.digest, given):
+            return self.caller
+        if self.old_until > time() and compare_digest(self.old_digest, given):
+            return replace(self.caller, has_old_secret=True)
+        return None
 
 
 class Facts(Protocol):

@@ -10,7 +10,6 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import replace
-from hmac import compare_digest
 
 from django.conf import settings
 
@@ -71,13 +70,14 @@ def _from_basic(value: bytes) -> str:
 
 def _by_key(text: str, facts: Facts) -> Caller:
     found = facts.key(prefix_of(text))
-    if found is None or not compare_digest(found.digest, digest(text, _PEPPER)):
+    caller = found.caller_with(digest(text, _PEPPER)) if found else None
+    if found is None or caller is None:
         if not is_well_formed(text):
             raise NotAuthenticated("the API key is mistyped: its checksum does not fit", code="malformed_key")
         raise NotAuthenticated("the API key is not known, or no longer", code="unknown_key")
     if found.expires_at <= time.time():
         raise NotAuthenticated("the API key has expired", code="expired_key")
-    return found.caller
+    return caller
 
 
 def _by_token(text: str, facts: Facts) -> Caller:

@@ -15,6 +15,7 @@ from accounts.callers import Caller, Directory, KeyFacts
 from accounts.models import ApiKey, Session, SigningKey, User
 from accounts.scopes import narrow
 from accounts.tokens import CLOCK_SKEW, Verifier
+from guards.limits import Limit
 
 _NAME = ("content_type__app_label", "codename")
 
@@ -69,7 +70,7 @@ def caller_of(user: User) -> Caller:
 
 
 def _caller(user_id: int, username: str, permissions: frozenset[str]) -> Caller:
-    return Caller(user_id, username, username, permissions, f"user:{user_id}")
+    return Caller(user_id, username, username, permissions, f"user:{user_id}", limit=settings.PREDICT_LIMIT)
 
 
 def _key_facts(key: ApiKey, owner: Caller) -> KeyFacts:
@@ -82,9 +83,11 @@ def _key_facts(key: ApiKey, owner: Caller) -> KeyFacts:
         key_id=key.pk.hex,
         scopes=frozenset(key.scopes),
         allowed_models=frozenset(key.allowed_models) or None,
+        limit=Limit.of(key.per_minute, key.burst) if key.per_minute else owner.limit,
     )
     expires_at = key.expires_at.timestamp() if key.expires_at else math.inf
-    return KeyFacts(bytes.fromhex(key.digest), expires_at, caller)
+    old_until = key.old_until.timestamp() if key.old_until else 0.0
+    return KeyFacts(bytes.fromhex(key.digest), expires_at, caller, bytes.fromhex(key.old_digest), old_until)
 
 
 def _callers() -> Iterable[Caller]:

@@ -26,7 +26,11 @@ class NewKey:
 
 def make_key(environment: str) -> NewKey:
     """Give a new key with 190 random bits."""
-    prefix = f"{MARK}{environment.lower()}_{_random(_ID_LENGTH)}"
+    return renew_key(f"{MARK}{environment.lower()}_{_random(_ID_LENGTH)}")
+
+
+def renew_key(prefix: str) -> NewKey:
+    """Give a key of the same public part with a new secret."""
     body = f"{prefix}_{_random(_SECRET_LENGTH)}"
     return NewKey(prefix, body + _checksum(body))
 

@@ -3,12 +3,14 @@
 from typing import Protocol
 
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
 from common.sealing import SealedField
+from guards.limits import MAX_PER_MINUTE
 
 
 class User(AbstractUser):
@@ -58,6 +60,23 @@ class ApiKey(models.Model):
     name = models.CharField(_("name"), max_length=100)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("owner"))
     digest = models.CharField(max_length=64, editable=False)
+    old_digest = models.CharField(max_length=64, editable=False, blank=True, db_default="", default="")
+    old_until = models.DateTimeField(_("old secret works until"), null=True, blank=True)
+    old_used_at = models.DateTimeField(_("old secret last used"), null=True, blank=True)
+    per_minute = models.PositiveIntegerField(
+        _("predictions a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PER_MINUTE)],
+        help_text=_("empty: as many as the installation allows"),
+    )
+    burst = models.PositiveIntegerField(
+        _("at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PER_MINUTE)],
+        help_text=_("after a quiet time; empty: six seconds' worth"),
+    )
     scopes = models.JSONField(_("scopes"), default=list)
     allowed_models = models.JSONField(
         _("allowed models"), default=list, blank=True, help_text=_("deployment names; empty: all")
@@ -78,6 +97,7 @@ class ApiKey(models.Model):
         ordering = ["-id"]
         permissions = [
             ("revoke_apikey", _("Can revoke own API keys")),
+            ("rotate_apikey", _("Can give own API keys a new secret")),
             ("manage_any_apikey", _("Can see, make and revoke API keys of other people")),
         ]
 

@@ -25,7 +25,7 @@ def _of(app: str, codenames: str) -> frozenset[str]:
     return frozenset(f"{app}.{codename}" for codename in codenames.split())
 
 
-_SELF = _of("accounts", "change_self view_apikey add_apikey revoke_apikey view_session end_session")
+_SELF = _of("accounts", "change_self view_apikey add_apikey revoke_apikey rotate_apikey view_session end_session")
 _SEE_SERVING = (
     _of(
         "registry",
@@ -53,6 +53,7 @@ _RULE_PEOPLE = (
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion")
+    | _of("files", "view_quota change_quota")
 )
 _OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _OPERATE
 

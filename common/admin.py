@@ -25,7 +25,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 from unfold.widgets import UnfoldBooleanWidget as Checkbox
 
 from common.choices import CheckboxSelectMultiple
-from common.confirm import Consequence, ReasonForm, RefusedMixin, Verb, confirm_action
+from common.confirm import Consequence, ReasonForm, RefusedMixin, Shown, Verb, confirm_action
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
 from common.onlooker import Onlooker, require
@@ -41,6 +41,7 @@ __all__ = [
     "ReadOnlyAdmin",
     "ReasonForm",
     "Select",
+    "Shown",
     "TabularInline",
     "TextInput",
     "Textarea",
@@ -152,6 +153,10 @@ class ModelAdmin(ThemedModelAdmin):
     def url_of(self, obj: Model) -> str:
         """Give the address of a row's page."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+
+    def list_url(self) -> str:
+        """Give the address of the list."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list. The theme's own method is stepped over: it keeps the request on the shared instance."""

@@ -40,10 +40,19 @@ class ReasonForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A page that a verb answers with, in place of a sentence, for what is shown once and kept nowhere."""
+
+    template: str
+    title: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Verb:
     """Something that may be done to a row from its page.
 
-    `run(obj=, actor=, **fields of the form)` calls one service and gives the sentence to show, or "".
+    `run(obj=, actor=, **fields of the form)` calls one service and gives the sentence to show, "", or a `Shown`.
     `consequence(obj)` says what will change; `form(obj)` gives the form's class where it is not just a reason.
     """
 
@@ -80,8 +89,10 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
         except (FluemanError, ValidationError) as error:
             show_refusal(form, error)
         else:
+            if isinstance(told, Shown):
+                return _show_once(request, model_admin, told, obj)
             messages.success(request, told or gettext("Done: %(what)s") % {"what": verb.label})
-            return HttpResponseRedirect(back)
+            return HttpResponseRedirect(back if obj.pk is not None else model_admin.list_url())
     title = verb.title(obj) if verb.title else gettext("%(verb)s: %(row)s") % {"verb": verb.label, "row": obj}
     return model_admin.page(
         request,
@@ -93,6 +104,14 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
         back=back,
         original=obj,
     )
+
+
+def _show_once(request: HttpRequest, model_admin: Any, shown: Shown, obj: Model) -> HttpResponseBase:
+    response: HttpResponseBase = model_admin.page(
+        request, shown.template, title=shown.title, original=obj, **shown.context
+    )
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _make_form(model_admin: Any, form_class: type[forms.Form], consequence: Consequence, data: Any) -> forms.Form:

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from guards.limits import Limit
+
 MAX_FILE_BYTES = 64 * 1024
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
@@ -80,6 +82,12 @@ def integer(name: str, default: int, *, least: int = 0) -> int:
 def number(name: str, default: float, *, least: float = 0) -> float:
     """Give a number. Raises ImproperlyConfigured if it is none or below `least`."""
     return float(_number(name, default, least, float))
+
+
+def limit(name: str, default: int) -> Limit | None:
+    """Give a limit of so many calls a minute, a quarter of them at once; `None` for 0."""
+    calls = integer(name, default)
+    return Limit(calls, max(1, calls // 4)) if calls else None
 
 
 def items(name: str, default: Sequence[str] = ()) -> list[str]:

@@ -204,6 +204,8 @@ OIDC_SCOPES = env.text("OIDC_SCOPES", "openid profile email")
 OIDC_NAME = env.text("OIDC_NAME", urlsplit(OIDC_ISSUER).hostname or "")
 OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM")
 OIDC_ROLES = {pair.split("=")[0]: pair.split("=")[-1] for pair in env.items("OIDC_ROLES")}
+ANONYMOUS_LIMIT = env.limit("ANONYMOUS_PER_MINUTE", 600)
+LOGIN_LIMIT = env.limit("LOGINS_PER_MINUTE", 20)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", IS_PRODUCTION)
@@ -264,6 +266,7 @@ MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
 
 # -- inference ---------------------------------------------------------------------------------------------------------
 RECORD = env.choice("RECORD", "committed", ("committed", "relaxed"))
+PREDICT_LIMIT = env.limit("PREDICT_PER_MINUTE", 0)
 MAX_INFER_BYTES = env.integer("MAX_INFER_BYTES", 16 * 1024 * 1024)
 INFER_DEADLINE_S = env.number("INFER_DEADLINE_S", 10, least=0.1)
 INFER_QUEUE_ROWS = env.integer("INFER_QUEUE_ROWS", 4096, least=1)

@@ -28,6 +28,9 @@ from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
 from common.ids import uuid7_int
 from files.services import store
 from guards import idempotency
+from guards.limiter import Limiter
+from guards.limits import Limit
+from guards.services import too_many
 from inference.payload import Inputs, rows_of
 from inference.recorder import Claim, Record, Recorder
 from inference.snapshot import Endpoint, Snapshot, Target, refresh
@@ -87,12 +90,13 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._recorder: Recorder | None = None
         self._runners: dict[tuple[str, str], Runner] = {}
-        self._used_keys: set[str] = set()
+        self._used_keys: set[tuple[str, bool]] = set()
         self._used_sessions: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._refreshing: asyncio.Task[None] | None = None
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="engine")
+        self._limiter = Limiter(self._threads)
 
     # -- life ----------------------------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -187,8 +191,10 @@ class Engine:
         if ask.deployment not in self.current().endpoints:
             await self.refresh()
         target = self.endpoint(ask.deployment, ask.caller).choose(ask.version)
+        if ask.caller.limit:
+            await self._count(ask.caller, ask.caller.limit)
         if ask.caller.key_id:
-            self._used_keys.add(ask.caller.key_id)
+            self._used_keys.add((ask.caller.key_id, ask.caller.has_old_secret))
         elif ask.caller.session_id:
             self._used_sessions.add(ask.caller.session_id)
         answer, claimed = Answer(ask.id, target), None
@@ -213,6 +219,12 @@ class Engine:
             if error.code != "not_recorded":
                 await self._keep_failure(ask, target, answer, error)
             raise
+
+    async def _count(self, caller: Caller, limit: Limit) -> None:
+        """Count a call against its caller's limit. Raises TooMany, which leaves no row: it should cost no write."""
+        wait_s = await self._limiter.try_take(caller.identity, limit)
+        if wait_s is not None:
+            raise too_many(limit, wait_s)
 
     def _run(self, target: Target, inputs: Inputs, deadline: float) -> asyncio.Future[Result]:
         if not target.socket_path:
@@ -349,7 +361,7 @@ def _release(claimed: idempotency.Claimed) -> None:
         logger.warning("an idempotency claim stays until its lease ends: %s", error)
 
 
-def _touch(keys: set[str], sessions: set[str]) -> None:
+def _touch(keys: set[tuple[str, bool]], sessions: set[str]) -> None:
     try:
         close_old_connections()
         touch_keys(keys)

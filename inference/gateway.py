@@ -206,6 +206,7 @@ async def send_error(send: Send, error: FluemanError, request_id: str = "") -> N
     extra = [(b"x-error-code", error.code.encode("ascii", "replace"))]
     if request_id:
         extra.append((b"x-request-id", request_id.encode()))
+    extra += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     if error.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % error.retry_after_s))
     if error.status == 401:

@@ -10,15 +10,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import callables, services
+from accounts.admin.key_verbs import VERBS, state_of
 from accounts.models import ApiKey, User
 from accounts.scopes import SCOPES
-from common.admin import CheckboxSelectMultiple, Consequence, KeysetPaginator, ModelAdmin, Onlooker, Select, Verb
+from common.admin import CheckboxSelectMultiple, KeysetPaginator, ModelAdmin, Onlooker, Select, TextInput
 from common.display import ago, badge
 
 _SCOPE_WORDS = {
@@ -51,7 +52,8 @@ class NewKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "user")
+        fields = ("name", "user", "per_minute", "burst")
+        widgets = {name: TextInput(attrs={"inputmode": "numeric"}) for name in ("per_minute", "burst")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,19 +65,6 @@ class NewKeyForm(forms.ModelForm):
         """Give the time that the key lives, `None` for ever."""
         days = self.cleaned_data["lifetime"]
         return timedelta(days=int(days)) if days else None
-
-
-def _revoke(*, obj: ApiKey, actor: Any, reason: str) -> str:
-    services.revoke_api_key(key=obj, actor=actor, reason=reason)
-    return gettext("The key has been revoked; it stops working within a second.")
-
-
-def _consequence(key: ApiKey) -> Consequence:
-    text = gettext("Every call with this key is refused within a second, for good.")
-    used: str = gettext("It has never been used.")
-    if key.last_used_at:
-        used = format_html(gettext("It was last used {when}."), when=ago(key.last_used_at))
-    return Consequence(format_html("{} {}", text, used), [(_("State"), _state(key)[1], _("revoked"))])
 
 
 @admin.register(ApiKey)
@@ -93,17 +82,7 @@ class ApiKeyAdmin(ModelAdmin):
     search_help_text = _("name, prefix or owner")
     sortable_by = ()
     paginator = KeysetPaginator
-    verbs = (
-        Verb(
-            name="revoke",
-            label=_("Revoke"),
-            permission="accounts.revoke_apikey",
-            run=_revoke,
-            consequence=_consequence,
-            is_offered=lambda key: key.revoked_at is None,
-            is_destructive=True,
-        ),
-    )
+    verbs = VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         """Show a person their own keys, and everybody's to those who manage them."""
@@ -112,7 +91,7 @@ class ApiKeyAdmin(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         """Ask for the owner only where the person may choose one."""
         owner = ("user",) if request.user.has_perm("accounts.manage_any_apikey") else ()  # type: ignore[union-attr]
-        return ("name", *owner, "scopes", "allowed_models", "lifetime")
+        return ("name", *owner, "scopes", "allowed_models", "lifetime", ("per_minute", "burst"))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin with the person's own account."""
@@ -136,6 +115,8 @@ class ApiKeyAdmin(ModelAdmin):
             scopes=cleaned["scopes"],
             allowed_models=cleaned["allowed_models"],
             expires_at=timezone.now() + lifetime if lifetime else None,
+            per_minute=cleaned["per_minute"],
+            burst=cleaned["burst"],
             actor=request.user,
         )
         obj.__dict__.update(made.__dict__)
@@ -153,12 +134,17 @@ class ApiKeyAdmin(ModelAdmin):
     def headline(self, request: HttpRequest, obj: ApiKey) -> str:
         """Say whose key it is and whether it works."""
         told = gettext("“%(name)s”, a key of %(user)s: %(state)s")
-        return told % {"name": obj.name, "user": obj.user, "state": _state(obj)[1]}
+        return told % {"name": obj.name, "user": obj.user, "state": state_of(obj)[1]}
 
     def detail(self, request: HttpRequest, obj: ApiKey) -> dict[str, Any]:
         """Give the scopes as words and a call to copy."""
         words = [_SCOPE_WORDS.get(scope, (scope, "")) for scope in obj.scopes]
-        return {"scopes": words, "state": badge(*_state(obj)), "curl": _curl(request, obj, f"{obj.prefix}_…")}
+        return {
+            "scopes": words,
+            "state": badge(*state_of(obj)),
+            "has_old": obj.old_until and obj.old_until > timezone.now(),
+            "curl": _curl(request, obj, f"{obj.prefix}_…"),
+        }
 
     @admin.display(description=_("owner"))
     def owner(self, obj: ApiKey) -> str:
@@ -183,7 +169,7 @@ class ApiKeyAdmin(ModelAdmin):
     @admin.display(description=_("state"))
     def state(self, obj: ApiKey) -> SafeString:
         """Tell a working key from one that is not."""
-        return badge(*_state(obj))
+        return badge(*state_of(obj))
 
     @admin.display(description=_("last used"))
     def used(self, obj: ApiKey) -> str:
@@ -194,14 +180,6 @@ class ApiKeyAdmin(ModelAdmin):
     def until(self, obj: ApiKey) -> str:
         """Say when it ends."""
         return ago(obj.expires_at) if obj.expires_at else gettext("never")
-
-
-def _state(key: ApiKey) -> tuple[str, str]:
-    if key.revoked_at:
-        return "revoked", gettext("revoked")
-    if key.expires_at and key.expires_at <= timezone.now():
-        return "expired", gettext("expired")
-    return ("active", gettext("works")) if key.user.is_active else ("cancelled", gettext("owner deactivated"))
 
 
 def _curl(request: HttpRequest, key: ApiKey, text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,6 +18,12 @@ from accounts import services
 from accounts.api.inputs import ReasonIn, checked, owner_of
 from accounts.models import ApiKey
 from accounts.scopes import SCOPES
+from guards.limits import MAX_PER_MINUTE
+
+HOUR = timedelta(hours=1)
+_WHOLE: dict[str, Any] = {
+    "required": False, "allow_null": True, "default": None, "min_value": 1, "max_value": MAX_PER_MINUTE
+}  # fmt: skip
 
 
 class KeyOut(serializers.ModelSerializer[ApiKey]):
@@ -35,6 +44,10 @@ class KeyOut(serializers.ModelSerializer[ApiKey]):
             "allowed_models",
             "expires_at",
             "last_used_at",
+            "old_until",
+            "old_used_at",
+            "per_minute",
+            "burst",
             "created_at",
             "revoked_at",
         ]
@@ -57,7 +70,24 @@ class KeyIn(serializers.Serializer[None]):
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=list(SCOPES)), allow_empty=False)
     allowed_models = serializers.ListField(child=serializers.CharField(max_length=100), required=False, default=list)
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    per_minute = serializers.IntegerField(**_WHOLE, help_text="predictions a minute; none: the installation's limit")
+    burst = serializers.IntegerField(**_WHOLE, help_text="at once after a quiet time; none: six seconds' worth")
     user = serializers.CharField(required=False, max_length=150)
+
+
+class LimitIn(ReasonIn):
+    """How often a key may predict."""
+
+    per_minute = serializers.IntegerField(min_value=1, max_value=MAX_PER_MINUTE, allow_null=True)
+    burst = serializers.IntegerField(**_WHOLE)
+
+
+class RotateIn(ReasonIn):
+    """How long the old secret works on beside the new one; 0: no longer."""
+
+    keep_old_for_hours = serializers.FloatField(
+        required=False, default=services.OVERLAP / HOUR, min_value=0, max_value=services.MAX_OVERLAP / HOUR
+    )
 
 
 class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
@@ -66,7 +96,11 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
     queryset = ApiKey.objects.select_related("user")
     serializer_class = KeyOut
     lookup_value_regex = "[0-9a-f-]{32,36}"
-    permission_map = {"revoke": "accounts.revoke_apikey"}
+    permission_map = {
+        "revoke": "accounts.revoke_apikey",
+        "rotate": "accounts.rotate_apikey",
+        "partial_update": "accounts.manage_any_apikey",
+    }
 
     def filter_queryset(self, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         """Keep what the caller may see."""
@@ -78,7 +112,23 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
         given = checked(KeyIn, request)
         owner = owner_of(request, given.pop("user", ""), "accounts.manage_any_apikey")
         key, text = services.create_api_key(user=owner, actor=request.user, caller=request.auth, **given)
-        return Response({**KeyOut(key).data, "key": text}, status=201)
+        return _shown_once(key, text, 201)
+
+    @extend_schema(summary="Limit an API key", request=LimitIn, responses=KeyOut)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Set how often a key may predict; `null` lifts its own limit."""
+        key = services.limit_api_key(key=self.get_object(), actor=request.user, **checked(LimitIn, request))
+        return Response(KeyOut(key).data)
+
+    @extend_schema(summary="Give an API key a new secret", request=RotateIn, responses=KeyMadeOut)
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Give a new secret, shown only here; the old one works on for a while. Identity, scopes and limits stay."""
+        given = checked(RotateIn, request)
+        hours = given.pop("keep_old_for_hours")
+        overlap, who = timedelta(hours=hours), {"actor": request.user, "caller": request.auth}
+        key, text = services.rotate_api_key(key=self.get_object(), keep_old_for=overlap, **who, **given)
+        return _shown_once(key, text, 200)
 
     @extend_schema(summary="Revoke an API key", request=ReasonIn, responses=KeyOut)
     @action(detail=True, methods=["post"])
@@ -86,3 +136,7 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
         """End a key for good, within a second."""
         key = services.revoke_api_key(key=self.get_object(), actor=request.user, **checked(ReasonIn, request))
         return Response(KeyOut(key).data)
+
+
+def _shown_once(key: ApiKey, text: str, status: int) -> Response:
+    return Response({**KeyOut(key).data, "key": text}, status=status, headers={"Cache-Control": "no-store"})

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from hmac import compare_digest
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -51,7 +50,7 @@ def grant_application(*, client_id: str, client_secret: str, scopes: Iterable[st
         scope=" ".join(granted),
     )
     if found.caller.key_id:
-        touch_keys([found.caller.key_id])
+        touch_keys([(found.caller.key_id, False)])
     return Grant(text, granted, left_s)
 
 
@@ -59,7 +58,7 @@ def _authenticate(client_id: str, client_secret: str) -> KeyFacts:
     is_ours = is_well_formed(client_secret) and prefix_of(client_secret) == client_id
     found = FreshFacts().key(client_id) if is_ours else None
     pepper = settings.API_KEY_PEPPER.encode()
-    if found is None or not compare_digest(found.digest, digest(client_secret, pepper)):
+    if found is None or found.caller_with(digest(client_secret, pepper)) is None:
         raise NotAuthenticated(_("The application is not known, or its secret is wrong."), code="invalid_client")
     if found.expires_at <= time.time():
         raise NotAuthenticated(_("The key of the application has expired."), code="invalid_client")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.callers import Caller
-from accounts.keys import digest, make_key
+from accounts.keys import digest, make_key, renew_key
 from accounts.models import ApiKey, User
 from accounts.scopes import SCOPES
 from audit.services import person, record
@@ -21,6 +21,8 @@ from common.names import safe_name
 from guards.services import bump
 
 TOUCH_AT_MOST_EVERY = timedelta(minutes=1)
+OVERLAP = timedelta(hours=24)
+MAX_OVERLAP = timedelta(days=30)
 
 
 def create_api_key(
@@ -30,6 +32,8 @@ def create_api_key(
     scopes: Iterable[str],
     allowed_models: Iterable[str] = (),
     expires_at: datetime | None = None,
+    per_minute: int | None = None,
+    burst: int | None = None,
     actor: User | str | None,
     caller: Caller | None = None,
 ) -> tuple[ApiKey, str]:
@@ -43,19 +47,70 @@ def create_api_key(
         scopes=sorted(set(scopes)),
         allowed_models=sorted({safe_name(model, field="allowed_models") for model in allowed_models}),
         expires_at=expires_at,
+        per_minute=per_minute,
+        burst=burst,
         created_by=actor if isinstance(actor, User) else None,
     )
     _check(key)
     if caller and caller.key_id:
         _check_within(key, caller.key_id)
     made = make_key(settings.ENVIRONMENT)
-    key.prefix, key.digest = made.prefix, digest(made.text, settings.API_KEY_PEPPER.encode()).hex()
+    key.prefix, key.digest = made.prefix, _digest(made.text)
     key.full_clean()
     with transaction.atomic():
         key.save(force_insert=True)
         bump("accounts")
         record(action="accounts.api_key_created", actor=actor, target=key, after=_facts(key))
     return key, made.text
+
+
+def rotate_api_key(
+    *,
+    key: ApiKey,
+    actor: User | str | None,
+    keep_old_for: timedelta = OVERLAP,
+    reason: str = "",
+    caller: Caller | None = None,
+) -> tuple[ApiKey, str]:
+    """Give a key a new secret and give its clear text; the old one works on for a while, one from before it no more.
+
+    Raises Conflict for a key that has ended or been rotated meanwhile, Invalid for a time over 30 days.
+    """
+    if not timedelta(0) <= keep_old_for <= MAX_OVERLAP:
+        days = MAX_OVERLAP.days
+        raise Invalid(_("The old secret may work on for at most %(days)d days.") % {"days": days}, code="bad_overlap")
+    if caller and caller.key_id:
+        _check_within(key, caller.key_id)
+    now, made = timezone.now(), renew_key(key.prefix)
+    if key.expires_at and key.expires_at <= now:
+        raise Conflict(_("The key has expired."))
+    before = {"old_until": key.old_until}
+    changes = {"digest": _digest(made.text), "old_digest": key.digest, "old_until": now + keep_old_for}
+    with transaction.atomic():
+        same = ApiKey.objects.filter(pk=key.pk, digest=key.digest, revoked_at=None)
+        if not same.update(**changes, old_used_at=key.last_used_at):
+            raise Conflict(_("The key has been revoked or rotated already."))
+        bump("accounts")
+        after = {"old_until": changes["old_until"]}
+        record(action="accounts.api_key_rotated", actor=actor, target=key, before=before, after=after, reason=reason)
+    key.refresh_from_db()
+    return key, made.text
+
+
+def limit_api_key(
+    *, key: ApiKey, per_minute: int | None, burst: int | None, actor: User | str | None, reason: str = ""
+) -> ApiKey:
+    """Set how often a key may predict; every process follows within a second. Raises Invalid or ValidationError."""
+    before = {"per_minute": key.per_minute, "burst": key.burst}
+    key.per_minute, key.burst = per_minute, burst
+    _check_limit(key)
+    key.full_clean()
+    with transaction.atomic():
+        key.save(update_fields=["per_minute", "burst"])
+        bump("accounts")
+        after = {"per_minute": per_minute, "burst": burst}
+        record(action="accounts.api_key_limited", actor=actor, target=key, before=before, after=after, reason=reason)
+    return key
 
 
 def revoke_api_key(*, key: ApiKey, actor: User | str | None, reason: str = "") -> ApiKey:
@@ -69,14 +124,22 @@ def revoke_api_key(*, key: ApiKey, actor: User | str | None, reason: str = "") -
     return key
 
 
-def touch_keys(key_ids: Iterable[str]) -> None:
-    """Note that keys were used now, at most once a minute for each."""
+def touch_keys(uses: Iterable[tuple[str, bool]]) -> None:
+    """Note that keys were used now, at most once a minute for each. Takes (key, whether its old secret was sent)."""
+    uses = list(uses)
+    _touch("last_used_at", [key for key, is_old in uses if not is_old])
+    _touch("old_used_at", [key for key, is_old in uses if is_old])
+
+
+def _touch(field: str, keys: list[str]) -> None:
+    if not keys:
+        return
     now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - TOUCH_AT_MOST_EVERY)
-    due = ApiKey.objects.filter(stale, pk__in=list(key_ids))
+    stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - TOUCH_AT_MOST_EVERY})
+    due = ApiKey.objects.filter(stale, pk__in=keys)
     # Looked for first: on SQLite even an update of no row would take the one write lock.
     if wanted := list(due.values_list("pk", flat=True)):
-        ApiKey.objects.filter(pk__in=wanted).update(last_used_at=now)
+        ApiKey.objects.filter(pk__in=wanted).update(**{field: now})
 
 
 def _check(key: ApiKey) -> None:
@@ -89,6 +152,16 @@ def _check(key: ApiKey) -> None:
         raise Invalid(_("The owner is not active."), fields={"user": key.user.username})
     if key.expires_at and key.expires_at <= timezone.now():
         raise Invalid(_("The expiry is in the past."), fields={"expires_at": key.expires_at.isoformat()})
+    _check_limit(key)
+
+
+def _check_limit(key: ApiKey) -> None:
+    if key.burst and not key.per_minute:
+        raise Invalid(_("A burst needs a limit a minute."), fields={"burst": _("needs a limit a minute")})
+
+
+def _digest(text: str) -> str:
+    return digest(text, settings.API_KEY_PEPPER.encode()).hex()
 
 
 def _check_within(key: ApiKey, own_id: str) -> None:
@@ -103,6 +176,8 @@ def _check_within(key: ApiKey, own_id: str) -> None:
         wider.append("allowed_models")
     if own.expires_at and not (key.expires_at and key.expires_at <= own.expires_at):
         wider.append("expires_at")
+    if own.per_minute and not (key.per_minute and key.per_minute <= own.per_minute):
+        wider.append("per_minute")
     if wider:
         problem = _("wider than the key that asks")
         raise NotAllowed(_("A key cannot make a key wider than itself."), fields=dict.fromkeys(wider, problem))
@@ -114,4 +189,6 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "scopes": key.scopes,
         "allowed_models": key.allowed_models,
         "expires_at": key.expires_at,
+        "per_minute": key.per_minute,
+        "burst": key.burst,
     }

@@ -184,15 +184,15 @@ def test_key_when_its_maker_came_with_a_key_is_never_wider_than_that() -> None:
 @pytest.mark.django_db
 def test_key_when_used_often_is_written_once_a_minute() -> None:
     key, _ = make_key(make_user())
-    services.touch_keys([key.pk.hex])
+    services.touch_keys([(key.pk.hex, False)])
     key.refresh_from_db()
     first = key.last_used_at
     assert first
-    services.touch_keys([key.pk.hex])
+    services.touch_keys([(key.pk.hex, False)])
     key.refresh_from_db()
     assert key.last_used_at == first
     ApiKey.objects.update(last_used_at=first - timedelta(minutes=2))
-    services.touch_keys([key.pk.hex])
+    services.touch_keys([(key.pk.hex, False)])
     key.refresh_from_db()
     assert key.last_used_at
     assert key.last_used_at >= first
