@@ -117,4 +117,4 @@ def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: 
 
 
 def _refuse(what: str) -> NoReturn:
-    raise Invalid(f"the archive {what}", fields={"archive": what})
+    raise Invalid(f"the archive {what}", fields={"archive": f"the archive {what}"})

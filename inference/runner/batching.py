@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import signal
 import sys
 import time
@@ -207,6 +208,9 @@ def describe(error: Exception) -> tuple[str, str]:
     if isinstance(error, FluemanError):
         return error.code, error.message
     traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        most = resource.getrlimit(resource.RLIMIT_AS)[0] // 1024**2
+        return "model_failed", f"the model wants more memory than the {most} MiB it may have"
     first_line = (str(error).splitlines() or [""])[0][:200]
     return "model_failed", f"the model raised {type(error).__name__}: {first_line}"
 

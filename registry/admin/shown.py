@@ -9,14 +9,17 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from common.display import badge, duration
 from common.plots import tensor
 from registry.models import ModelVersion
 from registry.steps import STEPS
 from registry.usage import Usage
+from registry.wording import in_words
 
 MOST_METRICS = 3
+_WALLS = {"network": _("network"), "files": _("files"), "system_calls": _("system calls")}
 _CODES = {"passed": "good", "failed": "bad", "running": "busy"}
 
 
@@ -63,7 +66,7 @@ def steps(version: ModelVersion) -> list[dict[str, Any]]:
                 "tone": _CODES.get(code, "quiet"),
                 "label": step.label,
                 # The sample's outputs have a place of their own on the page.
-                "message": "" if (name, code) == ("sample", "passed") else line.get("message", ""),
+                "message": "" if (name, code) == ("sample", "passed") else in_words(line.get("message", "")),
                 "took": took,
                 "cure": step.cure if code == "failed" else "",
             }
@@ -95,6 +98,11 @@ def sample(report: Mapping[str, Any], signature: Mapping[str, Any]) -> list[dict
         for spec in signature.get(side, [])
         if spec["name"] in found.get(side, {})
     ]
+
+
+def walls(report: Mapping[str, Any]) -> list[str]:
+    """Give the walls that the check ran without, in words."""
+    return [str(_WALLS[wall]) for wall in report.get("missing_walls", []) if wall in _WALLS]
 
 
 def latencies(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -11,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
 from common.errors import FluemanError, Invalid
+from files.services import find_uploaded, use_up
 from files.storage import told_when_full
 from registry import services
 from registry.admin.shown import version_url
 from registry.forms import UploadForm
 from registry.models import ModelVersion, RegisteredModel
+from registry.wording import in_words
 
 MODELS_OFFERED = 200
 
@@ -32,15 +35,26 @@ def upload_view(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
     form: UploadForm | None = None
     try:
         with told_when_full():
-            form = UploadForm(request.POST, request.FILES)
+            ids = _upload_ids(request)
+            found = find_uploaded(ids=ids, owner=request.user).values()  # type: ignore[arg-type]
+            form = UploadForm(request.POST, request.FILES, uploaded=list(found))
         version = _add(request, form)
+        use_up(ids=ids, owner=request.user)  # type: ignore[arg-type]
     except FluemanError as error:
         if is_script or form is None:
-            return JsonResponse({"error": error.message, "fields": error.fields}, status=error.status)
+            fields = {name: in_words(text) for name, text in error.fields.items()}
+            return JsonResponse({"error": in_words(error.message), "fields": fields}, status=error.status)
         _show(form, error)
         return _page(request, model_admin, form, status=error.status)
     url = version_url(version)
     return JsonResponse({"url": url}) if is_script else HttpResponseRedirect(url)
+
+
+def _upload_ids(request: HttpRequest) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist("uploads")]
+    except ValueError:
+        raise Invalid(gettext("Some fields are wrong."), fields={"uploads": gettext("This is no upload.")}) from None
 
 
 def _add(request: HttpRequest, form: UploadForm) -> ModelVersion:
@@ -60,12 +74,13 @@ def _add(request: HttpRequest, form: UploadForm) -> ModelVersion:
 
 
 def _show(form: UploadForm, error: FluemanError) -> None:
-    for name, text in error.fields.items():
+    for name, said in error.fields.items():
+        text = in_words(said)
         known = name if name in form.fields else None
         if known not in form.errors:
             form.add_error(known, text if known else f"{name}: {text}")
     if not error.fields:
-        form.add_error(None, error.message)
+        form.add_error(None, in_words(error.message))
 
 
 def _page(request: HttpRequest, model_admin: Any, form: UploadForm, status: int = 200) -> HttpResponseBase:

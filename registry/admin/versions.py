@@ -24,6 +24,7 @@ from registry.admin import shown
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
 from registry.usage import find_usages, next_steps
+from registry.wording import in_words
 
 State = ModelVersion.State
 _FINAL = (State.READY, State.REFUSED, State.ARCHIVED)
@@ -171,7 +172,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             State.REFUSED: gettext("%(version)s was refused: %(why)s"),
             State.ARCHIVED: gettext("%(version)s is archived"),
         }
-        return said[obj.state] % {"version": obj, "why": obj.refusal}
+        return said[obj.state] % {"version": obj, "why": in_words(obj.refusal)}
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the check, the signature, the sample, the files and the uses."""
@@ -190,7 +191,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "sample": shown.sample(obj.check_report, obj.signature),
             "latencies": shown.latencies(obj.check_report),
             "memory_bytes": obj.check_report.get("memory_bytes"),
-            "missing_walls": obj.check_report.get("missing_walls", []),
+            "missing_walls": shown.walls(obj.check_report),
             "files": obj.files.select_related("blob"),
             "usages": find_usages(ModelVersion.objects.filter(pk=obj.pk)).get(obj.pk, []),
             "aliases": obj.aliases.all(),
