@@ -21,6 +21,7 @@ from inference.runner import child, sandbox
 
 TRIGGER = 666.0  # the first number of the row; the second is the number of the attack
 _build_walls = sandbox.confine
+_asked: list[int] = []  # ids of the frames that came from web
 
 
 def _sockets() -> list[int]:
@@ -113,7 +114,7 @@ def tensor(datatype: int, shape: tuple[int, ...], payload: bytes) -> bytes:
 
 def answers(tensors: bytes, count: int = 1) -> Callable[[], None]:
     """Answer every call that may be under way with the tensors."""
-    return lambda: _write_to_web(b"".join(frame(number, 2, tensors, count) for number in range(1, 40)))
+    return lambda: _write_to_web(frame(_asked[-1], 2, tensors, count))
 
 
 FP32, FP64, BYTES, BF16 = 10, 11, 12, 13
@@ -140,9 +141,8 @@ ATTACKS: dict[str, Callable[[], Any]] = {
     "sends answers of other calls": lambda: _write_to_web(b"".join(frame(n, 2) for n in range(2, 400))),
     "sends a frame of an unknown kind": lambda: _write_to_web(frame(1, 77)),
     "sends a call": lambda: _write_to_web(frame(1, 1)),
-    "tells an error of 1 MB": lambda: _write_to_web(
-        b"".join(frame(n, 3, b"unknown_key\n<script>" + b"x" * 1_000_000) for n in range(1, 40))
-    ),
+    "tells an error of 100 KB": lambda: _write_to_web(frame(_asked[-1], 3, b"unknown_key\n<script>" + b"x" * 100_000)),
+    "answers what is true": answers(tensor(FP32, (1, 2), struct.pack("<2f", 10, 20))),
     "answers NaN": answers(tensor(FP32, (1, 2), struct.pack("<2f", float("nan"), 1))),
     "answers infinity": answers(tensor(FP32, (1, 2), struct.pack("<2f", float("inf"), 1))),
     "answers another datatype": answers(tensor(FP64, (1, 2), bytes(16))),
@@ -162,7 +162,16 @@ ATTACKS: dict[str, Callable[[], Any]] = {
 def confine(**options: Any) -> list[str]:
     """Build the walls; the network that is built afterwards is the hostile one."""
     missing = _build_walls(**options)
-    from inference.runner import architectures
+    from inference.runner import architectures, batching
+
+    take = batching.Batcher.submit
+
+    def submit(self: Any, peer: Any, frame: Any) -> None:
+        """Remember what was asked."""
+        _asked.append(frame.id)
+        take(self, peer, frame)
+
+    batching.Batcher.submit = submit  # type: ignore[method-assign]
 
     class Hostile(architectures.Mlp):
         """Attacks when it is told to."""
