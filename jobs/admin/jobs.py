@@ -222,7 +222,7 @@ def _steps(job: Job, lines: list[JobLog]) -> list[dict[str, Any]]:
             "took": duration((end - line.at) / timedelta(milliseconds=1)),
             "state": _STEP_STATES.get(job.state, "failed") if number == last else "done",
         }
-        for number, (line, end) in enumerate(zip(begun, ends, strict=True))
+        for number, (line, end) in enumerate(zip(begun, ends, strict=False))
     ]
 
 
