@@ -1,6 +1,7 @@
 """Small request bodies, gathered by the event loop before a thread is given to them: a slow client holds no thread.
 
-Only the first bytes of a long body are gathered; what follows is read at a pace (`paced`), or by a sink on the loop.
+Only what views parse by themselves is gathered, and of that the first bytes; what follows is read at a pace (`paced`).
+Any other body is left to the view, which refuses it unread or has it written to a sink (`common/bodies.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from common.asgi import Receive, Scope, Send, send_body
 
+GATHERED = (b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data")
 PIECE_S = 15.0  # without a byte
 WHOLE_S = 60.0  # for all that is gathered of one body
 TOTAL_BYTES = 128 * 1024 * 1024  # of all bodies that are being gathered in this process
@@ -31,8 +33,8 @@ class Gathered:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gather, then answer; 408 for a body that does not come, 503 where too many are coming."""
-        names = {name for name, _ in scope["headers"]}
-        if not names & {b"content-length", b"transfer-encoding"}:
+        headers = dict(scope["headers"])
+        if not headers.get(b"content-type", b"").lower().startswith(GATHERED):
             await self._application(scope, receive, send)
             return
         parts: list[bytes] = []
@@ -49,7 +51,7 @@ class Gathered:
         if last["type"] == "http.disconnect":
             return
         body, has_more = b"".join(parts), last.get("more_body", False)
-        if not has_more and b"transfer-encoding" in names:
+        if not has_more and b"transfer-encoding" in headers:
             length = (b"content-length", b"%d" % len(body))
             scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != b"transfer-encoding"), length]
         await self._application(scope, _replayed(body, has_more, receive), send)
