@@ -17,6 +17,7 @@ from django.utils.encoding import force_str
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -166,6 +167,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return page
 
 
+@csrf_exempt  # there is no form to protect, and the refusal would be a page
 def unknown_route(request: HttpRequest, **_: object) -> HttpResponse:
     """Answer an address under /api/v1/ that nothing serves."""
     return json_error(NotFound(gettext("There is no such address."), code="unknown_route"))

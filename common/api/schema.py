@@ -29,6 +29,10 @@ _RESPONSE = {
 def describe_errors(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
     """Add the error answer to every operation (a hook of drf-spectacular, run after the schema is made)."""
     result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+    for schema in result["components"]["schemas"].values():
+        for field in schema.get("properties", {}).values():
+            if field.get("format") == "email":
+                del field["format"]  # people without an address have an empty one
     for operations in result["paths"].values():
         for operation in operations.values():
             if isinstance(operation, dict):
