@@ -45,17 +45,19 @@ _OPERATE = (
     | _of("inference", "predict_deployment deploy_deployment disable_deployment")
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
+    | _of("notify", "test_channel test_webhook replay_delivery")
 )
+_SEE_NOTICES = _of("notify", "view_channel view_webhook view_delivery")
 _SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")
 _RULE_PEOPLE = (
-    _of("accounts", "view_user add_user change_user manage_any_apikey manage_any_session")
+    _of("accounts", "view_user add_user change_user reset_secondfactor manage_any_apikey manage_any_session")
     | _of("accounts", "view_signingkey rotate_signingkey")
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion")
-    | _of("files", "view_quota change_quota")
+    | _of("files", "view_quota change_quota view_any_storedfile")
 )
-_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _OPERATE
+_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_NOTICES | _OPERATE
 
 ROLES: Mapping[str, Role] = {
     "administrator": Role(_("administrator"), True, _OPERATOR | _SEE_AUDIT | _RULE_PEOPLE),
@@ -68,6 +70,7 @@ ROLES: Mapping[str, Role] = {
         | _SEE_SERVING
         | _SEE_CALLS
         | _SEE_FILES
+        | _SEE_NOTICES
         | _SEE_AUDIT
         | _of("accounts", "view_user view_signingkey")
         | _of("auth", "view_group"),

@@ -15,7 +15,14 @@ from django.utils.translation import gettext_lazy as _
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (_("Serve"), [("inference.Deployment", "rocket_launch", "d"), ("inference.InferenceRequest", "receipt_long", "r")]),
-    (_("Models"), [("registry.RegisteredModel", "deployed_code", "m"), ("jobs.Job", "progress_activity", "j"), ("jobs.Schedule", "schedule", "t")]),
+    (
+        _("Models"),
+        [
+            ("registry.RegisteredModel", "deployed_code", "m"),
+            ("jobs.Job", "progress_activity", "j"),
+            ("jobs.Schedule", "schedule", "t"),
+        ],
+    ),
     (_("Data"), [("files.StoredFile", "folder_open", "f"), ("files.Quota", "data_usage", "q")]),
     (
         _("People"),
@@ -24,6 +31,14 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
             ("accounts.ApiKey", "key", "k"),
             ("accounts.Session", "devices", "s"),
             ("accounts.SigningKey", "signature", "y"),
+        ],
+    ),
+    (
+        _("Notices"),
+        [
+            ("notify.Webhook", "webhook", "w"),
+            ("notify.Channel", "mail", "e"),
+            ("notify.Delivery", "outgoing_mail", "n"),
         ],
     ),
     (_("Audit"), [("audit.AuditEvent", "verified_user", "a")]),

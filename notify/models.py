@@ -48,6 +48,7 @@ class Channel(Subscriber):
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
         ordering = ["name"]
+        permissions = [("test_channel", _("Can send a test to a mailbox"))]
 
 
 class Webhook(Subscriber):
@@ -73,6 +74,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def waiting(self) -> DeliveryQuerySet:
         """Notices that are still to be brought."""
         return self.filter(state=Delivery.State.WAITING)
+
+    def of_subscribers(self) -> DeliveryQuerySet:
+        """Notices of events, without letters to single people."""
+        return self.filter(models.Q(channel__isnull=False) | models.Q(webhook__isnull=False))
 
 
 class Delivery(models.Model):

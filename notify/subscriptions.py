@@ -92,6 +92,7 @@ def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "") -> tuple[We
 @transactional
 def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delivery:
     """Put a test on its way. Raises Conflict for a webhook that is out of use."""
+    subscriber.refresh_from_db()
     if isinstance(subscriber, Webhook):
         if not subscriber.is_enabled:
             raise Conflict("the webhook is out of use", code="out_of_use")
@@ -123,6 +124,11 @@ def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
     subscriber.delete()
 
 
+def host(webhook: Webhook) -> str:
+    """Give the host of a webhook's address: the rest may be as good as a password."""
+    return host_of(split(webhook.url))
+
+
 def _insert(subscriber: Any, actor: Any) -> Any:
     subscriber.full_clean()
     subscriber.save(force_insert=True)
@@ -134,7 +140,7 @@ def _facts(subscriber: Subscriber) -> Mapping[str, Any]:
     """Give what the audit keeps: of an address its host only, as its path may be as good as a secret."""
     facts = {"events": sorted(subscriber.events), "is_enabled": subscriber.is_enabled}
     if isinstance(subscriber, Webhook):
-        return facts | {"host": host_of(split(subscriber.url))}
+        return facts | {"host": host(subscriber)}
     return facts
 
 
