@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "guards",
     "jobs",
     "notify",
+    "axes",
     "accounts",
     "files",
     "registry",
@@ -205,13 +206,23 @@ OIDC_NAME = env.text("OIDC_NAME", urlsplit(OIDC_ISSUER).hostname or "")
 OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM")
 OIDC_ROLES = {pair.split("=")[0]: pair.split("=")[-1] for pair in env.items("OIDC_ROLES")}
 ANONYMOUS_LIMIT = env.limit("ANONYMOUS_PER_MINUTE", 600)
-LOGIN_LIMIT = env.limit("LOGINS_PER_MINUTE", 20)
+LOGIN_LIMIT = env.limit("LOGINS_PER_MINUTE", 60)
+SECOND_FACTOR_ROLES = env.items("SECOND_FACTOR_ROLES")
+AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURES", 5, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=env.integer("LOGIN_LOCKED_MINUTES", 15, least=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_CALLABLE = "accounts.lockout.hidden_name"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.address_of"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("SECURE_COOKIES", IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", IS_PRODUCTION)
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 365 * 24 * 3600 if IS_PRODUCTION else 0)
 # Other hosts of the domain, and browsers' preload lists, are not ours to decide on.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# `accounts/services/entry.py` asks axes itself, so it needs neither a middleware nor a backend.
+SILENCED_SYSTEM_CHECKS = ["axes.W002", "axes.W003", "security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CORS_ORIGINS = env.items("CORS_ORIGINS")
@@ -279,6 +290,7 @@ RUNNER = {
     "THREADS": env.integer("RUNNER_THREADS", 1, least=1),
     "CHECK_DEADLINE_S": env.number("RUNNER_CHECK_DEADLINE_S", 120, least=1),
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
+    "OPEN": env.flag("RUNNER_OPEN_PROGRAMS", default=False),
 }
 
 # -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` --

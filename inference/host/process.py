@@ -29,7 +29,9 @@ _LOGGED_BYTES, _WINDOW_S, _PAUSE_S = 16 * 1024, 10.0, 0.1
 async def start(module: str, *arguments: object, folder: Path, is_trusted: bool) -> Process:
     """Start a module of `inference.runner` on a folder, with an environment that holds nothing of ours."""
     limits = ("--max-batch", settings.RUNNER["MAX_BATCH"], "--memory-bytes", settings.RUNNER["MEMORY_BYTES"])
-    trust = ("--trusted",) if is_trusted else ()
+    trust = [
+        f"--{word}" for word, is_so in (("trusted", is_trusted), ("open-programs", settings.RUNNER["OPEN"])) if is_so
+    ]
     words = [str(word) for word in ("--folder", folder, *limits, *trust, *arguments)]
     return await asyncio.create_subprocess_exec(
         *sandbox.command(f"inference.runner.{module}", *words),

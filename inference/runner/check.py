@@ -38,6 +38,7 @@ def main() -> int:
         max_batch=options.max_batch,
         report=report,
         missing_walls=missing,
+        is_open=options.open_programs,
     )
     return 0 if examination.run() else 1
 
@@ -48,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trusted", action="store_true")
+    parser.add_argument("--open-programs", action="store_true")
     parser.add_argument("--max-batch", type=int, default=128)
     parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)
     return parser.parse_args()

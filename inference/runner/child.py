@@ -51,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--trusted", action="store_true")
+    parser.add_argument("--open-programs", action="store_true", help="run programs where walls are missing")
     parser.add_argument("--max-batch", type=int, default=128)
     parser.add_argument("--queue-rows", type=int, default=4096)
     parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)

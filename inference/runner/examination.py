@@ -37,10 +37,19 @@ class Examination:
     _inputs: list[Tensor]
 
     def __init__(
-        self, *, folder: Path, out: Path, is_trusted: bool, max_batch: int, report: TextIO, missing_walls: list[str]
+        self,
+        *,
+        folder: Path,
+        out: Path,
+        is_trusted: bool,
+        max_batch: int,
+        report: TextIO,
+        missing_walls: list[str],
+        is_open: bool = False,
     ) -> None:
         self._folder, self._out = folder, out
         self._is_trusted = is_trusted
+        self._needed_walls = [] if is_open else missing_walls
         self._max_batch = max_batch
         self._report = report
         self._found: dict[str, Any] = {"steps": [], "missing_walls": missing_walls}
@@ -75,7 +84,9 @@ class Examination:
         return f"{manifest.format}, {manifest.architecture or 'a program'}, task {manifest.task}"
 
     def _load(self) -> str:
-        self._pipeline = load(self._folder, self._manifest, is_trusted=self._is_trusted)
+        self._pipeline = load(
+            self._folder, self._manifest, is_trusted=self._is_trusted, missing_walls=self._needed_walls
+        )
         self._found["memory_bytes"] = memory_bytes()
         return f"{self._found['memory_bytes'] // 1024**2} MiB in the process"
 

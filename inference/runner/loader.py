@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,22 @@ from inference.runner.architectures import build
 from inference.runner.pipelines import Pipeline, make_pipeline
 from registry.manifest import Manifest, is_program
 
+_WALLS_OF_PROGRAMS = frozenset({"files", "system_calls"})  # the latter stop sockets too
+
 warnings.filterwarnings("ignore", message=".*torch.jit.load.*deprecated.*")
 
 
-def load(folder: Path, manifest: Manifest, *, is_trusted: bool = False) -> Pipeline:
-    """Give the pipeline of a folder. Raises Invalid if it cannot be loaded, NotAllowed for a program without trust."""
+def load(
+    folder: Path, manifest: Manifest, *, is_trusted: bool = False, missing_walls: Collection[str] = ()
+) -> Pipeline:
+    """Give the pipeline of a folder. Raises Invalid if it cannot be loaded.
+
+    Raises NotAllowed for a program that nobody trusts, or where a wall that it needs is missing.
+    """
+    if is_program(manifest.format):
+        _demand_walls(manifest.format, is_trusted, _WALLS_OF_PROGRAMS & set(missing_walls))
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    return make_pipeline(manifest, folder, _module(folder / manifest.weights, manifest, is_trusted))
+    return make_pipeline(manifest, folder, _module(folder / manifest.weights, manifest))
 
 
 def read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:
@@ -45,11 +54,19 @@ def read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:
     return dict(state)
 
 
-def _module(path: Path, manifest: Manifest, is_trusted: bool) -> Callable[..., Any]:
+def _demand_walls(kind: str, is_trusted: bool, lacking: Collection[str]) -> None:
+    if not is_trusted:
+        raise NotAllowed(f"{kind} is a program and runs only in a trusted version", code="not_trusted")
+    if lacking:
+        walls = ", ".join(sorted(lacking))
+        raise NotAllowed(
+            f"{kind} is a program and runs only behind walls that this system lacks: {walls}", code="no_walls"
+        )
+
+
+def _module(path: Path, manifest: Manifest) -> Callable[..., Any]:
     if not is_program(manifest.format):
         return _fill(build(manifest.architecture or "", manifest.arguments), read_weights(path, manifest)).eval()
-    if not is_trusted:
-        raise NotAllowed(f"{manifest.format} is a program and runs only in a trusted version", code="not_trusted")
     try:
         if manifest.format == "torchscript":
             return torch.jit.load(path, map_location="cpu").eval()

@@ -91,7 +91,8 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
     started = time.monotonic()
     try:
         manifest = read_manifest(options.folder)
-        pipeline = load(options.folder, manifest, is_trusted=options.trusted)
+        walls = [] if options.open_programs else missing_walls
+        pipeline = load(options.folder, manifest, is_trusted=options.trusted, missing_walls=walls)
     except Exception as error:  # whatever it was, the host is told in one line
         code, message = describe(error)
         print(json.dumps({"error": {"code": code, "message": message}}), file=report)

@@ -164,3 +164,20 @@ def test_check_when_it_is_no_flat_state_dict_says_what_to_save(tmp_path):
     step, message = failure(run_check(folder, tmp_path / "out")[0])
     assert step == "load"
     assert "save model.state_dict()" in message
+
+
+@pytest.mark.parametrize("wall", ["files", "system_calls"])
+def test_load_when_a_wall_is_missing_runs_no_program_and_weights_all_the_same(tmp_path, wall):
+    from common.errors import NotAllowed
+    from inference.runner.loader import load
+    from registry.manifest import read_manifest
+
+    class Same(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :2]
+
+    program, weights = make_program(tmp_path / "p", Same()), make_folder(tmp_path / "w")
+    with pytest.raises(NotAllowed, match=f"lacks: {wall}"):
+        load(program, read_manifest(program), is_trusted=True, missing_walls=[wall])
+    assert load(program, read_manifest(program), is_trusted=True, missing_walls=["network"])
+    assert load(weights, read_manifest(weights), missing_walls=[wall])
