@@ -77,6 +77,7 @@ class StoredFile(models.Model):
         verbose_name = _("file")
         verbose_name_plural = _("files")
         ordering = ["-id"]
+        permissions = [("view_any_storedfile", _("Can see the files of other people"))]
         # The bin, oldest first; almost all rows hold no time.
         indexes = [models.Index(fields=["deleted_at"], name="files_storedfile_bin")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -27,6 +28,8 @@ class MultipleFileField(forms.FileField):
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         """Give each file, checked."""
         one = super().clean
+        if not data and not self.required:
+            return []
         return (
             [one(item, initial) for item in data] if isinstance(data, list | tuple) and data else [one(data, initial)]
         )
@@ -60,9 +63,13 @@ class UploadForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "y FP32 [-1, 16]"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, uploaded: Sequence[tuple[str, Any]] = (), **kwargs: Any) -> None:
+        """Take names and blobs of finished uploads too: they stand before the files of the form."""
         super().__init__(*args, **kwargs)
-        self.fields["files"] = MultipleFileField(label=_("Files"), widget=MultipleFileInput(), max_length=1000)
+        self.uploaded = list(uploaded)
+        self.fields["files"] = MultipleFileField(
+            label=_("Files"), widget=MultipleFileInput(), max_length=1000, required=not self.uploaded
+        )
         choices = [("", _("none: flueman.json is among the files")), *((name, name) for name in ARCHITECTURES)]
         self.fields["architecture"].choices = [*choices, ("program", _("none: the file is a program"))]  # type: ignore[attr-defined]
         for architecture, known in ARCHITECTURES.items():
@@ -71,10 +78,10 @@ class UploadForm(forms.Form):
 
     def by_path(self) -> dict[str, Any]:
         """Give the files by their path in the folder: from `paths` where the browser told them."""
-        files = self.cleaned_data["files"]
+        named = [*self.uploaded, *((file.name, file) for file in self.cleaned_data["files"])]
         paths = self.data.getlist("paths") if hasattr(self.data, "getlist") else []
-        paths = paths if len(paths) == len(files) else [file.name for file in files]
-        return dict(zip(paths, files, strict=True))
+        paths = paths if len(paths) == len(named) else [name for name, _file in named]
+        return dict(zip(paths, (file for _name, file in named), strict=True))
 
     def manifest(self) -> dict[str, Any] | None:
         """Give the manifest that was described, `None` if none was. Raises Invalid naming the field."""

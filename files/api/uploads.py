@@ -106,10 +106,10 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     serializer_class = UploadSerializer
     parser_classes = [JsonParser]
     lookup_value_regex = "[0-9a-fA-F-]{32,36}"
-    permission_map = dict.fromkeys(
-        ("list", "retrieve", "create", "partial_update", "destroy", "metadata", "complete", "parts", "addresses"),
-        "files.add_storedfile",
-    )
+    permission_map = {
+        **dict.fromkeys(("list", "retrieve", "metadata", "parts"), "files.view_storedfile"),
+        **dict.fromkeys(("create", "partial_update", "destroy", "complete", "addresses"), "files.add_storedfile"),
+    }
 
     own_keys = ("complete", "addresses")  # finishing twice changes nothing, and addresses have no effect
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from accounts.services.signing import signing_key
 from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
+from files.models import Quota
+from files.services import add_file
 from inference.models import Deployment, InferenceRequest, Route, RunnerState
 from jobs.models import Job, Schedule
 from registry.models import ModelVersion, RegisteredModel
@@ -99,6 +102,8 @@ def make_rows(count: int, prefix: str = "row") -> None:
         person = make_person("operator", name)
         make_key(person, number)
         make_session(person)
+        add_file(stream=io.BytesIO(name.encode()), name=name, owner=person)
+        Quota.objects.create(user=person, max_bytes=2**30)
         deployment = make_deployment(name)
         make_request(name, user_id=person.pk)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)

@@ -31,9 +31,17 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "accounts.SigningKey": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditEvent": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditPerson": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
+    # Own files only, but for administrators.
+    "files.StoredFile": {
+        "list": (SEEN, SEEN, REFUSED, SEEN, ELSEWHERE),
+        "add": NOBODY,
+        "change": (SEEN, 302, REFUSED, 302, ELSEWHERE),
+    },
+    "files.Quota": {"list": ADMINISTRATORS, "add": ADMINISTRATORS, "change": ADMINISTRATORS},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "jobs.Schedule": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "registry.RegisteredModel": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "registry.ModelVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
 }
@@ -41,7 +49,6 @@ SHOWN = re.compile(r"<(script|style|pre|template)\b.*?</\1>|<[^>]*>", re.DOTALL)
 
 
 def addresses(model: type) -> dict[str, str]:
-    "jobs.Schedule": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     row = model._default_manager.order_by("pk").first()
     change = reverse(f"{name}_change", args=[row.pk])

@@ -103,35 +103,40 @@
     event.preventDefault();
     const total = [...chosen.values()].reduce((sum, file) => sum + file.size, 0);
     if (total > Number(form.dataset.maxBytes)) return tell(form.dataset.tooLarge);
-    const body = new FormData(form);
-    body.delete("files");
-    for (const [path, file] of chosen) {
-      body.append("files", file, path.split("/").pop());
-      body.append("paths", path);
-    }
-    const request = new XMLHttpRequest();
     const [bar, words] = [progress.querySelector("i"), progress.querySelector("p")];
-    request.upload.addEventListener("progress", (step) => {
-      bar.style.width = `${(step.loaded / step.total) * 100}%`;
-      words.textContent = step.loaded < step.total ? `${size(step.loaded)} ${form.dataset.of} ${size(step.total)}` : form.dataset.sent;
-    });
-    request.addEventListener("load", () => {
-      let answer = {};
-      try {
-        answer = JSON.parse(request.responseText);
-      } catch {
-        return tell(form.dataset.lost);
-      }
-      if (answer.url) location.assign(answer.url);
-      else tell(answer.error, answer.fields);
-    });
-    request.addEventListener("error", () => tell(form.dataset.lost));
-    request.open("POST", location.pathname);
-    request.setRequestHeader("Accept", "application/json");
-    request.send(body);
     error.hidden = true;
     progress.hidden = false;
     bar.style.width = "0";
     button.disabled = true;
+    send(total, bar, words).catch((problem) => tell(problem.message || form.dataset.lost, problem.fields));
   });
+
+  // Each file goes in pieces that survive a broken connection; then the form names the uploads instead of the files.
+  const ids = new WeakMap(); // File -> id, so that a form that was refused does not send its files again
+  const send = async (total, bar, words) => {
+    const body = new FormData(form);
+    body.delete("files");
+    let before = 0;
+    for (const [path, file] of chosen) {
+      const told = (one) => {
+        const sent = before + Math.max(one.sent || 0, one.offset);
+        bar.style.width = `${total ? (sent / total) * 100 : 100}%`;
+        words.textContent = one.state === "lost" ? form.dataset.lost : `${size(sent)} ${form.dataset.of} ${size(total)}`;
+      };
+      const name = path.split("/").pop();
+      const token = form.elements.csrfmiddlewaretoken.value;
+      if (!ids.has(file)) {
+        const transfer = new window.FluemanTransfer(file, { begin: form.dataset.begin, token, name, isTemporary: true, told });
+        ids.set(file, (await transfer.run()).id);
+      }
+      before += file.size;
+      body.append("uploads", ids.get(file));
+      body.append("paths", path);
+    }
+    words.textContent = form.dataset.sent;
+    const answer = await fetch(location.pathname, { method: "POST", body, headers: { Accept: "application/json" } });
+    const said = await answer.json().catch(() => ({ error: form.dataset.lost }));
+    if (said.url) location.assign(said.url);
+    else tell(said.error, said.fields);
+  };
 })();

@@ -1,0 +1,101 @@
+// One file on its way to the server in pieces: goes on by itself after a broken connection, can be paused and resumed.
+window.FluemanTransfer = class {
+  static PIECE = 64 * 1024 * 1024;
+  static WAITS = [1, 2, 4, 8, 15, 30, 30, 30];
+
+  // `begin`: address that begins an upload; `token`: the form's CSRF token; `told(event, transfer)` hears of each step.
+  constructor(file, { begin, token, name = file.name, folder = "", isTemporary = false, url = "", told = () => {} }) {
+    Object.assign(this, { file, begin, token, name, folder, isTemporary, url, told });
+    this.offset = 0;
+    this.state = "waiting";
+  }
+
+  // Send it all; gives what the server says at the end: {id, file}.
+  async run() {
+    for (let tries = 0; ; ) {
+      const before = this.offset;
+      try {
+        if (!this.answer && !this.url) this.take(await this.call("POST", this.begin, this.announcement()));
+        else this.take(await this.call("GET", this.url));
+        return await this.sendAll();
+      } catch (problem) {
+        if (this.state === "paused" || this.state === "cancelled") throw problem;
+        const isLasting = problem.status >= 400 && problem.status < 500 && problem.status !== 409;
+        tries = this.offset > before ? 0 : tries + 1;
+        if (isLasting || tries > FluemanTransfer.WAITS.length) throw this.tell("failed", problem);
+        this.tell("lost", problem);
+        await new Promise((done) => setTimeout(done, 1000 * FluemanTransfer.WAITS[tries ? tries - 1 : 0]));
+      }
+    }
+  }
+
+  pause() {
+    this.tell("paused");
+    this.request?.abort();
+  }
+
+  async cancel() {
+    this.tell("cancelled");
+    this.request?.abort();
+    if (this.url) await this.call("DELETE", this.url);
+  }
+
+  announcement() {
+    const said = { name: this.name, size_bytes: this.file.size, folder: this.folder, is_temporary: this.isTemporary };
+    return new Blob([JSON.stringify(said)], { type: "application/json" });
+  }
+
+  async sendAll() {
+    while (this.answer.state === "receiving") {
+      this.tell("sending");
+      const piece = this.file.slice(this.offset, this.offset + FluemanTransfer.PIECE);
+      this.take(await this.call("PATCH", this.url, piece, this.offset));
+    }
+    if (this.answer.state !== "done") throw new Error(this.answer.state);
+    this.tell("done");
+    return this.answer;
+  }
+
+  take(answer) {
+    this.answer = answer;
+    if (!answer) return;
+    this.url = answer.url;
+    this.offset = answer.offset;
+  }
+
+  call(method, url, body = null, offset = null) {
+    return new Promise((done, failed) => {
+      const request = (this.request = new XMLHttpRequest());
+      request.open(method, url);
+      request.setRequestHeader("X-CSRFToken", this.token);
+      request.setRequestHeader("Accept", "application/json");
+      if (offset !== null) {
+        request.setRequestHeader("Upload-Offset", offset);
+        request.setRequestHeader("Content-Type", "application/offset+octet-stream");
+        request.upload.addEventListener("progress", (step) => {
+          this.sent = offset + step.loaded;
+          this.tell(this.sent < this.file.size ? "sending" : "checking");
+        });
+      }
+      request.addEventListener("load", () => {
+        const answer = /json/.test(request.getResponseHeader("Content-Type")) ? JSON.parse(request.responseText) : null;
+        if (request.status < 300) return done(answer);
+        failed(Object.assign(new Error(answer?.error?.message || `${request.status}`), { status: request.status, fields: answer?.error?.fields }));
+      });
+      for (const way of ["error", "abort", "timeout"]) request.addEventListener(way, () => failed(new Error(way)));
+      request.send(body);
+    });
+  }
+
+  tell(state, problem) {
+    this.state = state;
+    this.told(this, problem);
+    return problem;
+  }
+
+  static size(bytes) {
+    const units = ["B", "KB", "MB", "GB"];
+    const step = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
+    return `${(bytes / 1024 ** step).toFixed(step && bytes / 1024 ** step < 10 ? 1 : 0)} ${units[step]}`;
+  }
+};
