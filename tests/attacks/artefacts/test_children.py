@@ -14,6 +14,7 @@ import pytest
 
 from accounts.services import create_api_key, create_user
 from inference.engine import get_engine
+from inference.models import RunnerState
 from tests.attacks.artefacts.hostile_child import ATTACKS, TRIGGER
 from tests.attacks.table import note, record
 from tests.host.hosting import make_route, make_version, running_host, until_state
@@ -109,6 +110,7 @@ def test_model_when_it_attacks_harms_no_other_and_comes_back(tmp_path: Path, set
 def attack(served: Serving, name: str) -> None:
     """Have the model attack, and see what its caller gets and that it comes back."""
     until_serving(served)
+    before = RunnerState.objects.get(version=served.version).pid
     place = list(ATTACKS).index(name)
     started = time.perf_counter()
     reply = served.predict([TRIGGER, place, 0, 0])
@@ -118,5 +120,6 @@ def attack(served: Serving, name: str) -> None:
     assert len(reply.body) < 2000, name
     assert took_ms < 1000 * DEADLINE_S + 5000, name
     said = "an answer as signed" if reply.status == 200 else f"{reply.status}: {reply.data['error'][:90]}"
-    verdict = "harmless" if reply.status == 200 else "killed" if back_s > 1 else "refused"
+    is_same = RunnerState.objects.get(version=served.version).pid == before
+    verdict = "killed" if not is_same else "harmless" if reply.status == 200 else "refused"
     record(SECTION, name, f"{said} ({took_ms:.0f} ms), serves again after {back_s:.1f} s", verdict)
