@@ -35,7 +35,7 @@
     if (state === "sending") {
       transfer.beganAt ??= { at: Date.now(), sent };
       const rate = (sent - transfer.beganAt.sent) / Math.max(Date.now() - transfer.beganAt.at, 1);
-      said.textContent = rate > 0 ? words.left.replace("%s", seconds((file.size - sent) / rate / 1000)) : "";
+      said.textContent = rate > 0 ? words.left.replace("{time}", seconds((file.size - sent) / rate / 1000)) : "";
     } else said.textContent = texts[state] || "";
     if (row.dataset.state === state) return;
     row.dataset.state = state;
@@ -50,7 +50,7 @@
 
   const seconds = (left) => {
     const whole = Math.max(1, Math.round(left));
-    return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    return whole < 60 ? `${whole}${words.seconds}` : `${Math.floor(whole / 60)}${words.minutes} ${whole % 60}${words.seconds}`;
   };
 
   const forget = async (transfer) => {
