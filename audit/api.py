@@ -111,7 +111,7 @@ class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Audit
         "chain": "audit.view_auditevent",
         "verify": "audit.verify_auditevent",
         "exports": "audit.export_auditevent",
-        "export": "audit.export_auditevent",
+        "export": "audit.view_auditevent",
     }
 
     names: Mapping[str, str] = {}

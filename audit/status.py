@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
-from audit import triggers, work
+from audit import work
 from audit.models import AuditCheckpoint, AuditEvent, AuditHead
 from audit.proofs import last_proof
-from audit.segments import sealed_until
-from audit.statements import KEY, id_of
+from audit.statements import KEY, SEAL, id_of
 from audit.verification import is_stale, notes_text, problem_text
 from common.display import ago, thousands
 from common.korean import settle_particles
@@ -32,7 +30,6 @@ class ChainStatus:
     signed_until: int
     signed_at: datetime | None
     anchored_until: int
-    waiting: int
     sealed_until: int
     root_key: str
     notes: Sequence[str]
@@ -72,24 +69,23 @@ class ChainStatus:
 
 
 def chain_status() -> ChainStatus:
-    """Look at head, checkpoints and the last verification."""
-    signed = AuditCheckpoint.objects
-    last = signed.order_by("-number").first()
-    anchored = signed.filter(anchored_at__isnull=False).aggregate(n=Max("sequence"))["n"] or 0
-    waiting = signed.filter(anchored_at=None).count()
-    root = signed.filter(kind=KEY).order_by("number").first()
+    """Look at head, checkpoints and the last verification, in few queries."""
+    signed, proof = AuditCheckpoint.objects.order_by("number"), last_proof()
+    last, waiting = signed.last(), signed.filter(anchored_at=None).first()
+    special = list(signed.filter(kind__in=[KEY, SEAL]))
+    root = next((row for row in special if row.kind == KEY), None)
     notes = ["unsigned"] if last is None else ["stale"] if is_stale(last.sequence) else []
     notes += ["unanchored"] if waiting else []
-    notes += [] if triggers.are_in_place() else ["unguarded"]
+    notes += ["unguarded"] if proof and "unguarded" in proof.after.get("notes", ()) else []
     return ChainStatus(
         events=AuditHead.objects.values_list("sequence", flat=True).first() or 0,
-        proof=last_proof(),
+        proof=proof,
         running=work.desk.running(work.VERIFY),
         signed_until=last.sequence if last else 0,
         signed_at=last.at if last else None,
-        anchored_until=anchored,
-        waiting=waiting,
-        sealed_until=sealed_until(),
+        # Checkpoints reach the anchor in their order: all before the first that waits are there.
+        anchored_until=waiting.sequence - waiting.events if waiting else last.sequence if last else 0,
+        sealed_until=max((row.sealed_until or 0 for row in special), default=0),
         root_key=id_of(root.details["public_key"]) if root else "",
         notes=notes,
     )

@@ -17,7 +17,7 @@ from audit.downloads import begin_export, recent, response_of
 from audit.models import AuditEvent
 from audit.people import names_of
 from audit.proofs import begin_proof
-from audit.status import chain_status
+from audit.status import ChainStatus, chain_status
 from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, NotFound
@@ -57,7 +57,7 @@ class ChainPages(ModelAdmin):
 
     def list_headline(self, request: HttpRequest) -> str:
         """Say whether the chain is whole, how long it is, and how far it is anchored."""
-        return chain_status().headline()
+        return _status(request).headline()
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Lead to the exports and to the people of the trail."""
@@ -69,7 +69,7 @@ class ChainPages(ModelAdmin):
         return links
 
     def _chain(self, request: HttpRequest) -> dict[str, Any]:
-        status = chain_status()
+        status = _status(request)
         return {
             "chain": status,
             "verifier": status.proof and (names_of([status.proof.actor]).get(status.proof.actor) or status.proof.actor),
@@ -121,3 +121,10 @@ class ChainPages(ModelAdmin):
             return response_of(get_object_or_404(AuditEvent, pk=sequence))
         except NotFound as error:
             raise Http404(error.message) from error
+
+
+def _status(request: HttpRequest) -> ChainStatus:
+    """Look once for one page."""
+    if not hasattr(request, "chain_status"):
+        request.chain_status = chain_status()  # type: ignore[attr-defined]
+    return request.chain_status  # type: ignore[attr-defined,no-any-return]
