@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.devices import describe
 from common.ids import uuid7
 from common.sealing import SealedField
 from guards.limits import MAX_PER_MINUTE
@@ -157,7 +158,7 @@ class Session(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} {self.device}".strip()
+        return " ".join(filter(None, (str(self.user), *describe(self.device))))
 
 
 class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
@@ -218,3 +219,22 @@ class ExternalIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issuer} {self.subject}"
+
+
+class SecondFactor(models.Model):
+    """The authenticator app of a person, in force once confirmed; its recovery codes are kept as HMACs."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="second_factor")
+    secret = SealedField(editable=False)
+    recovery = models.JSONField(default=list, editable=False)
+    last_step = models.BigIntegerField(default=0, help_text=_("the last 30 s step whose code was used"))
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("second factor")
+        default_permissions = ()
+        permissions = [("reset_secondfactor", _("Can take away the second factor of other people, and unlock them"))]
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -20,6 +20,9 @@ class LogIn(serializers.Serializer[None]):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    otp = serializers.CharField(
+        max_length=20, required=False, default="", help_text="a code of the second factor, or a recovery code"
+    )
     device = serializers.CharField(max_length=255, required=False, default="")
 
 
@@ -46,11 +49,12 @@ class AuthViewSet(GenericViewSet[Session]):
     @extend_schema(summary="Log in", request=LogIn, responses=PairOut, auth=[])
     @action(detail=False, methods=["post"], authentication_classes=[], permission_classes=[])
     def token(self, request: Request) -> Response:
-        """Give a pair of tokens for a name and password."""
+        """Give a pair of tokens for a name and password; 401 `otp_required` asks for a code too."""
         given = LogIn(data=request.data)
         given.is_valid(raise_exception=True)
         device = given.validated_data["device"] or request.headers.get("User-Agent", "")
-        return Response(PairOut(services.log_in(**{**given.validated_data, "device": device})).data)
+        fields = {**given.validated_data, "device": device}
+        return Response(PairOut(services.log_in(code=fields.pop("otp"), **fields)).data)
 
     @extend_schema(summary="Exchange a refresh token", request=RefreshIn, responses=PairOut, auth=[])
     @action(detail=False, methods=["post"], authentication_classes=[], permission_classes=[])

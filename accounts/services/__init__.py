@@ -1,6 +1,7 @@
 """Every write about people, their keys and their sessions."""
 
 from accounts.services.applications import Grant, grant_application
+from accounts.services.entry import check_password, forgive, let_in, log_in, unlock_user
 from accounts.services.identities import link_identity, sign_in, unlink_identity
 from accounts.services.keys import (
     MAX_OVERLAP,
@@ -19,12 +20,20 @@ from accounts.services.people import (
     deactivate_user,
     set_roles,
 )
+from accounts.services.second_factor import (
+    begin_second_factor,
+    check_second_factor,
+    confirm_second_factor,
+    has_second_factor,
+    needs_second_factor,
+    remove_second_factor,
+    renew_recovery_codes,
+)
 from accounts.services.sessions import (
     Pair,
     end_all_sessions,
     end_session,
     forget_old_sessions,
-    log_in,
     open_browser_session,
     open_session,
     refresh,
@@ -38,21 +47,31 @@ __all__ = [
     "Grant",
     "Pair",
     "activate_user",
+    "begin_second_factor",
     "change_password",
     "change_settings",
+    "check_password",
+    "check_second_factor",
+    "confirm_second_factor",
     "create_api_key",
     "create_user",
     "deactivate_user",
     "end_all_sessions",
     "end_session",
     "forget_old_sessions",
+    "forgive",
     "grant_application",
+    "has_second_factor",
+    "let_in",
     "limit_api_key",
     "link_identity",
     "log_in",
+    "needs_second_factor",
     "open_browser_session",
     "open_session",
     "refresh",
+    "remove_second_factor",
+    "renew_recovery_codes",
     "revoke_api_key",
     "rotate_api_key",
     "rotate_if_due",
@@ -62,5 +81,6 @@ __all__ = [
     "touch_keys",
     "touch_sessions",
     "unlink_identity",
+    "unlock_user",
     "withdraw_signing_key",
 ]

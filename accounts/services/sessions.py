@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import authenticate
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -37,18 +35,6 @@ class Pair:
     refresh: str
     expires_in_s: int
     session: Session
-
-
-def log_in(*, username: str, password: str, device: str = "") -> Pair:
-    """Open a session for a name and password. Raises NotAuthenticated, alike for a wrong name and a wrong password.
-
-    The refusal is recorded by `accounts/logins.py`, which hears of failures at every door; unknown names take as long
-    as known ones, because Django hashes the password all the same.
-    """
-    user = authenticate(username=unicodedata.normalize("NFKC", username), password=password)
-    if not isinstance(user, User):
-        raise NotAuthenticated(_("Name or password is wrong."), code="wrong_credentials")
-    return open_session(user=user, device=device)
 
 
 def open_session(*, user: User, device: str = "") -> Pair:
