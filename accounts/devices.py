@@ -1,4 +1,4 @@
-"""What a User-Agent is in words, `Chrome` on `Windows` or `curl 8`: a hint for people, since anybody may send any."""
+"""What a User-Agent is in words, `Chrome` on `Windows` or `curl 8.1`: a hint for people, since anybody may send any."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SYSTEMS = [
     ("ChromeOS", r"CrOS"),
     ("Linux", r"Linux|X11"),
 ]
-_PROGRAM = re.compile(r"([A-Za-z][\w.-]*)/(\d+)")
+_PROGRAM = re.compile(r"([A-Za-z][\w.-]*)/(\d+(?:\.\d+)?)")
 
 
 def describe(text: str) -> tuple[str, str]:

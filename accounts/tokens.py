@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
@@ -90,7 +89,7 @@ def public_pem_of(private_pem: str) -> str:
 def key_id_of(public_pem: str) -> str:
     """Give the thumbprint by which tokens name a key."""
     der = load_pem_public_key(public_pem.encode()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return urlsafe_b64encode(sha256(der).digest()[:12]).decode()
+    return sha256(der).hexdigest()[:24]
 
 
 def jwk_of(kid: str, public_pem: str) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -57,7 +58,9 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Show a person their own sessions, and everybody's to those who manage them."""
-        return super().get_queryset(request).select_related("user").visible_to(Onlooker(request.user))
+        here = request.session.get(SESSION)
+        visible = super().get_queryset(request).select_related("user").visible_to(Onlooker(request.user))
+        return visible.annotate(is_here=Q(pk=here) if here else Value(False))
 
     def list_headline(self, request: HttpRequest) -> str:
         """Say in how many places the person is logged in."""
@@ -83,14 +86,15 @@ class SessionAdmin(ReadOnlyAdmin):
         told = gettext("Session of %(user)s: %(state)s")
         return told % {"user": obj.user, "state": _state(obj)[1]}
 
-    def detail(self, request: HttpRequest, obj: Session) -> dict[str, Any]:
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the device in words."""
-        return {"device_words": device_words(obj), "is_current": obj.pk.hex == request.session.get(SESSION)}
+        return {"device_words": device_words(obj), "is_current": obj.is_here}
 
     @admin.display(description=_("device"))
-    def device_name(self, obj: Session) -> str:
-        """Give the device in words."""
-        return device_words(obj)
+    def device_name(self, obj: Any) -> str:
+        """Give the device in words, and say which is the reader's own."""
+        words = device_words(obj)
+        return format_html('{} <span class="fm-chip">{}</span>', words, _("this browser")) if obj.is_here else words
 
     @admin.display(description=_("logged in by"))
     def way(self, obj: Session) -> str:

@@ -74,6 +74,12 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         key = SigningKey.objects.filter(state=State.ACTIVE).first()
         return gettext("%(kid)s signs tokens") % {"kid": key.kid} if key else gettext("No key has signed yet")
 
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Lead to the rotation of the key that signs."""
+        key = SigningKey.objects.filter(state=State.ACTIVE).first()
+        rotate = self.verbs[0]
+        return [dict(rotate.button(self, key))] if key and rotate.is_allowed(request, key) else []
+
     def headline(self, request: HttpRequest, obj: SigningKey) -> str:
         """Say what the key is for now."""
         return f"{obj.kid}: {_words(obj)[1]}"

@@ -51,8 +51,8 @@ def is_in(client: Client) -> bool:
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", ("Firefox", "Linux")),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) Chrome/141.0 Whale/4.0 Safari/537.36", ("Whale", "Mac")),
         ("Mozilla/5.0", ("", "")),
-        ("curl/8.1.2", ("curl", "8")),
-        ("python-httpx/0.28", ("python-httpx", "0")),
+        ("curl/8.1.2", ("curl", "8.1")),
+        ("python-httpx/0.28", ("python-httpx", "0.28")),
         ("민지의 노트북", ("민지의 노트북", "")),
         ("", ("", "")),
     ],
@@ -81,6 +81,7 @@ def test_browser_when_logged_in_is_a_session_with_device_and_address() -> None:
     html = client.get(reverse("admin:accounts_session_changelist")).content.decode()
     assert "Chrome on Windows" in html
     assert "You are logged in at 1 place" in html
+    assert html.count("this browser") == 1
     assert "this browser" in client.get(f"/admin/accounts/session/{session.pk}/change/").content.decode()
     client.post("/admin/logout/")
     assert Session.objects.get().ended_reason == "logged out"
