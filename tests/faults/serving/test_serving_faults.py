@@ -160,7 +160,7 @@ def take_all(served: Served, taken: list[BaseDatabaseWrapper]) -> None:
     while True:
         one = connect(served.url)
         try:
-            one.connect()
+            one.ensure_connection()
         except DatabaseError:
             return
         taken.append(one)
