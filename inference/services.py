@@ -9,6 +9,7 @@ from common.names import safe_name
 from common.transactions import transactional
 from guards.services import bump
 from inference.models import Deployment, Route, RunnerState
+from notify.services import publish
 from registry.models import ModelVersion
 
 STAMP = "routes"
@@ -37,6 +38,8 @@ def deploy(*, name: str, version: ModelVersion, actor: Actor, reason: str = "") 
         deployment=deployment, version=version, kind=Route.Kind.LIVE, defaults={"weight": 100}
     )
     deployment.save(update_fields=["updated_at"])
+    told = {"deployment": deployment.name, "before": str(before) if before else None, "after": str(version)}
+    publish(event="deployment.changed", payload=told, target=deployment)
     record(
         action="inference.deployed",
         actor=actor,

@@ -38,6 +38,8 @@ class Handler:
 
 
 _handlers: dict[str, Handler] = {}
+# Called in the transaction that gives a job up, with the job and the reason: higher apps tell somebody.
+failure_listeners: list[Callable[[Any, str], None]] = []
 
 
 def handler(kind: str, *, label: Any = "", every_minutes: int | None = None, **limits: Any) -> Callable[[Work], Work]:

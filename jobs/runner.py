@@ -105,6 +105,9 @@ class Attempt:
             else:
                 last = {AGAIN: Job.State.FAILED, DIED: Job.State.DEAD}.get(outcome.ending, outcome.ending)
                 written = self.finish(last, outcome.error, outcome.result)
+                if written and last in (Job.State.FAILED, Job.State.DEAD):
+                    for listener in handlers.failure_listeners:
+                        listener(self.job, outcome.error)
             if written:
                 self.write(((*line, timezone.now()) for line in outcome.lines), is_bounded=False)
             if written and is_repeated:

@@ -22,7 +22,7 @@ class Event:
 
     def say(self, payload: Mapping[str, Any]) -> str:
         """Give the sentence of one event."""
-        return str(self.sentence) % {name: payload.get(name, "–") for name in self.example}
+        return str(self.sentence) % {name: "–" if payload.get(name) is None else payload[name] for name in self.example}
 
 
 TEST = "flueman.test"

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Model
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
 from django.utils.text import Truncator
 
@@ -43,6 +44,7 @@ def send_email(
     language: str,
     actor: Any = None,
     channel: Channel | None = None,
+    event: str = "",
 ) -> Delivery:
     """Write a letter into the caller's transaction; a worker sends it after the commit, again and again if need be.
 
@@ -55,7 +57,7 @@ def send_email(
     subject, text = letters.write(template, language, context)
     delivery = Delivery.objects.create(
         kind=Delivery.Kind.EMAIL,
-        event=template,
+        event=event or template,
         recipient=to,
         language=language if language in letters.LANGUAGES else "en",
         subject=subject,
@@ -68,26 +70,27 @@ def send_email(
 
 
 @transactional
-def publish(*, event: str, payload: Mapping[str, Any], path: str = "") -> list[Delivery]:
-    """Tell all who want to know of an event, in the caller's transaction. `path` is its page here. Raises Invalid."""
-    known = events.find(event)
+def publish(*, event: str, payload: Mapping[str, Any], target: Model | None = None) -> list[Delivery]:
+    """Tell all who want to know of an event, in the caller's transaction; letters lead to `target`. Raises Invalid."""
+    events.find(event)
     mailboxes = [one for one in Channel.objects.filter(is_enabled=True) if event in one.events]
     hooks = [one for one in Webhook.objects.filter(is_enabled=True) if event in one.events]
     return [
-        *(write_to_channel(channel=one, event=known, payload=payload, path=path) for one in mailboxes),
+        *(write_to_channel(channel=one, event=event, payload=payload, target=target) for one in mailboxes),
         *(write_to_webhook(webhook=one, event=event, payload=payload) for one in hooks),
     ]
 
 
 def write_to_channel(
-    *, channel: Channel, event: events.Event, payload: Mapping[str, Any], path: str = "", actor: Any = None
+    *, channel: Channel, event: str, payload: Mapping[str, Any], target: Model | None = None
 ) -> Delivery:
     """Put one event on its way to a mailbox, in its language."""
     with translation.override(channel.language):
+        known = events.find(event)
         context = {
-            "title": str(event.label),
-            "sentence": event.say(payload),
-            "url": f"{settings.PUBLIC_URL}{path}" if path else "",
+            "title": str(known.label),
+            "sentence": known.say(payload),
+            "url": _page_of(target),
             "channel": channel.name,
         }
         return send_email(
@@ -95,8 +98,8 @@ def write_to_channel(
             template="event",
             context=context,
             language=channel.language,
-            actor=actor,
             channel=channel,
+            event=event,
         )
 
 
@@ -166,6 +169,17 @@ def forget_old(*, days: int = 30) -> int:
         Delivery.objects.filter(pk__in=keys).delete()
         count += len(keys)
     return count
+
+
+def _page_of(target: Model | None) -> str:
+    """Give the address of a row's page, empty where it has none."""
+    if target is None:
+        return ""
+    try:
+        name = f"admin:{target._meta.label_lower.replace('.', '_')}_change"
+        return f"{settings.PUBLIC_URL}{reverse(name, args=[target.pk])}"
+    except NoReverseMatch:
+        return ""
 
 
 def _bring(delivery: Delivery) -> Outcome:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from common.errors import Invalid
 from files.models import Blob
 from files.services import add_reference, release
+from notify.services import publish
 from registry.models import ModelFile, ModelVersion
 from registry.services._state import State, check_jobs, facts, move, tell
 from registry.signature import parse_signature
@@ -57,6 +58,7 @@ def pass_check(
             _replace_files(version, converted, old_weights=before["weights"])
         if not version.files.filter(path=version.weights_path).exists():
             raise Invalid(f"weights: {version.weights_path} is not among the files of the version")
+        publish(event="model_version.passed", payload=_named(version), target=version)
         tell(version, "version_passed", CHECKER, before)
     return version
 
@@ -67,6 +69,7 @@ def refuse(*, version: ModelVersion, reason: str, report: Mapping[str, Any]) -> 
         before = facts(version)
         changes = {"refusal": reason, "check_report": dict(report), "checked_at": timezone.now()}
         move(version, (State.CHECKING,), State.REFUSED, **changes)
+        publish(event="model_version.refused", payload={**_named(version), "reason": reason}, target=version)
         tell(version, "version_refused", CHECKER, before, reason=reason, outcome="refused")
     return version
 
@@ -81,6 +84,10 @@ def release_checks() -> int:
             move(version, (State.CHECKING,), State.PENDING, check_report={})
             tell(version, "version_unchecked", CHECKER, before, outcome="failed")
     return len(ended)
+
+
+def _named(version: ModelVersion) -> dict[str, Any]:
+    return {"model": version.model.name, "version": version.number}
 
 
 def _replace_files(version: ModelVersion, converted: Mapping[str, Blob], *, old_weights: str) -> None:

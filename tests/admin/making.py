@@ -19,6 +19,8 @@ from files.models import Quota
 from files.services import add_file
 from inference.models import Deployment, InferenceRequest, Route, RunnerState
 from jobs.models import Job, Schedule
+from notify.services import publish
+from notify.subscriptions import create_channel, create_webhook
 from registry.models import ModelVersion, RegisteredModel
 
 PASSWORD = "맑은 하늘 아래 1"
@@ -94,6 +96,13 @@ def make_event(actor: User, target: Any = None, **more: Any) -> AuditEvent:
     return record(action="inference.deployed", actor=actor, target=target, **more)
 
 
+def make_notices(name: str) -> None:
+    create_channel(name=name, address="ops@example.com", language="ko", events=["deployment.changed"], actor=None)
+    create_webhook(name=name, url="https://example.com/hook", events=["deployment.changed"], actor=None)
+    for delivery in publish(event="deployment.changed", payload={"deployment": name, "after": "v2"}):
+        delivery.tries.create(status=500, took_ms=12.5, answer="Internal Server Error", error="HTTP 500")
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -106,6 +115,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         Quota.objects.create(user=person, max_bytes=2**30)
         deployment = make_deployment(name)
         make_request(name, user_id=person.pk)
+        make_notices(name)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
-        make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())
+        make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")

@@ -22,6 +22,7 @@ EVERYBODY = (SEEN, SEEN, SEEN, SEEN, ELSEWHERE)
 NOBODY = (REFUSED, REFUSED, REFUSED, REFUSED, ELSEWHERE)
 OPERATORS = (SEEN, SEEN, REFUSED, REFUSED, ELSEWHERE)
 ADMINISTRATORS = (SEEN, REFUSED, REFUSED, REFUSED, ELSEWHERE)
+WATCHED = (SEEN, SEEN, REFUSED, SEEN, ELSEWHERE)
 CONTROLLERS = (SEEN, REFUSED, REFUSED, SEEN, ELSEWHERE)
 PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "accounts.User": {"list": CONTROLLERS, "add": ADMINISTRATORS, "change": CONTROLLERS},
@@ -42,6 +43,9 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Schedule": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "notify.Channel": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
+    "notify.Webhook": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
+    "notify.Delivery": {"list": WATCHED, "add": NOBODY, "change": WATCHED},
     "registry.RegisteredModel": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "registry.ModelVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
 }

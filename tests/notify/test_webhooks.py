@@ -15,6 +15,10 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
+from common.sealing import unseal
+from jobs.models import Job
+from jobs.runner import run_job
+from jobs.services import enqueue
 from notify import events, services, subscriptions, webhooks
 from notify.models import Attempt, Channel, Delivery, Webhook
 from notify.outcomes import MOST_ATTEMPTS
@@ -26,10 +30,10 @@ CHANGED = {"deployment": "intent", "before": "intent v6", "after": "intent v7"}
 
 
 @pytest.fixture
-def answers(settings: Any) -> Iterator[list[bytes]]:
+def answers(settings: Any) -> list[bytes]:
     """Give the answers that a receiver will give, the last one for good; `receiver.requests` is what it got."""
     settings.OUTGOING_ALLOW = ["127.0.0.1"]
-    yield [say("204 No Content")]
+    return [say("204 No Content")]
 
 
 @pytest.fixture
@@ -261,7 +265,7 @@ def test_sentences_when_made_of_examples_or_nothing_then_whole() -> None:
 def test_mailbox_when_told_then_in_its_language(settings: Any) -> None:
     make_channel(events=["deployment.changed"], name="한국", language="ko")
     make_channel(events=["deployment.changed"], name="english", language="en")
-    letters = services.publish(event="deployment.changed", payload=CHANGED, path="/admin/")
+    letters = services.publish(event="deployment.changed", payload=CHANGED)
     assert [letter.subject for letter in letters] == ["[Flueman] deployment changed", "[Flueman] 배포가 바뀜"]
 
 
@@ -311,3 +315,14 @@ def test_names_when_the_address_is_a_mailbox_then_the_audit_does_not_hold_it() -
     make_channel(address="person@example.com")
     assert Channel.objects.get().address == "person@example.com"
     assert "person@example.com" not in str(list(AuditEvent.objects.values()))
+
+
+def test_job_when_it_fails_for_good_then_told_once_an_hour(settings: Any) -> None:
+    make_channel(events=["job.failed"])
+    for _ in range(2):
+        job = enqueue(kind="nothing.there", payload={}, max_attempts=1)
+        run_job(str(job.pk))
+        assert again(job).state in ("failed", "dead")
+    told = Delivery.objects.get(event="job.failed")
+    assert told.subject == "[Flueman] 작업이 끝내 실패함"
+    assert f"/admin/jobs/job/{Job.objects.order_by('id')[0].pk}/change/" in unseal(told.letter)
