@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ModelAdmin, Select
+from common.admin import ModelAdmin, Select, TextInput
 from common.display import size
 from files import services
 from files.models import Quota, StoredFile
@@ -24,7 +24,11 @@ class QuotaForm(forms.ModelForm):
     """A person's limit in GiB."""
 
     gib = forms.FloatField(
-        label=_("Most GiB"), min_value=0, max_value=2**30, help_text=_("0 for no limit. Delete the row to go back.")
+        label=_("Most GiB"),
+        min_value=0,
+        max_value=2**30,
+        widget=TextInput(attrs={"inputmode": "decimal"}),
+        help_text=_("0 for no limit. Delete the row to go back."),
     )
 
     class Meta:
@@ -47,6 +51,7 @@ class QuotaAdmin(ModelAdmin):
     list_display = ("user", "used", "most")
     list_select_related = ("user",)
     search_fields = ("user__username",)
+    search_help_text = _("user name")
     sortable_by = ()
     form = QuotaForm
     fields = ("user", "gib")

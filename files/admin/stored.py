@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import KeysetPaginator, ReadOnlyAdmin, ReasonForm, Verb, require
+from common.admin import Consequence, KeysetPaginator, ReadOnlyAdmin, ReasonForm, Verb, require
 from common.display import ago, person_name, size
 from common.policies import BY_PREFIX
 from files import services
@@ -61,6 +61,11 @@ class NoReasonForm(ReasonForm):
 def _change(*, obj: StoredFile, actor: Any, name: str, folder: str) -> str:
     services.change_file(stored=obj, actor=actor, name=name, folder=folder)
     return gettext("Saved.")
+
+
+def _bin_words() -> str:
+    said = gettext("The file goes into the bin, where it can be restored for %(days)d days. Then it is gone.")
+    return said % {"days": settings.FILES_BIN_DAYS}
 
 
 def _remove(*, obj: StoredFile, actor: Any) -> str:
@@ -131,6 +136,7 @@ class StoredFileAdmin(ReadOnlyAdmin):
             permission="files.delete_storedfile",
             run=_remove,
             form=lambda _obj: NoReasonForm,
+            consequence=lambda _obj: Consequence(text=_bin_words()),
             is_offered=lambda stored: stored.deleted_at is None,
             is_destructive=True,
         ),
