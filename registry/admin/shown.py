@@ -65,8 +65,10 @@ def steps(version: ModelVersion) -> list[dict[str, Any]]:
                 "code": code,
                 "tone": _CODES.get(code, "quiet"),
                 "label": step.label,
-                # The sample's outputs have a place of their own on the page.
-                "message": "" if (name, code) == ("sample", "passed") else in_words(line.get("message", "")),
+                # The sample's outputs and the measurements have places of their own on the page.
+                "message": ""
+                if name in ("sample", "measure") and code == "passed"
+                else in_words(line.get("message", "")),
                 "took": took,
                 "cure": step.cure if code == "failed" else "",
             }
