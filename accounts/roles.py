@@ -55,6 +55,7 @@ _RULE_PEOPLE = (
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion")
+    | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")
 )
 _OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_NOTICES | _OPERATE
