@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.logins import still_open
+from accounts.services import has_second_factor, needs_second_factor
 from common.api.errors import is_api
 
 
@@ -25,6 +27,28 @@ class BrowserSessionMiddleware:
             request.session.flush()
             request.user = AnonymousUser()
         return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """Leads who must have a second factor and has none to the page that sets it up, from every page of the admin."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECOND_FACTOR_ROLES and request.path_info.startswith("/admin/") and _lacks_factor(request):
+            setting_up = reverse("admin:accounts_user_second_factor")
+            if request.path_info not in {setting_up, reverse("admin:logout"), reverse("admin:accounts_user_language")}:
+                return HttpResponseRedirect(setting_up)
+        return self.get_response(request)
+
+
+def _lacks_factor(request: HttpRequest) -> bool:
+    """Tell whether the person lacks a factor that the settings demand; the provider of sign-in sees to its own."""
+    user = request.user
+    if not user.is_authenticated or request.session.get("openid"):
+        return False
+    return needs_second_factor(user) and not has_second_factor(user)
 
 
 class PersonalSettingsMiddleware:

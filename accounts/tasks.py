@@ -22,3 +22,9 @@ def forget_old_sessions(run: JobRun) -> None:
     """Remove sessions that ended long ago, and cookies that ran out."""
     run.result({"sessions": services.forget_old_sessions()})
     call_command("clearsessions")
+
+
+@handler("accounts.send_password_link", label=_("Letter with a link to a new password"))
+def send_password_link(run: JobRun) -> None:
+    """Send the link, if anybody has the address."""
+    run.result({"sent": services.send_password_links(**run.payload)})

@@ -20,6 +20,7 @@ ACTIONS: Words = {
     "accounts.api_key_created": _("%(actor)s made the API key %(target)s"),
     "accounts.api_key_limited": _("%(actor)s set the limit of the API key %(target)s"),
     "accounts.api_key_revoked": _("%(actor)s revoked the API key %(target)s"),
+    "accounts.password_link_sent": _("a link for a new password was sent to %(target)s"),
     "accounts.api_key_rotated": _("%(actor)s gave the API key %(target)s a new secret"),
     "accounts.identity_linked": _("%(target)s can log in through %(after.at)s"),
     "accounts.identity_unlinked": _("%(target)s can no longer log in through %(before.at)s"),

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.BrowserSessionMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.PersonalSettingsMiddleware",
 ]
 ROOT_URLCONF = "flueman.urls"
@@ -207,6 +208,7 @@ OIDC_ROLES_CLAIM = env.text("OIDC_ROLES_CLAIM")
 OIDC_ROLES = {pair.split("=")[0]: pair.split("=")[-1] for pair in env.items("OIDC_ROLES")}
 ANONYMOUS_LIMIT = env.limit("ANONYMOUS_PER_MINUTE", 600)
 LOGIN_LIMIT = env.limit("LOGINS_PER_MINUTE", 60)
+PASSWORD_RESET_TIMEOUT = 3600
 SECOND_FACTOR_ROLES = env.items("SECOND_FACTOR_ROLES")
 AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURES", 5, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("LOGIN_LOCKED_MINUTES", 15, least=1))
@@ -340,7 +342,7 @@ LOGGING = {
     "formatters": {"flueman": {"()": "common.logs.make_formatter", "style": LOG_FORMAT}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "flueman"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}, "axes": {"level": "ERROR"}},
 }
 
 # -- admin theme: common/admin.py fills what needs code ----------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import services
+from accounts import lockout, services
 from accounts.admin.forms import PasswordForm
 from accounts.models import ApiKey, Session, User
 from common.admin import Consequence, Verb
@@ -26,6 +26,16 @@ def _activate(*, obj: User, actor: Any, reason: str) -> str:
 def _set_password(*, obj: User, actor: Any, password: str) -> str:
     services.change_password(user=obj, password=password, actor=actor)
     return gettext("%(user)s has a new password.") % {"user": obj}
+
+
+def _unlock(*, obj: User, actor: Any, reason: str) -> str:
+    services.unlock_user(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s can try to log in again.") % {"user": obj}
+
+
+def _reset_second_factor(*, obj: User, actor: Any, reason: str) -> str:
+    services.remove_second_factor(user=obj, actor=actor, reason=reason)
+    return gettext("%(user)s logs in with the password alone until a new second factor is set up.") % {"user": obj}
 
 
 def _what_stops(user: User) -> Consequence:
@@ -70,6 +80,25 @@ VERBS = (
         permission="accounts.change_user",
         run=_set_password,
         form=lambda _user: PasswordForm,
+    ),
+    Verb(
+        name="unlock",
+        label=_("Unlock"),
+        permission="accounts.reset_secondfactor",
+        run=_unlock,
+        is_offered=lambda user: bool(lockout.locked_addresses(user)),
+        is_primary=True,
+    ),
+    Verb(
+        name="reset_second_factor",
+        label=_("Reset second factor"),
+        permission="accounts.reset_secondfactor",
+        run=_reset_second_factor,
+        consequence=lambda _user: Consequence(
+            _("Make sure that it is really them who ask: a password alone lets them in afterwards.")
+        ),
+        is_offered=services.has_second_factor,
+        is_destructive=True,
     ),
     Verb(
         name="deactivate",

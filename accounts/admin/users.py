@@ -22,6 +22,7 @@ from accounts import services
 from accounts.admin.account_verbs import VERBS
 from accounts.admin.forms import OwnPasswordForm, SettingsForm, UserForm
 from accounts.admin.roles import show_roles
+from accounts.admin.second_factor import show_second_factor
 from accounts.logins import SESSION
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
@@ -80,6 +81,7 @@ class UserAdmin(ModelAdmin):
         return [
             ("roles/", partial(show_roles, self), "roles"),
             ("me/", self.me_view, "me"),
+            ("second-factor/", partial(show_second_factor, self), "second_factor"),
             ("language/", self.language_view, "language"),
         ]
 
@@ -146,7 +148,11 @@ class UserAdmin(ModelAdmin):
             password.is_bound and self._save_password(request, password)
         ):
             return HttpResponseRedirect(request.path)
-        context = {"form": self.dress(own), "password_form": self.dress(password)}
+        context = {
+            "form": self.dress(own),
+            "password_form": self.dress(password),
+            "has_factor": services.has_second_factor(request.user),
+        }
         return self.page(request, "admin/accounts/user/me.html", title=_("My settings"), **context)
 
     def _save_settings(self, request: HttpRequest, form: SettingsForm) -> bool:

@@ -20,6 +20,7 @@ from accounts.services.people import (
     deactivate_user,
     set_roles,
 )
+from accounts.services.resets import ask_password_reset, send_password_links
 from accounts.services.second_factor import (
     begin_second_factor,
     check_second_factor,
@@ -47,6 +48,7 @@ __all__ = [
     "Grant",
     "Pair",
     "activate_user",
+    "ask_password_reset",
     "begin_second_factor",
     "change_password",
     "change_settings",
@@ -76,6 +78,7 @@ __all__ = [
     "rotate_api_key",
     "rotate_if_due",
     "rotate_signing_keys",
+    "send_password_links",
     "set_roles",
     "sign_in",
     "touch_keys",

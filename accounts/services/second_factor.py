@@ -52,7 +52,7 @@ def begin_second_factor(*, user: User) -> str:
     return unseal(factor.secret)
 
 
-def address_of(user: User, secret: str) -> str:
+def uri_of(user: User, secret: str) -> str:
     """Give what the QR code says. Source: Google Authenticator, Key URI Format."""
     return f"otpauth://totp/Flueman:{quote(user.username)}?secret={secret}&issuer=Flueman"
 
