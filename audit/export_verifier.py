@@ -46,7 +46,7 @@ class Keys:
         signer, named = self.public, ""
         if statement["kind"] == "key":
             named = str(statement["details"]["public_key"])
-            if self.is_trusted(named) and is_signed(body, signature, named):
+            if self.is_trusted(named) and statement["key_id"] == fingerprint(named):
                 signer = named
         if not signer:
             raise Wrong("the first key of the export is not the one that you trust (wrong key, or another history)")
@@ -112,11 +112,11 @@ def _follow(line: bytes, expected: int, previous: str) -> str:
     if not found:
         raise Wrong(f"event {expected} cannot be read")
     digest, body = found[1].decode(), found[2]
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise Wrong(f"the content of event {expected} is not what was recorded")
     event = json.loads(body)
     if event["sequence"] != expected:
         raise Wrong(f"event {event['sequence']} stands where event {expected} should (deleted, inserted, reordered)")
-    if hashlib.sha256(body).hexdigest() != digest:
-        raise Wrong(f"the content of event {expected} is not what was recorded")
     if event["previous_hash"] != previous:
         raise Wrong(f"event {expected} does not follow the event before it")
     return digest
