@@ -96,7 +96,7 @@ class Delivery(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
     event = models.CharField(_("event"), max_length=60, help_text=_("kind of event, or template of a letter"))
-    recipient = models.CharField(_("to"), max_length=500)
+    recipient = models.CharField(_("recipient"), max_length=500)
     language = models.CharField(max_length=2, blank=True)
     subject = models.CharField(_("subject"), max_length=300, blank=True)
     body = models.TextField(blank=True, help_text=_("what a webhook gets, byte by byte"))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit import services as audit
 from common import outgoing
@@ -38,7 +39,7 @@ def create_webhook(*, name: str, url: str, events: Sequence[str], actor: Any) ->
     secret = webhooks.make_secret()
     webhook = Webhook(
         name=_name(name),
-        url=outgoing.check_url(url),
+        url=_address(url),
         events=_known(events),
         secret=seal(secret),
         created_by=_of(actor),
@@ -53,7 +54,7 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
     if "name" in wanted:
         wanted["name"] = _name(wanted["name"])
     if "url" in wanted:
-        wanted["url"] = outgoing.check_url(wanted["url"])
+        wanted["url"] = _address(wanted["url"])
     if "events" in wanted:
         wanted["events"] = _known(wanted["events"])
     fresh = type(subscriber)._default_manager.select_for_update().get(pk=subscriber.pk)
@@ -146,6 +147,14 @@ def _facts(subscriber: Subscriber) -> Mapping[str, Any]:
 
 def _kind(subscriber: Subscriber) -> str:
     return str(subscriber._meta.model_name)
+
+
+def _address(url: str) -> str:
+    try:
+        return outgoing.check_url(url)
+    except Invalid as error:
+        told = _("This address cannot be opened. Give one of the public network; an operator allows others.")
+        raise Invalid(told, code=error.code, fields={"url": told}) from error
 
 
 def _name(name: str) -> str:

@@ -112,7 +112,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Say what it tells of."""
         return what(obj)
 
-    @admin.display(description=_("to"))
+    @admin.display(description=_("recipient"))
     def to(self, obj: Any) -> str:
         """Give the place."""
         return str(obj.recipient)
@@ -125,7 +125,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("last trouble"))
     def trouble(self, obj: Any) -> str:
         """Say what went wrong last."""
-        return str(obj.error)[:100]
+        return str(obj.error)[:100] or "–"
 
     @admin.display(description=_("created"))
     def when(self, obj: Any) -> SafeString:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import CheckboxSelectMultiple, Consequence, ModelAdmin, ReasonForm, Select, Verb
+from common.admin import CheckboxSelectMultiple, Consequence, ModelAdmin, ReasonForm, Select, TextInput, Verb
 from common.confirm import Shown
 from common.display import ago, badge
 from notify import events, subscriptions
@@ -48,7 +48,9 @@ class ChannelForm(forms.ModelForm):
 class WebhookForm(forms.ModelForm):
     """An address and what it is told."""
 
-    url = forms.CharField(label=_("address"), max_length=2000, help_text=_("https://… of a system outside"))
+    url = forms.CharField(
+        label=_("address"), max_length=2000, help_text=_("https://… of a system outside"), widget=TextInput()
+    )
     events = event_field()
 
     class Meta:
@@ -241,7 +243,7 @@ class WebhookAdmin(SubscriberAdmin):
         "webhook",
         Verb(
             name="rotate",
-            label=_("New secret"),
+            label=_("Change the secret"),
             permission="notify.change_webhook",
             run=_rotate,
             consequence=lambda _obj: Consequence(

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                         help_text="kind of event, or template of a letter", max_length=60, verbose_name="event"
                     ),
                 ),
-                ("recipient", models.CharField(max_length=500, verbose_name="to")),
+                ("recipient", models.CharField(max_length=500, verbose_name="recipient")),
                 ("language", models.CharField(blank=True, max_length=2)),
                 ("subject", models.CharField(blank=True, max_length=300, verbose_name="subject")),
                 ("body", models.TextField(blank=True, help_text="what a webhook gets, byte by byte")),
