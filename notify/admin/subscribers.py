@@ -73,7 +73,8 @@ def _edit_form(obj: Any) -> type[forms.Form]:
         fields["language"] = forms.ChoiceField(
             label=_("language"), choices=languages, initial=obj.language, widget=Select()
         )
-    return type("EditForm", (ReasonForm,), fields)
+    order = ("name", "url", "address", "language", "events", "reason")
+    return type("EditForm", (ReasonForm,), {**fields, "field_order": order})
 
 
 def _edit(*, obj: Any, actor: Any, reason: str, **fields: Any) -> str:
