@@ -86,7 +86,8 @@ def pack_strings(values: Iterable[bytes]) -> bytes:
 def unpack_strings(payload: bytes | memoryview, most: int = MAX_FRAME_BYTES) -> list[bytes]:
     """Give the elements of a BYTES payload. Raises FrameError if lengths and bytes do not fit, or beyond `most`."""
     data = bytes(payload)
-    values, at, end = [], 0, len(data)
+    values: list[bytes] = []
+    at, end = 0, len(data)
     while at < end:
         start = at + 4
         at = start + int.from_bytes(data[at:start], "little")

@@ -120,7 +120,8 @@ def _leave_network() -> bool:
     never are, so it is another user in name, who owns nothing.
     """
     if os.getuid() == 0:
-        os.setresuid(_NOBODY, 0, 0)
+        with contextlib.suppress(OSError):  # a root without its capabilities, as containers have it
+            os.setresuid(_NOBODY, 0, 0)
     if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
         _limit({resource.RLIMIT_NPROC: _MAX_THREADS})
         return True
