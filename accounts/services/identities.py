@@ -18,6 +18,7 @@ from accounts.models import ExternalIdentity, User
 from accounts.services.people import create_user, roles_of, set_roles
 from audit.services import record
 from common.errors import Conflict, NotAllowed, NotAuthenticated
+from common.transactions import transactional
 
 PROVIDER = "OpenID Connect"
 _LONGEST_NAME = 100
@@ -49,13 +50,13 @@ def link_identity(*, user: User, claims: Mapping[str, Any]) -> ExternalIdentity:
     return identity
 
 
+@transactional
 def unlink_identity(*, identity: ExternalIdentity, actor: User) -> None:
     """Stop a way in. Raises Conflict if the person has no password, as nothing would be left."""
     if not identity.user.has_usable_password():
         raise Conflict(_("Set a password first: there would be no way in left."))
-    with transaction.atomic():
-        identity.delete()
-        record(action="accounts.identity_unlinked", actor=actor, target=identity.user, before={"at": identity.issuer})
+    identity.delete()
+    record(action="accounts.identity_unlinked", actor=actor, target=identity.user, before={"at": identity.issuer})
 
 
 def _find(subject: str) -> ExternalIdentity | None:
@@ -73,13 +74,13 @@ def _link(user: User, subject: str) -> ExternalIdentity:
     return identity
 
 
+@transactional
 def _welcome(claims: Mapping[str, Any], roles: list[str] | None) -> User:
     if roles is None:
         told = _("Your account is not linked. Log in with your password once and link it in your settings.")
         raise NotAllowed(told, code="openid_unknown")
-    with transaction.atomic():
-        user = create_user(username=_free_name(claims), roles=roles, actor=PROVIDER)
-        _link(user, claims["sub"])
+    user = create_user(username=_free_name(claims), roles=roles, actor=PROVIDER)
+    _link(user, claims["sub"])
     return user
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +20,7 @@ from audit.canonical import clean
 from audit.services import record, record_refusal
 from common.context import origin
 from common.errors import Conflict, NotAuthenticated
+from common.transactions import transactional
 from guards.services import bump
 
 TOUCH_AT_MOST_EVERY = timedelta(minutes=1)
@@ -42,28 +42,34 @@ def open_session(*, user: User, device: str = "") -> Pair:
     session = _new(user, Session.Kind.TOKEN, device)
     access, refresh_token, claims = _make_pair(session)
     session.refresh_id, session.expires_at = claims.token_id, _moment(claims.expires_at)
-    with transaction.atomic():
-        session.save(force_insert=True)
-        User.objects.filter(pk=user.pk).update(last_login=session.last_used_at)
-        record(action="accounts.logged_in", actor=user, target=session, target_label=session.device or "—")
+    _begin(session)
     return Pair(access, refresh_token, _lifetime_s(), session)
 
 
+@transactional
+def _begin(session: Session) -> None:
+    # The person's row first: to insert the session shares a lock on it, which two log-ins could not both raise after.
+    User.objects.filter(pk=session.user_id).update(last_login=session.last_used_at)
+    session.save(force_insert=True)
+    label = session.device or "—"
+    record(action="accounts.logged_in", actor=session.user, target=session, target_label=label)
+
+
+@transactional
 def open_browser_session(*, user: User, device: str, replaces: str = "") -> Session:
     """Keep a log-in by cookie, which Django has made, as a session that can be seen and ended."""
     session = _new(user, Session.Kind.BROWSER, device)
     session.expires_at = session.last_used_at + timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    with transaction.atomic():
-        if replaces:
-            _end(Session.objects.filter(pk=replaces), "replaced")
-        session.save(force_insert=True)
+    if replaces:
+        _end(Session.objects.filter(pk=replaces), "replaced")
+    session.save(force_insert=True)
     return session
 
 
+@transactional
 def end_browser_session(*, session_id: str) -> None:
     """Note that a browser has logged out; the cookie is Django's to end."""
-    with transaction.atomic():
-        _end(Session.objects.filter(pk=session_id), "logged out")
+    _end(Session.objects.filter(pk=session_id), "logged out")
 
 
 def refresh(*, token: str) -> Pair:
@@ -96,23 +102,23 @@ def touch_sessions(sessions: Iterable[Session]) -> None:
         Session.objects.filter(pk__in=due).update(last_used_at=now)
 
 
+@transactional
 def end_session(*, session: Session, actor: User | str | None, reason: str = "") -> Session:
     """End a session; its access tokens are refused everywhere within a second. Raises Conflict if it has ended."""
     own = isinstance(actor, User) and actor.pk == session.user_id
-    with transaction.atomic():
-        if not _end(Session.objects.filter(pk=session.pk), "logged out" if own else "ended"):
-            raise Conflict(_("The session has ended already."))
-        action = "accounts.logged_out" if own else "accounts.session_ended"
-        record(action=action, actor=actor, target=session, target_label=session.device or "—", reason=reason)
+    if not _end(Session.objects.filter(pk=session.pk), "logged out" if own else "ended"):
+        raise Conflict(_("The session has ended already."))
+    action = "accounts.logged_out" if own else "accounts.session_ended"
+    record(action=action, actor=actor, target=session, target_label=session.device or "—", reason=reason)
     session.refresh_from_db()
     return session
 
 
+@transactional
 def end_all_sessions(*, user: User, actor: User | str | None, keep: str = "", reason: str = "") -> int:
     """End every session of a person, by token and in browsers, but for `keep`; give how many there were."""
-    with transaction.atomic():
-        count = end_sessions_of(user, reason="everywhere", keep=keep)
-        record(action="accounts.sessions_ended", actor=actor, target=user, after={"sessions": count}, reason=reason)
+    count = end_sessions_of(user, reason="everywhere", keep=keep)
+    record(action="accounts.sessions_ended", actor=actor, target=user, after={"sessions": count}, reason=reason)
     return count
 
 
@@ -146,8 +152,7 @@ def _make_pair(session: Session) -> tuple[str, str, Claims]:
 
 
 def _end_family(session: Session) -> None:
-    with transaction.atomic():
-        _end(Session.objects.filter(pk=session.pk), "reused")
+    transactional(_end)(Session.objects.filter(pk=session.pk), "reused")
     label = session.device or "—"
     record_refusal(action="accounts.session_refreshed", actor=session.user, target=session, target_label=label)
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import lru_cache
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from accounts.tokens import ALGORITHM, Signer, key_id_of, keys_in, make_private_
 from audit.services import record
 from common.errors import Conflict
 from common.sealing import seal, unseal
+from common.transactions import transactional
 from guards.services import bump
 
 # A token signed a moment before its key retires lives as long as any; a day more for processes that learn of it late.
@@ -31,6 +31,7 @@ def signing_key() -> Signer:
     return Signer(key.kid, _unsealed(key.private_key))
 
 
+@transactional
 def rotate_signing_keys(*, actor: User | str | None, reason: str = "") -> SigningKey:
     """Have the next key sign and make another next one; tokens of the old key stay good until they run out.
 
@@ -41,20 +42,19 @@ def rotate_signing_keys(*, actor: User | str | None, reason: str = "") -> Signin
             _("The signing key comes from the environment: put a new one first in JWT_PRIVATE_KEY and start anew."),
             code="key_from_environment",
         )
-    with transaction.atomic():
-        bump("accounts")  # first: its row is the lock under which keys change
-        old = _retire_active()
-        new = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
-        _activate(new)
-        _make(State.NEXT)
-        record(
-            action="accounts.signing_key_rotated",
-            actor=actor,
-            target=new,
-            before={"kid": old.kid if old else ""},
-            after={"kid": new.kid},
-            reason=reason,
-        )
+    bump("accounts")  # first: its row is the lock under which keys change
+    old = _retire_active()
+    new = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
+    _activate(new)
+    _make(State.NEXT)
+    record(
+        action="accounts.signing_key_rotated",
+        actor=actor,
+        target=new,
+        before={"kid": old.kid if old else ""},
+        after={"kid": new.kid},
+        reason=reason,
+    )
     return new
 
 
@@ -67,33 +67,33 @@ def rotate_if_due() -> SigningKey | None:
     return rotate_signing_keys(actor="schedule", reason=_("the active key is old enough"))
 
 
+@transactional
 def withdraw_signing_key(*, key: SigningKey, actor: User | str | None, reason: str = "") -> SigningKey:
     """Stop believing a retired key now, such as one that was stolen: who has a token of it logs in again.
 
     Raises Conflict for a key that signs or is to sign.
     """
     now = timezone.now()
-    with transaction.atomic():
-        bump("accounts")
-        retired = SigningKey.objects.filter(Q(retire_at=None) | Q(retire_at__gt=now), pk=key.pk, state=State.RETIRED)
-        if not retired.update(retire_at=now):
-            raise Conflict(_("Only a retired key that is still believed can be withdrawn; rotate first."))
-        record(action="accounts.signing_key_withdrawn", actor=actor, target=key, reason=reason)
+    bump("accounts")
+    retired = SigningKey.objects.filter(Q(retire_at=None) | Q(retire_at__gt=now), pk=key.pk, state=State.RETIRED)
+    if not retired.update(retire_at=now):
+        raise Conflict(_("Only a retired key that is still believed can be withdrawn; rotate first."))
+    record(action="accounts.signing_key_withdrawn", actor=actor, target=key, reason=reason)
     key.refresh_from_db()
     return key
 
 
+@transactional
 def _begin() -> SigningKey:
     """Make the first keys, once, whoever asks first."""
-    with transaction.atomic():
-        bump("accounts")
-        if found := SigningKey.objects.filter(state=State.ACTIVE).exclude(private_key="").first():
-            return found
-        _retire_active()  # one that came from the environment, which brings none any more
-        key = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
-        _activate(key)
-        _make(State.NEXT)
-        record(action="accounts.signing_key_rotated", actor=None, target=key, after={"kid": key.kid})
+    bump("accounts")
+    if found := SigningKey.objects.filter(state=State.ACTIVE).exclude(private_key="").first():
+        return found
+    _retire_active()  # one that came from the environment, which brings none any more
+    key = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
+    _activate(key)
+    _make(State.NEXT)
+    record(action="accounts.signing_key_rotated", actor=None, target=key, after={"kid": key.kid})
     return key
 
 
@@ -105,14 +105,18 @@ def _adopt(pems: str) -> Signer:
     active = SigningKey.objects.filter(state=State.ACTIVE).first()
     known = set(SigningKey.objects.verifying().values_list("kid", flat=True))
     if (active and active.kid) != first or not given.keys() <= known:
-        with transaction.atomic():
-            bump("accounts")
-            _retire_active()
-            for kid, pem in given.items():
-                _publish(kid, public_pem_of(pem))
-            _activate(SigningKey.objects.get(kid=first))
-            record(action="accounts.signing_key_rotated", actor=None, target_label=first, after={"kid": first})
+        _take_over(given, first)
     return Signer(first, given[first])
+
+
+@transactional
+def _take_over(given: dict[str, str], first: str) -> None:
+    bump("accounts")
+    _retire_active()
+    for kid, pem in given.items():
+        _publish(kid, public_pem_of(pem))
+    _activate(SigningKey.objects.get(kid=first))
+    record(action="accounts.signing_key_rotated", actor=None, target_label=first, after={"kid": first})
 
 
 def _publish(kid: str, public_pem: str) -> None:

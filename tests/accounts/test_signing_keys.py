@@ -142,7 +142,7 @@ def test_key_of_the_environment_when_it_changes_leaves_the_tokens_of_the_old_one
     first = services.open_session(user=make_user())
     assert kid_of(first.access) == key_id_of(public_pem_of(from_environment))
     assert not SigningKey.objects.exclude(private_key="").exists()
-    with pytest.raises(CommandError, match="environment"):
+    with pytest.raises(CommandError, match="JWT_PRIVATE_KEY"):
         call_command("rotate_signing_keys")
     settings.JWT_PRIVATE_KEY = make_private_pem()  # type: ignore[attr-defined]
     second = services.open_session(user=make_user())
