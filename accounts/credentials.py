@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from accounts.scopes import narrow
 from accounts.tokens import Claims, read
 from common.errors import NotAuthenticated
 
-__all__ = ["Caller", "Directory", "FreshFacts", "carried", "identify", "load_directory"]
+__all__ = ["Caller", "Directory", "FreshFacts", "carried", "identify", "load_directory", "sent_once"]
 
 _MAX_CREDENTIAL = 4096
 _PEPPER = settings.API_KEY_PEPPER.encode()
@@ -37,9 +37,26 @@ def identify(headers: Mapping[bytes, bytes], facts: Facts) -> Caller:
 
 def carried(headers: Mapping[bytes, bytes]) -> str:
     """Give the key or token that the headers carry, empty if none. Raises NotAuthenticated for a way unknown to us."""
-    value = headers.get(b"authorization")
+    value, key = headers.get(b"authorization"), headers.get(b"x-api-key")
     if not value:
-        return _text(headers.get(b"x-api-key", b"").strip())
+        return _text(key.strip()) if key else ""
+    text = _from_authorization(value)
+    if key and _text(key.strip()) != text:
+        raise NotAuthenticated("two credentials that differ were sent; send one", code="two_credentials")
+    return text
+
+
+def sent_once(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Give the headers of an ASGI scope by name. Raises NotAuthenticated for a credential header that comes twice."""
+    headers = dict(raw)
+    if len(headers) != len(raw):
+        names = [name for name, _value in raw]
+        if names.count(b"authorization") > 1 or names.count(b"x-api-key") > 1:
+            raise NotAuthenticated("two credentials were sent; send one", code="two_credentials")
+    return headers
+
+
+def _from_authorization(value: bytes) -> str:
     scheme, _, rest = value.partition(b" ")
     match scheme.lower():
         case b"bearer" | b"api-key":

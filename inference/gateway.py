@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import orjson
 from django.conf import settings
 
+from accounts.credentials import sent_once
 from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
 from common.names import composed
@@ -96,7 +97,7 @@ class Gateway:
     async def _infer(
         self, scope: Scope, receive: Receive, send: Send, received: float, name: str, version: str | None
     ) -> None:
-        headers: Headers = dict(scope["headers"])
+        headers: Headers = sent_once(scope["headers"])
         engine = self._engine()
         caller, _endpoint = await engine.let_in(headers, name)
         body = await read_body(receive, headers, settings.MAX_INFER_BYTES)
@@ -126,7 +127,7 @@ class Gateway:
 
     async def _metadata(self, scope: Scope, send: Send, name: str, version: str | None) -> None:
         _expect(scope, "GET")
-        _caller, endpoint = await self._engine().let_in(dict(scope["headers"]), name)
+        _caller, endpoint = await self._engine().let_in(sent_once(scope["headers"]), name)
         target = endpoint.choose(version)
         signature = target.signature.as_dict()
         for spec in (*signature["inputs"], *signature["outputs"]):
@@ -136,7 +137,7 @@ class Gateway:
 
     async def _ready(self, scope: Scope, send: Send, name: str, version: str | None) -> None:
         _expect(scope, "GET")
-        _caller, endpoint = await self._engine().let_in(dict(scope["headers"]), name)
+        _caller, endpoint = await self._engine().let_in(sent_once(scope["headers"]), name)
         target = endpoint.choose(version)
         is_ready = target.state == "ready"
         await send_json(send, {"name": name, "ready": is_ready}, status=200 if is_ready else 503)

@@ -38,6 +38,7 @@ PAGES: dict[str, str] = {
     "accounts_user_language": "aaaall",
     "accounts_user_me": "yyyyll",
     "accounts_user_roles": "ynnyll",
+    "accounts_user_second_factor": "yyyyll",
     "admin": "aaaaaa",
     "admin/accounts/apikey/<path:object_id>/": "aaaall",
     "admin/accounts/session/<path:object_id>/": "aaaall",
@@ -147,6 +148,9 @@ PAGES: dict[str, str] = {
     "notify_webhook_history": "aaaall",
     "oauth-metadata": "yyyyyy",
     "oauth-token": "yyyyyy",
+    "log-in-code": "llllll",
+    "password-reset": "yyyyyy",
+    "password-reset-link": "yyyyyy",
     "openid-begin": "aaaaaa",
     "openid-callback": "aaaaaa",
     "openid-unlink": "yyyyyy",
@@ -175,7 +179,9 @@ PAGES: dict[str, str] = {
 
 # Verbs of the admin: whether the role may do it at all, where the row is in a state that offers it.
 VERBS: dict[str, str] = {
+    "accounts.ApiKey.limit": "yaaal",
     "accounts.ApiKey.revoke": "yaaal",
+    "accounts.ApiKey.rotate": "yaaal",
     "accounts.Session.end": "yaaal",
     "accounts.SigningKey.rotate": "ynnnl",
     "accounts.SigningKey.withdraw": "ynnnl",
@@ -183,6 +189,8 @@ VERBS: dict[str, str] = {
     "accounts.User.deactivate": "ynnnl",
     "accounts.User.end-sessions": "ynnnl",
     "accounts.User.password": "ynnnl",
+    "accounts.User.reset_second_factor": "ynnnl",
+    "accounts.User.unlock": "ynnnl",
     "audit.AuditPerson.erase": "ynnnl",
     "files.StoredFile.change": "yaaal",
     "files.StoredFile.remove": "yaaal",
