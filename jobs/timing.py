@@ -53,7 +53,11 @@ def following(*, cron: str, every_s: int | None, time_zone: str, after: datetime
     if every_s:
         return after + timedelta(seconds=every_s)
     local = after.astimezone(ZoneInfo(time_zone))
-    found: datetime = croniter(cron, local).get_next(datetime)
+    moments = croniter(cron, local)
+    found: datetime = moments.get_next(datetime)
+    is_repeated = found.replace(tzinfo=None) == local.replace(tzinfo=None, second=0, microsecond=0)
+    if is_repeated and not cron.split()[1].startswith("*"):  # the hour that comes twice when summer time ends
+        found = moments.get_next(datetime)
     return found
 
 

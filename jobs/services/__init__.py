@@ -3,6 +3,7 @@
 from jobs.services.schedules import (
     add_schedule,
     fire_due,
+    is_kept,
     pause_schedule,
     remove_schedule,
     resume_schedule,
@@ -17,6 +18,7 @@ __all__ = [
     "cancel",
     "enqueue",
     "fire_due",
+    "is_kept",
     "pause_schedule",
     "remove_schedule",
     "resume_schedule",
