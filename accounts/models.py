@@ -83,6 +83,7 @@ class ApiKey(models.Model):
         _("allowed models"), default=list, blank=True, help_text=_("deployment names; empty: all")
     )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    expiry_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     created_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("created by")

@@ -28,3 +28,9 @@ def forget_old_sessions(run: JobRun) -> None:
 def send_password_link(run: JobRun) -> None:
     """Send the link, if anybody has the address."""
     run.result({"sent": services.send_password_links(**run.payload)})
+
+
+@handler("accounts.tell_expiring_keys", label=_("Telling of API keys that expire soon"), every_minutes=60)
+def tell_expiring_keys(run: JobRun) -> None:
+    """Tell owners, once for each key."""
+    run.result({"told": services.tell_expiring_keys()})

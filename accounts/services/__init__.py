@@ -2,6 +2,7 @@
 
 from accounts.services.applications import Grant, grant_application
 from accounts.services.entry import check_password, forgive, let_in, log_in, unlock_user
+from accounts.services.expiry import tell_expiring_keys
 from accounts.services.identities import link_identity, sign_in, unlink_identity
 from accounts.services.keys import (
     MAX_OVERLAP,
@@ -81,6 +82,7 @@ __all__ = [
     "send_password_links",
     "set_roles",
     "sign_in",
+    "tell_expiring_keys",
     "touch_keys",
     "touch_sessions",
     "unlink_identity",
