@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
+from common import strict_json
 from common.admin import require
 from common.api.errors import json_error
 from common.bodies import take_body
@@ -85,10 +85,7 @@ def _state(upload: Upload, status: int = 200) -> HttpResponse:
 
 
 def _object(request: HttpRequest) -> dict[str, Any]:
-    try:
-        sent = json.loads(request.body)
-    except ValueError:
-        sent = None
+    sent = strict_json.loads(request.body)
     if not isinstance(sent, dict):
         raise Invalid("the body must be a JSON object")
     return sent

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record_refusal
-from common.errors import Conflict, FluemanError, Invalid, NotFound, TooLarge, Unprocessable
+from common.errors import Conflict, FluemanError, Invalid, NotFound, TooLarge, TooMany, Unprocessable
 from common.names import safe_name
 from files.models import Blob, Upload
 from files.services.blobs import add_reference, release, settle
@@ -25,6 +25,7 @@ from files.storage import Whole, is_on_disk, told_when_full
 State = Upload.State
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 STUCK_S = 120
+MOST_WAITING = 1000  # of one person
 
 
 def begin_upload(
@@ -56,6 +57,8 @@ def begin_upload(
     try:
         with transaction.atomic():
             demand_room(owner=owner, size_bytes=upload.size_bytes)
+            if Upload.objects.filter(owner=owner, state=State.RECEIVING).count() >= MOST_WAITING:
+                raise TooMany(f"you have {MOST_WAITING} unfinished uploads", retry_after_s=60)
             upload.save(force_insert=True)
     except FluemanError:
         place().discard(upload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from base64 import b64encode
 from datetime import timedelta
@@ -10,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from audit.models import AuditEvent
 from files.models import Blob, StoredFile, Upload
 from files.reception import Reception
-from files.services import begin_upload, expire_uploads, finish_upload, open_blob
+from files.services import add_file, begin_upload, expire_uploads, finish_upload, open_blob
 from files.storage import incoming_folder, list_keys
 from tests.accounts.making import make_client, make_user, post
+from tests.admin.making import log_in
 
 pytestmark = pytest.mark.django_db
 TYPE = "application/offset+octet-stream"
@@ -300,3 +305,59 @@ def test_finish_upload_when_two_files_hold_the_same_then_one_blob_counted_twice(
     for upload in Upload.objects.all():
         finish_upload(upload=upload)
     assert Blob.objects.get().references == 2
+
+
+def test_upload_when_a_person_has_begun_too_many_then_429(operator, monkeypatch):
+    monkeypatch.setattr("files.services.uploads.MOST_WAITING", 2)
+    for _upload in range(2):
+        begin(operator)
+    refused = post(operator, "uploads", {"name": "a", "size_bytes": 1})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many")
+    assert len(list(incoming_folder().iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b"[" * 100_000, b'{"name": "a\\u0000", "size_bytes": 1}', b'{"name": "a"}']
+)
+def test_upload_in_the_back_office_when_the_body_is_wrong_then_400(body):
+    client = log_in("operator")
+    answer = client.post(reverse("admin:files_storedfile_begin"), body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
+    assert not Upload.objects.exists()
+
+
+def test_upload_in_the_back_office_when_sent_in_pieces_then_a_file_of_mine_alone():
+    client, other = log_in("operator"), log_in("operator", "other")
+    said = {"name": "a.txt", "size_bytes": 6}
+    begun = client.post(reverse("admin:files_storedfile_begin"), said, content_type="application/json").json()
+    for offset, piece in ((0, b"abc"), (3, b"def")):
+        got = client.patch(begun["url"], piece, content_type=TYPE, headers={"Upload-Offset": str(offset)})
+        assert got.status_code == 200, got.content
+    assert client.get(got.json()["file"]).status_code == 200
+    for path in (begun["url"], got.json()["file"].replace("/change/", "/content/")):
+        assert other.get(path).status_code == 404
+    wrong = client.patch(begun["url"], b"x", content_type=TYPE, headers={"Upload-Offset": "x"})
+    assert wrong.status_code == 409
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.force_login(StoredFile.objects.get().owner)
+    assert stranger.patch(begun["url"], b"x", content_type=TYPE, headers={"Upload-Offset": "0"}).status_code == 403
+
+
+def test_preview_when_of_anything_else_than_text_and_images_then_404():
+    client = log_in("operator")
+    owner = User.objects.get()
+    shown = {
+        "x.html": (b"<script>a()</script>", 200),
+        "x.svg": (b"<svg onload=a()>", 200),
+        "x.pdf": (b"%PDF-1.7", 404),
+        "x.bin": (b"\0\1", 404),
+        "x.gif": (b"GIF89a", 200),
+    }
+    for name, (content, status) in shown.items():
+        stored = add_file(stream=io.BytesIO(content), name=name, owner=owner)
+        got = client.get(reverse("admin:files_storedfile_preview", args=[stored.pk]))
+        assert got.status_code == status, name
+        if status == 200:
+            assert got["Content-Type"].split(";")[0] in {"text/plain", "image/gif"}
+            assert got["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+            assert got["X-Content-Type-Options"] == "nosniff"
