@@ -8,7 +8,7 @@ import orjson
 from django.db.models import QuerySet
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -95,6 +95,7 @@ class RequestDetailSerializer(RequestSerializer):
         return PredictionSerializer(log.predictions_of(row.pk, size=PREDICTIONS_SHOWN), many=True).data
 
 
+@extend_schema_serializer(many=False)
 class LogPageSerializer(serializers.Serializer[Any]):
     """A page. `searched_to` says how far back was looked where the page ended early; `next` goes on from there."""
 
