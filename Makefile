@@ -1,4 +1,4 @@
-# make run | test | check | attacks | bench | setup. Needs Linux, Python 3.11 and the package registry; all else is made in .venv.
+# make run | test | check | attacks | faults | bench | setup. Needs Linux, Python 3.11 and the package registry; all else is made in .venv.
 #
 #   PYTHON           the interpreter that makes .venv (python3.11, else python3)
 #   TORCH_INDEX_URL  where torch comes from, e.g. https://download.pytorch.org/whl/cpu to leave the CUDA packages out
@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check attacks bench format messages
+.PHONY: help run setup test check attacks faults bench format messages
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -35,6 +35,10 @@ check: $(VENV)/.dev
 
 attacks: $(VENV)/.dev
 	@FLUEMAN_ATTACKS=docs/attacks.md exec $(PY) -m pytest -p no:cacheprovider -q tests/attacks
+
+faults: $(VENV)/.dev
+	@[ "$$(id -u)" != 0 ] || sh tools/install_system.sh
+	@FLUEMAN_FAULTS=long exec $(PY) -m pytest -s tests/faults
 
 bench: $(VENV)/.dev
 	@exec $(PY) -m bench

@@ -70,22 +70,27 @@ class Storm:
         self._chance = random.Random(7)
 
     def run(self, limit_s: float) -> Account:
-        """Go through with it; the cluster is brought back as the supervisor would."""
+        """Go through with it from the first job to the last."""
         self.say("jobs", self.count)
         self.begin()
-        begun, next_at = time.monotonic(), time.monotonic() + 1
         try:
-            while Job.objects.unfinished().filter(kind="work.effect").exists():
-                assert time.monotonic() - begun < limit_s, f"not over after {limit_s} s: {self.tally()}"
-                if self.cluster.process and self.cluster.process.poll() is not None:
-                    self.begin()
-                if time.monotonic() >= next_at:
-                    self.hurt()
-                    next_at = time.monotonic() + self._chance.uniform(*self.pauses_s)
-                time.sleep(0.1)
+            return self.run_out(limit_s)
         finally:
-            self.account.seconds = time.monotonic() - begun
             self.end()
+
+    def run_out(self, limit_s: float) -> Account:
+        """Hurt until all jobs have ended; the cluster is brought back as the supervisor would."""
+        begun = time.monotonic()
+        next_at = begun + self.pauses_s[0]
+        while Job.objects.unfinished().filter(kind="work.effect").exists():
+            assert time.monotonic() - begun < limit_s, f"not over after {limit_s} s: {self.tally()}"
+            if self.cluster.process and self.cluster.process.poll() is not None:
+                self.begin()
+            if time.monotonic() >= next_at:
+                self.hurt()
+                next_at = time.monotonic() + self._chance.uniform(*self.pauses_s)
+            time.sleep(0.1)
+        self.account.seconds = time.monotonic() - begun
         return self.tally()
 
     def begin(self) -> None:

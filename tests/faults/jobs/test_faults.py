@@ -1,0 +1,87 @@
+"""A worker that sleeps past its lease, a queue that forgets or is away, a database that is locked: no job lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from jobs import services
+from jobs.models import Job
+from tests.faults.jobs.brokers import Broker
+from tests.faults.jobs.storm import Storm
+from tests.jobs.cluster import Cluster, children, wait_for, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Give a cluster that is not running yet, and leave none behind."""
+    made = Cluster(tmp_path)
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+def effects(job: Job) -> int:
+    return job.logs.filter(message="effect").count()
+
+
+def test_lease_when_worker_sleeps_past_it_then_the_next_attempt_has_the_only_effect(cluster: Cluster) -> None:
+    job = services.enqueue(kind="work.effect", payload={"steps": 20})
+    cluster.start()
+    wait_for(job, Job.State.RUNNING)
+    worker = int(job.worker.rpartition(":")[2])
+    wait_until(lambda: children(worker))
+    sleeping = [worker, *children(worker)]
+    for pid in sleeping:
+        os.kill(pid, signal.SIGSTOP)
+    first = job.claim
+    wait_until(lambda: Job.objects.get(pk=job.pk).claim not in (first, None), 40)
+    wait_for(job, Job.State.SUCCEEDED)
+    assert (job.attempts, effects(job)) == (2, 1)
+    for pid in sleeping:  # it goes on as if nothing had happened
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not children(worker), 30)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, effects(job)) == (Job.State.SUCCEEDED, 2, 1)
+
+
+@pytest.mark.parametrize("kind", ["redis", "sqs"])
+def test_queue_when_it_is_gone_for_a_while_with_all_it_held_then_no_job_is_lost(kind: str, tmp_path: Path) -> None:
+    broker = Broker(kind, tmp_path)
+    broker.start()
+    storm = Storm(broker, tmp_path, 40, pauses_s=(3600, 3600))
+    try:
+        storm.say("jobs", 40)
+        storm.begin()
+        wait_until(lambda: Job.objects.filter(state=Job.State.SUCCEEDED).exists())
+        broker.kill()
+        time.sleep(3)
+        broker.start()
+        account = storm.run_out(limit_s=180)
+    finally:
+        storm.end()
+        broker.kill()
+    assert account.ended == {"succeeded": 40}
+    assert (account.without_effect, account.doubled) == (0, 0)
+
+
+def test_database_when_locked_for_longer_than_anybody_waits_then_jobs_end_well(cluster: Cluster) -> None:
+    jobs = [services.enqueue(kind="work.effect", payload={"steps": 30}) for _ in range(4)]
+    cluster.start()
+    wait_for(jobs[0], Job.State.RUNNING)
+    with transaction.atomic():  # on SQLite it holds the only write lock, elsewhere those of all rows of jobs
+        Job.objects.update(heartbeat_at=timezone.now())
+        time.sleep(24)  # the lease is 15 s; SQLite waits 20 s for a lock
+    for job in jobs:
+        wait_for(job, Job.State.SUCCEEDED)
+        assert effects(job) == 1
