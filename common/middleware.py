@@ -15,7 +15,7 @@ from common.ids import uuid7
 from common.logs import request_id
 from common.names import composed
 
-_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_GOOD_ID = re.compile(r"(?!flm_|eyJ)[A-Za-z0-9._-]{8,64}")  # no key or token: it is written to logs
 
 
 class RequestIdMiddleware:
