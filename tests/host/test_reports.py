@@ -21,20 +21,13 @@ SIGNATURE = parse_signature(
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}],
     }
 )
-HOSTILE: list[Any] = [
-    None,
-    True,
-    -1,
-    1 << 80,
-    float("inf"),
-    "x" * 10_000,
-    "\0\x1b[31m",
-    [],
-    [[]],
-    {},
-    {"a": {}},
-    [None],
-]
+NUMBERS = [True, -1, 1 << 80, float("inf")]
+HOSTILE: list[Any] = [None, *NUMBERS, "x" * 10_000, "\0\x1b[31m", [], [[]], {}, {"a": {}}, [None]]
+PRINTS = """import os, signal
+signal.setitimer(signal.ITIMER_REAL, 1)
+while True:
+    os.write(2, b'\\x1b[31mERROR\\n' * 9999)
+"""
 
 
 @pytest.mark.parametrize("value", HOSTILE)
