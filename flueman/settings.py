@@ -243,6 +243,7 @@ APPEND_SLASH = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CredentialAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.ModelPermissions"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.AnonymousThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["common.api.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["common.api.JsonParser"],
     "DEFAULT_PAGINATION_CLASS": "common.api.KeysetPagination",

@@ -1,0 +1,25 @@
+"""Limits of the REST door: how often an address may call without a credential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from common.context import origin
+from guards.services import take_token
+
+if TYPE_CHECKING:  # DRF's views read this class from the settings while they are imported
+    from rest_framework.views import APIView
+
+
+class AnonymousThrottle(BaseThrottle):
+    """Counts the calls of each address that come without a credential, in every process; DRF's own throttles race."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Let a call through. Raises TooMany."""
+        if request.auth is None and settings.ANONYMOUS_LIMIT:
+            take_token(bucket=f"anonymous:{origin.get().address}", limit=settings.ANONYMOUS_LIMIT)
+        return True
