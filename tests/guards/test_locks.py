@@ -46,7 +46,14 @@ def count(name: str, rounds: int, file: Path, ttl_s: float, stops: bool) -> None
             if stops:
                 os.kill(os.getpid(), signal.SIGSTOP)
             assert stops or held.fence > fence
-            file.write_text(f"{rounds_so_far + 1} {held.fence}")
+            write(file, f"{rounds_so_far + 1} {held.fence}")
+
+
+def write(file: Path, text: str) -> None:
+    """Change a file in one step: a reader sees all of the old or all of the new."""
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(file)
 
 
 def start_counting(name: str, rounds: int, file: Path, ttl_s: float, *, stops: bool = False) -> Any:
@@ -170,10 +177,10 @@ def test_lock_when_its_holder_is_stopped_past_its_time_then_fenced_out(store: st
             with lock("stopped", 30, wait_s=20) as mine:
                 assert mine.fence > int(file.read_text().split()[1])
                 os.kill(process.pid, signal.SIGCONT)
-                wait_for(lambda: int((file.read_text().split() or "00")[1]) > 0)
+                wait_for(lambda: int(file.read_text().split()[1]) > 0)
                 mine.check()
-                assert int((file.read_text().split() or "00")[1]) < mine.fence
-            file.write_text("0 0")
+                assert int(file.read_text().split()[1]) < mine.fence
+            write(file, "0 0")
     finally:
         process.kill()
         process.join()
