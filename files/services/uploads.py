@@ -99,7 +99,7 @@ def finish_upload(*, upload: Upload) -> Upload:
 def cancel_upload(*, upload: Upload) -> None:
     """Forget an upload and what came of it; a file that it has become stays. Raises NotFound if it is gone already."""
     with transaction.atomic():
-        held = Upload.objects.filter(pk=upload.pk).select_for_update().select_related("blob").first()
+        held = Upload.objects.filter(pk=upload.pk).select_for_update().first()
         if held is None:
             raise NotFound("there is no such upload")
         if held.blob:
