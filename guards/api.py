@@ -23,6 +23,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
 from common.api.errors import dumps
+from common.transactions import transactional
 from guards import idempotency
 from guards.idempotency import Claimed, Replay
 
@@ -33,6 +34,7 @@ REPLAYED = "Idempotency-Replayed"
 LEASE_S = 15.0
 SLOW_LEASE_S = 60.0
 LONGEST_ROUTE = 200
+REFUSED = 400
 # Shown once and kept nowhere: where a kept answer had one of these, its replay has null.
 SECRETS = frozenset(
     {"key", "secret", "client_secret", "access", "refresh", "token", "password", "codes", "recovery_codes", "otp_uri"}
@@ -55,6 +57,7 @@ class Idempotent:
     slow_actions: Collection[str] = ()
     own_keys: Collection[str] = ()
     _claimed: Claimed | None = None
+    _is_kept = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After all checks of who may do what, put the claim before the handler."""
@@ -71,12 +74,14 @@ class Idempotent:
         kept = Kept()
         with transaction.atomic():
             yield kept
-            if kept.response.status_code >= 400:
-                transaction.set_rollback(True)
-            elif self._claimed is not None:
-                _keep(self._claimed, kept.response)
-        if kept.response.status_code < 400:
-            self._claimed = None
+            self._keep(kept.response)
+        self._is_kept = kept.response.status_code < REFUSED
+
+    def _keep(self, response: Response) -> None:
+        if response.status_code >= REFUSED:
+            transaction.set_rollback(True)
+        elif self._claimed is not None:
+            _complete(self._claimed, response)
 
     def _once(self, handler: Callable[..., Response], key: str, request: Request, *args: Any, **kwargs: Any) -> Any:
         is_slow = getattr(self, "action", None) in self.slow_actions
@@ -93,12 +98,19 @@ class Idempotent:
         try:
             if is_slow:
                 return handler(request, *args, **kwargs)
-            with self.effect() as kept:
-                kept.response = handler(request, *args, **kwargs)
-            return kept.response
+            response = self._whole(partial(handler, request, *args, **kwargs))
+            self._is_kept = response.status_code < REFUSED
+            return response
         finally:
-            if self._claimed is not None:
+            if not self._is_kept:
                 _give_back(held)
+
+    @transactional
+    def _whole(self, work: Callable[[], Response]) -> Response:
+        """Do all that an action does; what the database rolled back for no fault of ours is done again."""
+        response = work()
+        self._keep(response)
+        return response
 
 
 class Router(SimpleRouter):
@@ -130,7 +142,7 @@ def describe_keys(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
     return result
 
 
-def _keep(claimed: Claimed, response: Response) -> None:
+def _complete(claimed: Claimed, response: Response) -> None:
     data = response.data
     if isinstance(data, Mapping):
         data = {name: None if name in SECRETS else value for name, value in data.items()}
