@@ -11,11 +11,22 @@ import pytest
 from django.test import TransactionTestCase
 
 from audit import triggers
+from tests.databases import WANTED
+from tests.databases.selection import asks_database
 from common.ids import uuid7
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
     from tests.inference.serving import Serving
     from tests.runner.making import Child
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the run on SQLite what no database could change."""
+    if WANTED == "sqlite":
+        return
+    left = [item for item in items if not asks_database(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if asks_database(item)]
 
 
 @pytest.fixture(scope="session", autouse=True)

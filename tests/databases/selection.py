@@ -1,0 +1,18 @@
+"""Which tests ask the database: only they run again on the second and third one."""
+
+from __future__ import annotations
+
+import pytest
+
+FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
+# What starts real processes on the database of the run, or opens connections of its own.
+STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
+
+
+def asks_database(item: pytest.Item) -> bool:
+    """Say whether a test could behave differently on another database."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("django_db") or fixtures & FIXTURES:
+        return True
+    named = vars(item.module).values() if isinstance(item, pytest.Function) else ()
+    return any(str(getattr(one, "__module__", "")).startswith(STARTERS) for one in named)
