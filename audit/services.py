@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -19,9 +22,20 @@ from audit.people import PERSON, address_of, hidden, names_of, person, reference
 from common.context import origin
 from common.errors import NotFound
 
-__all__ = ["PERSON", "Actor", "erase_person", "names_of", "person", "record", "record_refusal", "reference_of"]
+__all__ = [
+    "PERSON",
+    "Actor",
+    "erase_person",
+    "names_of",
+    "person",
+    "record",
+    "record_refusal",
+    "reference_of",
+    "refusals_outlive",
+]
 
 Actor = AbstractBaseUser | str | None
+_waiting: ContextVar[list[Callable[[], AuditEvent]] | None] = ContextVar("refusals that wait", default=None)
 
 
 def record(
@@ -61,13 +75,33 @@ def record(
         return _append(event)
 
 
-def record_refusal(*, action: str, actor: Actor, outcome: str = "refused", **details: Any) -> AuditEvent:
+def record_refusal(*, action: str, actor: Actor, outcome: str = "refused", **details: Any) -> None:
     """Add an event of something that was not done, in a transaction of its own, so that it outlives the refusal.
 
-    Raises RuntimeError inside a transaction. `details` are those of `record`.
+    Raises RuntimeError inside a transaction, but where `refusals_outlive` stands around it. `details` are those of
+    `record`.
     """
+    add = partial(record, action=action, actor=actor, outcome=outcome, **details)
+    waiting = _waiting.get()
+    if waiting is not None and connection.in_atomic_block:
+        waiting.append(add)
+        return
     with transaction.atomic(durable=True):
-        return record(action=action, actor=actor, outcome=outcome, **details)
+        add()
+
+
+@contextmanager
+def refusals_outlive() -> Iterator[None]:
+    """Stand around a transaction that a refusal will roll back: what was refused in it is added after its end."""
+    waiting: list[Callable[[], AuditEvent]] = []
+    token = _waiting.set(waiting)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+        for add in waiting:
+            with transaction.atomic(durable=True):
+                add()
 
 
 def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:

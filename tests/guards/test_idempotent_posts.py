@@ -152,6 +152,14 @@ def test_post_when_the_location_is_told_then_the_replay_tells_it_too(client: Cli
 
 
 @pytest.mark.django_db(transaction=True)
+def test_post_when_refused_with_an_event_then_the_event_outlives_it() -> None:
+    body = {"name": "empty.bin", "size_bytes": 0, "sha256": "0" * 64}
+    refused = post(make_client("administrator"), "uploads", body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "wrong_hash")
+    assert AuditEvent.objects.filter(action="files.upload_refused").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_post_when_many_send_it_at_once_then_one_effect() -> None:
     client = make_client("administrator")
     token = client.defaults["HTTP_AUTHORIZATION"]
