@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from django.contrib import admin
@@ -79,5 +78,4 @@ def _part(pattern: ast.pattern) -> str:
 
 def asgi_routes() -> set[str]:
     """Give the paths that the ASGI application itself tells apart, as its source says."""
-    text = Path(flueman.asgi.__file__).read_text()
-    return set(re.findall(r'"(/[^"]*)"', text))
+    return set(re.findall(r'"(/[^"]*)"', inspect.getsource(flueman.asgi.answer)))
