@@ -22,12 +22,9 @@ def listen() -> None:
 
 
 def still_open(request: HttpRequest) -> bool:
-    """Tell whether the session of a browser's log-in is open; one made before there were such rows gets its row."""
+    """Tell whether the session of a browser's log-in is open; a cookie without one is nobody's."""
     known = request.session.get(SESSION)
-    if known is None:
-        _open(request, request.user)
-        return True
-    session = Session.objects.filter(pk=known, user=request.user.pk, ended_at=None).first()
+    session = Session.objects.filter(pk=known, user=request.user.pk, ended_at=None).first() if known else None
     if session:
         touch_sessions([session])
     return session is not None
