@@ -43,7 +43,8 @@ def call(client: Client, line: str) -> int:
 
 def page_of(pattern: str, row: Any, **more: str) -> str:
     """Give the path of a page: of a row, where the pattern names one."""
-    values = {"object_id": str(row.pk), "pk": str(row.pk), "key": str(row.pk)} if row else {}
+    values = {name: str(row.pk) for name in ("object_id", "pk", "key")} if row else {}
+    values["sequence"] = "999999"
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: (values | more).get(found[1], "nothing"), pattern)
     return "/" + re.sub(r"\^?\(\?P<\w+>.*?\)/?\$", "nothing/", path)
 
