@@ -27,7 +27,7 @@ from jobs.models import Job, JobLog
 State = Job.State
 LINES = 300
 AT_ONCE = 8
-_STEP_STATES = {State.RUNNING: "running", State.SUCCEEDED: "done", State.QUEUED: "waiting"}
+_STEP_STATES: dict[str, str] = {State.RUNNING: "running", State.SUCCEEDED: "done", State.QUEUED: "waiting"}
 
 for model in (Failure, OrmQ, BellSchedule, Success):  # the bell is nobody's business
     if admin.site.is_registered(model):
@@ -177,7 +177,7 @@ class JobAdmin(ReadOnlyAdmin):
         """Show the state, and a wish to cancel that was not yet heeded."""
         if obj.state == State.RUNNING and obj.cancel_requested_at:
             return badge("cancelled", gettext("stopping"))
-        return badge(obj.state, obj.get_state_display())
+        return shown_state_of(obj.state)
 
     @admin.display(description=_("progress"))
     def shown_progress(self, obj: Any) -> Any:
@@ -209,6 +209,11 @@ class JobAdmin(ReadOnlyAdmin):
             return ""
         spent = (timezone.now() - obj.started_at) / timedelta(milliseconds=1)
         return duration(spent * (100 - obj.progress) / obj.progress)
+
+
+def shown_state_of(state: str) -> SafeString:
+    """Give the word and colour of a state."""
+    return badge(state, State(state).label, tone="bad" if state == State.DEAD else "")
 
 
 def _steps(job: Job, lines: list[JobLog]) -> list[dict[str, Any]]:

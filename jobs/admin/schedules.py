@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import Consequence, ModelAdmin, ReasonForm, Select, Verb
 from common.display import ago, badge, duration, moment
 from jobs import handlers, services, timing
+from jobs.admin.jobs import shown_state_of
 from jobs.models import Job, Schedule
 
 RUNS, NEXT = 15, 3
@@ -43,7 +45,7 @@ class TimesForm(forms.Form):
 
 def _edit_form(schedule: Schedule) -> type[forms.Form]:
     now = {
-        "minutes": schedule.every_s / 60 if schedule.every_s else None,
+        "minutes": f"{schedule.every_s / 60:g}" if schedule.every_s else None,
         "cron": schedule.cron,
         "time_zone": schedule.time_zone,
     }
@@ -104,6 +106,7 @@ class ScheduleAdmin(ModelAdmin):
     fields = ("name", "kind", "minutes", "cron", "time_zone")
     list_display = ("title", "when", "next", "last", "state")
     search_fields = ("name", "kind")
+    search_help_text = _("name")
     sortable_by = ()
     verbs = (
         Verb(
@@ -179,9 +182,7 @@ class ScheduleAdmin(ModelAdmin):
             "when": self.when(obj),
             "state": self.state(obj),
             "nexts": _nexts(obj),
-            "runs": [
-                {"job": job, "badge": badge(job.state, job.get_state_display()), "took": _took(job)} for job in runs
-            ],
+            "runs": [{"job": one, "badge": shown_state_of(one.state), "took": _took(one)} for one in runs],
         }
 
     @admin.display(description=_("schedule"))
@@ -204,7 +205,7 @@ class ScheduleAdmin(ModelAdmin):
         """Say how the last run went, and when it was."""
         if not obj.last_state:
             return gettext("never")
-        return badge(obj.last_state, Job.State(obj.last_state).label) + " " + ago(obj.last_began_at)
+        return format_html("{} {}", shown_state_of(obj.last_state), ago(obj.last_began_at))
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> SafeString:
