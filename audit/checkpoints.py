@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -80,7 +80,9 @@ def sign(
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-    except IntegrityError:
+    except DatabaseError:  # each database refuses in its own way what another process has just signed
+        if not AuditCheckpoint.objects.filter(number=number).exists():
+            raise
         return None
     return row
 
