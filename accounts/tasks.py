@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.lockout import forget_old_failures
 from jobs.handlers import handler
 from jobs.runner import JobRun
 
@@ -19,8 +20,8 @@ def rotate_signing_keys(run: JobRun) -> None:
 
 @handler("accounts.forget_old_sessions", label=_("Removal of old sessions"), every_minutes=24 * 60)
 def forget_old_sessions(run: JobRun) -> None:
-    """Remove sessions that ended long ago, and cookies that ran out."""
-    run.result({"sessions": services.forget_old_sessions()})
+    """Remove sessions that ended long ago, cookies that ran out, and failed log-ins that lock nobody any more."""
+    run.result({"sessions": services.forget_old_sessions(), "failures": forget_old_failures()})
     call_command("clearsessions")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -120,3 +122,13 @@ def test_key_when_minting_one_without_its_limit_is_refused() -> None:
     client = Client(headers=bearer(text))
     assert post(client, "api-keys", {"name": "x", "scopes": ["predict"]}).status_code == 403
     assert post(client, "api-keys", {"name": "x", "scopes": ["predict"], "per_minute": 60}).status_code == 201
+
+
+def test_rotate_command_when_run_prints_the_new_key_alone_on_its_last_line() -> None:
+    key, old = make_key(make_user("operator"))
+    out, err = StringIO(), StringIO()
+    call_command("rotate_api_key", key.prefix, "--hours", "1", "--reason", "regular", stdout=out, stderr=err)
+    new = out.getvalue().strip().splitlines()[-1]
+    assert [by_both(carried(text)).has_old_secret for text in (old, new)] == [True, False]
+    with pytest.raises(CommandError):
+        call_command("rotate_api_key", "flm_local_nothing")
