@@ -32,7 +32,7 @@ class SqsBell(Sqs):
 
     def get_queue(self) -> Any:
         """Give the queue, made if there is none."""
-        patience = Config(connect_timeout=3, read_timeout=20, retries={"max_attempts": 2, "mode": "standard"})
+        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
         self.sqs = self.connection.resource("sqs", config=patience)
         try:
             return self.sqs.get_queue_by_name(QueueName=self.list_key)

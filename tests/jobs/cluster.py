@@ -54,7 +54,7 @@ class Cluster:
         """Send a signal, to the main process or to its whole group, and wait for the end; give the exit code."""
         assert self.process
         (os.killpg if is_group else os.kill)(self.process.pid, number)
-        return self.process.wait(15)
+        return self.process.wait(60)  # how long it takes is for the tests of the orderly end
 
 
 def children(pid: int) -> list[int]:
