@@ -6,11 +6,13 @@ Source: RFC 6749 sections 2.3.1, 3.2, 4.4 and 5; RFC 7517; RFC 8414.
 from __future__ import annotations
 
 import binascii
+import logging
 from base64 import b64decode
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
@@ -20,6 +22,8 @@ from accounts.models import SigningKey
 from accounts.scopes import SCOPES
 from accounts.tokens import jwk_of
 from common.errors import FluemanError
+
+logger = logging.getLogger(__name__)
 
 _GRANT = "client_credentials"
 _MAX_BODY = 16 * 1024
@@ -50,6 +54,9 @@ def token(request: HttpRequest) -> JsonResponse:
     except FluemanError as error:
         code = error.code if error.status in (400, 401) else "temporarily_unavailable"
         return _refusal(request, code, error.message, error.status)
+    except (DatabaseError, InterfaceError):
+        logger.warning("no token could be given: the database does not answer", exc_info=True)
+        return _refusal(request, "temporarily_unavailable", "the database does not answer", 503)
     answer = {
         "access_token": grant.access,
         "token_type": "Bearer",
@@ -128,6 +135,8 @@ def _refusal(request: HttpRequest, code: str, description: str, status: int) -> 
     response = JsonResponse({"error": code, "error_description": told}, status=status)
     if status == 401:
         response["WWW-Authenticate"] = 'Basic realm="flueman"'
+    if status == 503:
+        response["Retry-After"] = "1"
     if status == 405:
         response["Allow"] = "POST"
     return _uncached(response)
