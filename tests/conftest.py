@@ -11,9 +11,9 @@ import pytest
 from django.test import TransactionTestCase
 
 from audit import triggers
+from common.ids import uuid7
 from tests.databases import WANTED
 from tests.databases.selection import asks_database
-from common.ids import uuid7
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
     from tests.inference.serving import Serving

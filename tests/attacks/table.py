@@ -9,7 +9,7 @@ from pathlib import Path
 _rows: dict[str, list[tuple[str, str, str]]] = {}
 _notes: dict[str, list[str]] = {}
 
-HEAD = "# Attacks\nWritten by `make attacks`: each case was run and its verdict asserted; what it got is what came back.\n"
+HEAD = "# Attacks\nWritten by `make attacks`: each case was run, its verdict asserted; what it got is what came back.\n"
 
 
 def record(section: str, case: str, got: str, verdict: str) -> None:
