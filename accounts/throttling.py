@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -20,6 +21,7 @@ class AnonymousThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Let a call through. Raises TooMany."""
-        if request.auth is None and settings.ANONYMOUS_LIMIT:
+        # What is open to anybody and only read is documentation, which works without a database.
+        if request.auth is None and request.method not in SAFE_METHODS and settings.ANONYMOUS_LIMIT:
             take_token(bucket=f"anonymous:{origin.get().address}", limit=settings.ANONYMOUS_LIMIT)
         return True
