@@ -122,6 +122,8 @@ class Router(SimpleRouter):
         """Add the routes of a view."""
         if not issubclass(viewset, Idempotent):
             same = {"__doc__": viewset.__doc__, "__module__": viewset.__module__}
+            # The mixin stands before the view, and its empty defaults must not hide what the view says.
+            same |= {name: getattr(viewset, name, ()) for name in ("slow_actions", "own_keys")}
             viewset = type(viewset.__name__, (Idempotent, viewset), same)
         super().register(prefix, viewset, basename)
 
