@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +74,15 @@ class Broker:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    @contextmanager
+    def away(self, *, is_silent: bool) -> Iterator[None]:
+        """Let nothing listen at its port, or something that takes connections and never says a word."""
+        with socket.socket() as listener:
+            if is_silent:
+                listener.bind(("127.0.0.1", self.port))
+                listener.listen(1000)
+            yield
 
     def _answers(self) -> bool:
         with socket.socket() as probe:

@@ -75,6 +75,26 @@ def test_queue_when_it_is_gone_for_a_while_with_all_it_held_then_no_job_is_lost(
     assert (account.without_effect, account.doubled) == (0, 0)
 
 
+@pytest.mark.parametrize(("kind", "how"), [("redis", "gone"), ("redis", "silent"), ("sqs", "gone"), ("sqs", "silent")])
+def test_queue_when_away_from_start_to_stop_then_jobs_are_done_and_nobody_waits_long(
+    kind: str, how: str, tmp_path: Path
+) -> None:
+    broker = Broker(kind, tmp_path)
+    storm = Storm(broker, tmp_path, 8, pauses_s=(3600, 3600))
+    with broker.away(is_silent=how == "silent"):
+        storm.say("jobs", 8)
+        storm.begin()
+        try:
+            account = storm.run_out(limit_s=60)
+            begun = time.monotonic()
+            assert storm.cluster.stop() == 0
+            assert time.monotonic() - begun < 20  # measured: 1 to 7 s
+        finally:
+            storm.end()
+    assert account.ended == {"succeeded": 8}
+    assert (account.without_effect, account.doubled) == (0, 0)
+
+
 def test_database_when_locked_for_longer_than_anybody_waits_then_jobs_end_well(cluster: Cluster) -> None:
     jobs = [services.enqueue(kind="work.effect", payload={"steps": 30}) for _ in range(4)]
     cluster.start()
