@@ -26,6 +26,7 @@ from unfold.widgets import UnfoldBooleanWidget as Checkbox
 
 from common.choices import CheckboxSelectMultiple
 from common.confirm import Consequence, ReasonForm, RefusedMixin, Shown, Verb, confirm_action
+from common.display import name_of
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
 from common.onlooker import Onlooker, require
@@ -89,7 +90,7 @@ class ModelAdmin(ThemedModelAdmin):
 
     def headline(self, request: HttpRequest, obj: Model) -> str:
         """Give the sentence that answers the page's question."""
-        return str(obj)
+        return name_of(obj)
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give what `detail_template` shows besides `original`."""
@@ -176,7 +177,7 @@ class ModelAdmin(ThemedModelAdmin):
         context |= {**self._above(request, object_id), **(extra_context or {})}
         if self.detail_template and "original" in context:
             row = context["original"]
-            shown = {"title": str(row), **context, **self.detail(request, row)}
+            shown = {"title": name_of(row), **context, **self.detail(request, row)}
             return self.page(request, self.detail_template, **shown)
         try:
             return super().changeform_view(request, object_id, form_url, context)

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.display import name_of
 from common.errors import FluemanError
 
 
@@ -93,7 +94,7 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
                 return _show_once(request, model_admin, told, obj)
             messages.success(request, told or gettext("Done: %(what)s") % {"what": verb.label})
             return HttpResponseRedirect(back if obj.pk is not None else model_admin.list_url())
-    title = verb.title(obj) if verb.title else gettext("%(verb)s: %(row)s") % {"verb": verb.label, "row": obj}
+    title = verb.title(obj) if verb.title else gettext("%(verb)s: %(row)s") % {"verb": verb.label, "row": name_of(obj)}
     return model_admin.page(
         request,
         "admin/confirm.html",

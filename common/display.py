@@ -83,6 +83,11 @@ def ago(when: datetime | None) -> SafeString:
     )
 
 
+def name_of(row: Any) -> str:
+    """Give what a row is called on pages: its `in_words` where its own name is a code."""
+    return getattr(row, "in_words", "") or str(row)
+
+
 def moment(when: datetime | None) -> str:
     """Give the exact time in the reader's time zone."""
     return _NOTHING if when is None else date_format(timezone.localtime(when), "Y-m-d H:i:s")

@@ -22,6 +22,7 @@ class Handler:
     """The work of one kind, and its limits.
 
     `every_s` or `cron` gives the kind a built-in schedule; `is_schedulable` lets people schedule it, without payload.
+    `is_background` says that people do not begin such jobs: the list leaves them out until asked for.
     `deadline_s` and `memory_bytes` of `None` are the installation's own.
     """
 
@@ -31,6 +32,7 @@ class Handler:
     every_s: int | None = None
     cron: str = ""
     is_schedulable: bool = False
+    is_background: bool = False
     deadline_s: float | None = None
     memory_bytes: int | None = None
     priority: int = 0

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from jobs import handlers
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -71,6 +72,11 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def in_words(self) -> str:
+        """Give its name; of a built-in one what it does."""
+        return handlers.label_of(self.kind) if self.is_built_in and self.name == self.kind else self.name
 
 
 class Job(models.Model):
@@ -158,6 +164,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target_label}".strip()
+
+    @property
+    def in_words(self) -> str:
+        """Name what is done to what."""
+        return " · ".join(filter(None, (handlers.label_of(self.kind), self.target_label)))
 
     @property
     def is_finished(self) -> bool:

@@ -9,7 +9,7 @@ from jobs.runner import JobRun
 from notify import services
 
 
-@handler(services.DELIVER, label=_("Bring a notice"))
+@handler(services.DELIVER, label=_("Bring a notice"), is_background=True)
 def deliver(run: JobRun) -> None:
     """Make one attempt at one notice; the notice's own row says when the next one is due."""
     done = services.deliver(delivery_id=run.payload["delivery"], attempt=run.payload["attempt"])

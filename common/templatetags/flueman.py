@@ -7,6 +7,7 @@ from common import display, plots
 register = template.Library()
 register.filter("ago", display.ago)
 register.filter("moment", display.moment)
+register.filter("name_of", display.name_of)
 register.filter("size", display.size)
 register.filter("duration", display.duration)
 register.filter("thousands", display.thousands)

@@ -20,7 +20,7 @@ from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as BellSchedule
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, badge, duration
+from common.display import ago, badge, duration, name_of
 from jobs import handlers, services
 from jobs.models import Job, JobLog
 
@@ -35,7 +35,7 @@ for model in (Failure, OrmQ, BellSchedule, Success):  # the bell is nobody's bus
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Runs of schedules are left out until asked for: they would crowd out what people began."""
+    """Background work is left out until asked for: it would crowd out what people began."""
 
     title = _("kind")
     parameter_name = "kind"
@@ -43,18 +43,22 @@ class KindFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Give all kinds."""
         kinds = sorted((str(one.label), one.kind) for one in handlers.every())
-        return [("all", gettext("all, those of schedules too")), *((kind, label) for label, kind in kinds)]
+        return [("all", gettext("all, background work too")), *((kind, label) for label, kind in kinds)]
 
     def choices(self, changelist: Any) -> Any:
         """Name the choice that is made without asking."""
         for number, choice in enumerate(super().choices(changelist)):
-            yield choice | ({"display": gettext("not begun by a schedule")} if number == 0 else {})
+            yield choice | ({"display": gettext("all but background work")} if number == 0 else {})
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """Narrow the list."""
         if self.value() == "all":
             return queryset
-        return queryset.filter(kind=self.value()) if self.value() else queryset.filter(schedule=None)
+        if self.value():
+            return queryset.filter(kind=self.value())
+        return queryset.filter(schedule=None).exclude(
+            kind__in=[one.kind for one in handlers.every() if one.is_background]
+        )
 
 
 def _cancel(*, obj: Job, actor: Any, reason: str) -> str:
@@ -168,9 +172,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description=_("job"))
     def label(self, obj: Any) -> str:
         """Name what is done to what."""
-        return (
-            f"{handlers.label_of(obj.kind)} · {obj.target_label}" if obj.target_label else handlers.label_of(obj.kind)
-        )
+        return name_of(obj)
 
     @admin.display(description=_("state"))
     def shown_state(self, obj: Any) -> SafeString:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -16,12 +17,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import Consequence, ModelAdmin, ReasonForm, Select, Verb
-from common.display import ago, badge, duration, moment
+from common.display import ago, badge, duration, moment, name_of
 from jobs import handlers, services, timing
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job, Schedule
 
 RUNS, NEXT = 15, 3
+LATE = timedelta(seconds=30)  # a worker that is being started anew takes some seconds
 
 
 class TimesForm(forms.Form):
@@ -180,6 +182,7 @@ class ScheduleAdmin(ModelAdmin):
         return {
             "kind": handlers.label_of(obj.kind),
             "when": self.when(obj),
+            "next": self.next(obj),
             "state": self.state(obj),
             "nexts": _nexts(obj),
             "runs": [{"job": one, "badge": shown_state_of(one.state), "took": _took(one)} for one in runs],
@@ -188,7 +191,7 @@ class ScheduleAdmin(ModelAdmin):
     @admin.display(description=_("schedule"))
     def title(self, obj: Any) -> str:
         """Give its name; of a built-in one what it does."""
-        return handlers.label_of(obj.kind) if obj.is_built_in and obj.name == obj.kind else obj.name
+        return name_of(obj)
 
     @admin.display(description=_("runs"))
     def when(self, obj: Any) -> str:
@@ -197,8 +200,13 @@ class ScheduleAdmin(ModelAdmin):
 
     @admin.display(description=_("next run"))
     def next(self, obj: Any) -> SafeString | str:
-        """Say how long until the next run."""
-        return ago(obj.next_run_at) if obj.is_enabled else "–"
+        """Say how long until the next run, or since when it is due: a worker would have begun it within a second."""
+        if not obj.is_enabled or obj.next_run_at is None or handlers.known(obj.kind) is None:
+            return "–"
+        overdue = timezone.now() - obj.next_run_at
+        if overdue < LATE:
+            return ago(obj.next_run_at)
+        return gettext("due for %(span)s; no worker runs") % {"span": duration(overdue / timedelta(milliseconds=1))}
 
     @admin.display(description=_("last run"))
     def last(self, obj: Any) -> SafeString | str:

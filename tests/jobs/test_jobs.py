@@ -18,7 +18,7 @@ from audit.models import AuditEvent
 from common.errors import Conflict
 from jobs import reaper, services
 from jobs.cluster import orphans
-from jobs.models import Job, JobLog
+from jobs.models import Job, JobLog, Schedule
 from jobs.runner import (
     MOST_LINES,
     CancelledError,
@@ -294,3 +294,28 @@ def test_admin_cancel_when_allowed_then_done_with_reason(tmp_path: Path, client:
     client.post(f"/admin/jobs/job/{job.pk}/do/cancel/", {"reason": "no longer needed"})
     assert again(job).state == "cancelled"
     assert AuditEvent.objects.get(action="jobs.cancelled").reason == "no longer needed"
+
+
+def test_admin_when_kind_has_words_then_titles_and_breadcrumbs_say_them(tmp_path: Path, client: Client) -> None:
+    client.force_login(make_user("minji", "view_job", "cancel_job"))
+    url = f"/admin/jobs/job/{make_job(tmp_path).pk}"
+    for page in (f"{url}/change/", f"{url}/do/cancel/"):
+        text = client.get(page).content.decode()
+        assert "Count" in text
+        assert "work.count" not in text
+
+
+def test_admin_list_when_work_is_background_then_left_out_until_asked_for(client: Client) -> None:
+    client.force_login(make_user("minji", "view_job"))
+    job = services.enqueue(kind="notify.deliver", payload={})
+    Job.objects.update(state=Job.State.SUCCEEDED)  # waiting ones are shown above the list
+    assert str(job.pk) not in client.get("/admin/jobs/job/").content.decode()
+    assert str(job.pk) in client.get("/admin/jobs/job/?kind=all").content.decode()
+
+
+def test_admin_schedules_when_due_and_nobody_begins_it_then_says_that_no_worker_runs(client: Client) -> None:
+    client.force_login(make_user("minji", "view_schedule"))
+    schedule = services.add_schedule(name="often", kind="work.recur", actor=None, every_s=600)
+    Schedule.objects.update(next_run_at=timezone.now() - timedelta(minutes=2))
+    for page in ("", f"{schedule.pk}/change/"):
+        assert "실행 중인 작업자가 없습니다" in client.get(f"/admin/jobs/schedule/{page}").content.decode()
