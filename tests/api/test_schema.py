@@ -51,5 +51,7 @@ def test_operations_when_anybody_may_call_them_name_no_credential(schema: Any) -
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_documentation_when_opened_needs_no_other_site(path: str) -> None:
     page = Client().get(path).content.decode()
+    if "?script=" in page:  # a policy without inline scripts: the page's own comes from beside it
+        page += Client().get(f"{path}?script=").content.decode()
     assert "openapi.json" in page
     assert "cdn." not in page
