@@ -225,10 +225,12 @@ class ScheduleAdmin(ModelAdmin):
 
 def _nexts(schedule: Schedule) -> list[str]:
     """Give the next times, in the time zone of the schedule."""
-    at, found = schedule.next_run_at, []
+    at, now, found = schedule.next_run_at, timezone.now(), []
+    times = {"cron": schedule.cron, "every_s": schedule.every_s, "time_zone": schedule.time_zone}
     while schedule.is_enabled and at and len(found) < NEXT:
-        found.append(at)
-        at = timing.following(cron=schedule.cron, every_s=schedule.every_s, time_zone=schedule.time_zone, after=at)
+        if at >= now:  # a time that was missed is none to come
+            found.append(at)
+        at = timing.following(**times, after=max(at, now))
     return [moment(one) for one in found]
 
 
