@@ -309,7 +309,7 @@ elif _queue.scheme in ("redis", "rediss"):
     _address = _queue._replace(query="&".join(filter(None, (_queue.query, _patience)))).geturl()
     _broker = {"broker_class": "jobs.redis_broker.RedisBell", "redis": _address}
 else:
-    _broker = {"orm": "default"}
+    _broker = {"broker_class": "jobs.brokers.OrmBell", "orm": "default"}
 Q_CLUSTER = {
     "name": (_queue.netloc if _queue.scheme == "sqs" else "") or "flueman",
     "workers": env.integer("JOB_WORKERS", 2, least=1),

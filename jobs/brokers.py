@@ -10,6 +10,7 @@ from django.db import close_old_connections
 from django.utils.functional import SimpleLazyObject
 from django_q.brokers import Broker
 from django_q.brokers.aws_sqs import Sqs
+from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
 from jobs import bell
@@ -46,6 +47,10 @@ class Patient(Broker):
             super().acknowledge(task_id)
         except bell.GONE as error:
             bell.keep_away(error)
+
+
+class OrmBell(Patient, ORM):
+    """The database."""
 
 
 class SqsBell(Patient, Sqs):
