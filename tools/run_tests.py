@@ -47,7 +47,7 @@ def run(database: str, workers: str, rest: list[str]) -> tuple[int, str]:
     """Run pytest on one database; give its exit code and a line with the figures."""
     report = ROOT / "test-results" / f"{database}.xml"
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-n", workers, f"--junitxml={report}", *rest]
+    command = [sys.executable, "-m", "pytest", "-n", workers, "--dist=worksteal", f"--junitxml={report}", *rest]
     print(f"== tests on {database} ==", flush=True)
     environment = {**os.environ, "FLUEMAN_TEST_DATABASE": database}
     code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

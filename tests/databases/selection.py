@@ -6,11 +6,22 @@ import pytest
 
 FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
 # What starts real processes on the database of the run, or opens connections of its own.
+# What boots everything and asks the database nothing that other tests do not: once, on the first database.
+ONCE = (
+    "tests/attacks/artefacts/",
+    "tests/attacks/edge/",
+    "tests/attacks/secrets/",
+    "tests/browser/",
+    "tests/demo/",
+    "tests/host/test_check.py",
+)
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
 
 
 def asks_database(item: pytest.Item) -> bool:
     """Say whether a test could behave differently on another database."""
+    if item.nodeid.startswith(ONCE):
+        return False
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("django_db") or fixtures & FIXTURES:
         return True
