@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
-# What starts real processes on the database of the run, or opens connections of its own.
 # What boots everything and asks the database nothing that other tests do not: once, on the first database.
 ONCE = (
     "tests/attacks/artefacts/",
@@ -15,6 +14,7 @@ ONCE = (
     "tests/demo/",
     "tests/host/test_check.py",
 )
+# What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
 
 
