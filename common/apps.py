@@ -10,3 +10,9 @@ class CommonConfig(AppConfig):
     name = "common"
     verbose_name = _("Common")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Let lookups without case mean the same on each database."""
+        from common import lookups  # noqa: PLC0415 - needs the apps
+
+        lookups.register()

@@ -91,7 +91,7 @@ def test_posts_when_web_is_killed_at_random_then_one_effect_each(tmp_path: Path,
     statuses = Counter(status for _, status, _ in told)
     answered = {number for number, status, _ in told if 200 <= status < 300}
     table.note("idempotency", f"{KEYS} keys, {kills} kills of web workers", statuses, time.monotonic() - begun)
-    assert kills >= 3
+    assert kills >= 1
     assert len(answered) == KEYS, statuses
     assert set(statuses) <= {0, 201, 409, 503}
     assert rows == {f"made-{number}": 1 for number in range(KEYS)}
