@@ -126,12 +126,12 @@ def read(text: str, kind: str, find: FindVerifier) -> Claims:
     return _verified(text, kind, verifier.public_pem)
 
 
-@lru_cache(maxsize=_KNOWN_TOKENS)
 def _is_thumbprint(kid: object) -> bool:
     """Whether it can name a key of ours; what a stranger wrote there is asked of no database otherwise."""
     return isinstance(kid, str) and kid.isascii() and kid.isprintable()
 
 
+@lru_cache(maxsize=_KNOWN_TOKENS)
 def _kid_of(text: str) -> str:
     try:
         header = jwt.get_unverified_header(text)
