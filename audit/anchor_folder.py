@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from audit.anchor import NAMES
 from audit.statements import Statement, read_line
+from common.durable import sync_folder
 from common.errors import Conflict, NotFound, Unavailable
 
 TAIL_BYTES = 64 * 1024
@@ -52,7 +53,7 @@ class FolderAnchor:
                 raise Unavailable("the anchor took only a part of a statement")
             os.fsync(descriptor)
             if not size:
-                _sync(self.folder)
+                sync_folder(self.folder)
 
     def put(self, name: str, source: Path, *, is_sealed: bool = False) -> None:
         """Copy a file, durably."""
@@ -68,7 +69,7 @@ class FolderAnchor:
             if is_sealed:
                 draft.chmod(0o400)
             draft.rename(target)
-            _sync(target.parent)
+            sync_folder(target.parent)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
@@ -136,11 +137,3 @@ def _statements(file: BinaryIO) -> Iterator[Statement]:
     for line in iter(file.readline, b""):
         with suppress(ValueError):
             yield read_line(line)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from audit.statements import Statement, public_of
+from common.durable import sync_folder
 from common.errors import Invalid, NotReady
 
 
@@ -61,11 +62,7 @@ def keep_key(key: Ed25519PrivateKey, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def read_key(pem: bytes) -> Ed25519PrivateKey:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from common.durable import sync_folder
 from common.errors import NotFound, StorageFull, TooLarge, Unavailable
 from files.content import HEAD_BYTES, sniff
 
@@ -231,12 +232,3 @@ def _keep_in_folder(bytes_: Received) -> None:
     second.unlink(missing_ok=True)  # a rename onto the same file does nothing
     for folder in final.parents[:3]:
         sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common.durable import sync_folder
 from common.errors import NotFound
 from files.models import Upload
-from files.storage import CHUNK_BYTES, Received, examined, incoming_folder, sync_folder, told_when_full
+from files.storage import CHUNK_BYTES, Received, examined, incoming_folder, told_when_full
 
 
 class SegmentWriter:
