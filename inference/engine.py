@@ -12,11 +12,9 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import Any
 
-import orjson
 import uvloop
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
@@ -33,6 +31,7 @@ from guards.limits import Limit
 from guards.services import too_many
 from inference.payload import Inputs, rows_of
 from inference.recorder import Claim, Record, Recorder
+from inference.rows import prediction_row, request_row
 from inference.snapshot import Endpoint, Snapshot, Target, refresh
 from inference.transport import Output, Result, Runner, is_finite
 from registry.signature import Signature, TensorSpec
@@ -43,7 +42,6 @@ POLL_S = 0.4
 TOUCH_S = 30.0
 MAY_BE_NEW = {"unknown_key", "unknown_client", "unknown_signing_key", "ended_session", "unknown_model"}
 PREDICT = "inference.predict_deployment"
-_LABEL_LENGTH = 255
 
 
 @dataclass(slots=True)
@@ -273,8 +271,8 @@ class Engine:
         is_batched = answer.target.signature.is_batched
         rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=is_batched, as_arrays=True)
         record = Record(
-            _request_row(ask, answer, status=200, blob=blob),
-            [_prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
+            request_row(ask, answer, status=200, blob=blob),
+            [prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
             Claim(claimed.id, claimed.stored_lease, 200, answer.body.decode()) if claimed else None,
         )
         started = perf_counter()
@@ -287,7 +285,7 @@ class Engine:
         """Keep a refused or failed call as well as the database lets us; the caller gets the first error either way."""
         assert self._recorder is not None
         answer.total_ms = (perf_counter() - ask.received) * 1000
-        row = _request_row(ask, answer, status=error.status, error=error)
+        row = request_row(ask, answer, status=error.status, error=error)
         try:
             await self._recorder.write(Record(row, ()))
         except FluemanError as second:
@@ -300,45 +298,6 @@ def _fill(answer: Answer, result: Result, signature: Signature) -> None:
     for spec, output in answer.outputs:
         if not is_finite(output):
             raise Unavailable(f"the model gave a number that is not finite in '{spec.name}'", code="output_not_finite")
-
-
-def _request_row(
-    ask: Ask, answer: Answer, *, status: int, blob: str = "", error: FluemanError | None = None
-) -> tuple[Any, ...]:
-    inputs, caller = answer.inputs, ask.caller
-    is_inline = not blob and len(ask.body) <= settings.INLINE_INPUT_BYTES
-    return (
-        ask.id, _now(), ask.deployment, answer.target.model, answer.target.version, answer.target.version_id,
-        caller.user_id, caller.key_id, caller.label, ask.door, status,
-        error.code if error else "", error.message[:2000] if error else "", inputs.rows if inputs else 0,
-        answer.total_ms, answer.queue_ms, answer.run_ms,
-        ask.body.decode("utf-8", "replace").replace("\0", "") if is_inline else "", blob,
-        (inputs.client_id if inputs else "") or ask.client_id, ask.trace_id, ask.address,
-    )  # fmt: skip
-
-
-def _prediction_row(request_id: str, row: int, output: dict[str, Any]) -> tuple[Any, ...]:
-    label, score = output.get("label", ""), output.get("score")
-    return (
-        f"{int(request_id, 16) + 1 + row:032x}",  # inference.models.prediction_key
-        request_id,
-        row,
-        orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
-        label[:_LABEL_LENGTH] if isinstance(label, str) else "",
-        score if isinstance(score, float) else None,
-    )
-
-
-_second = (0, "")
-
-
-def _now() -> str:
-    """Give the time in UTC as every database here takes it; the part down to the second is made once a second."""
-    global _second  # noqa: PLW0603 - a cache
-    seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
-    if _second[0] != seconds:
-        _second = (seconds, datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S."))
-    return f"{_second[1]}{nanoseconds // 1000:06d}"
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:
