@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.databases import make_server
-from tests.house.installation import ROOT, Installation
+from tests.house.installation import Installation
 from tests.server import Server
 
 
@@ -32,18 +30,7 @@ class Site:
 
     def manage(self, *arguments: str, typed: str = "") -> str:
         """Run a command of the installation and give what it printed."""
-        settings = {"DJANGO_SETTINGS_MODULE": "flueman.settings"}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**self.installation.environment(), **self.environment, **settings},
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+        return self.installation.manage(*arguments, typed=typed, **self.environment)
 
     def end(self) -> None:
         """Leave nothing behind."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,7 +17,7 @@ import pytest
 
 from tests.crash.load import Load, Told
 from tests.databases import connect, make_server
-from tests.house.installation import ROOT, Installation, wait_until
+from tests.house.installation import Installation, wait_until
 from tests.runner.making import make_folder
 from tests.server import Server
 
@@ -51,17 +49,7 @@ class Served:
 
     def manage(self, *arguments: str) -> str:
         """Run a command of the installation and give what it printed."""
-        environment = {**self.site.environment(), **self.environment(), "DJANGO_SETTINGS_MODULE": "flueman.settings"}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+        return self.site.manage(*arguments, **self.environment())
 
     def is_served(self) -> bool:
         """Whether a call is answered."""

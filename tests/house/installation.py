@@ -48,6 +48,21 @@ class Installation:
                 start_new_session=True,
             )
 
+    def manage(self, *arguments: str, typed: str = "", **environment: str) -> str:
+        """Run a command on this installation and give what it printed; fails unless it ends well."""
+        settings = {"DJANGO_SETTINGS_MODULE": "flueman.settings"}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**self.environment(), **environment, **settings},
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
     def signal(self, number: int) -> None:
         """Send a signal to the process that `start` made."""
         assert self.process
