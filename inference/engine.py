@@ -22,7 +22,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from accounts.credentials import Caller, identify
 from accounts.models import Session
 from accounts.services import touch_keys, touch_sessions
-from common.errors import FluemanError, NotAllowed, NotReady, Unavailable
+from common.errors import FluemanError, NotAllowed, Unavailable
 from common.ids import uuid7_int
 from files.services import store
 from guards import idempotency
@@ -32,8 +32,9 @@ from guards.services import too_many
 from inference.payload import Inputs, rows_of
 from inference.recorder import Claim, Record, Recorder
 from inference.rows import prediction_row, request_row
+from inference.runners import Runners
 from inference.snapshot import Endpoint, Snapshot, Target, refresh
-from inference.transport import Output, Result, Runner, is_finite
+from inference.transport import Output, Result, is_finite
 from registry.signature import Signature, TensorSpec
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Engine:
         self.snapshot: Snapshot | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._recorder: Recorder | None = None
-        self._runners: dict[tuple[str, str], Runner] = {}
+        self._runners = Runners()
         self._used_keys: set[tuple[str, bool]] = set()
         self._used_sessions: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -112,8 +113,7 @@ class Engine:
             task.cancel()
         if self._recorder:
             await self._recorder.close()
-        for runner in self._runners.values():
-            runner.close()
+        self._runners.close()
         self._keeper.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -139,7 +139,7 @@ class Engine:
         new = await self.loop.run_in_executor(self._keeper, refresh, self.snapshot)
         if new is not self.snapshot and new is not None:
             self.snapshot = new
-            self._retire_runners(new)
+            self._runners.keep(target for endpoint in new.endpoints.values() for target in endpoint.targets)
 
     async def _keep_touching(self) -> None:
         while True:
@@ -148,11 +148,6 @@ class Engine:
             sessions, self._used_sessions = self._used_sessions, set()
             if keys or sessions:
                 await self.loop.run_in_executor(self._keeper, _touch, keys, sessions)
-
-    def _retire_runners(self, snapshot: Snapshot) -> None:
-        wanted = {(t.version_id, t.socket_path) for e in snapshot.endpoints.values() for t in e.targets}
-        for key in [key for key in self._runners if key not in wanted]:
-            self._runners.pop(key).retire()
 
     # -- one prediction ------------------------------------------------------------------------------------------------
     def current(self) -> Snapshot:
@@ -205,7 +200,8 @@ class Engine:
                     return Answer(ask.id, target, held.body.encode(), is_replay=True)
                 claimed = held
             blob = await self._store_body(ask)
-            result = await self._run(target, inputs, ask.received + settings.INFER_DEADLINE_S)
+            runner = self._runners.get(target)
+            result = await runner.submit(inputs.tensors, inputs.rows, ask.received + settings.INFER_DEADLINE_S)
             _fill(answer, result, target.signature)
             answer.total_ms = (perf_counter() - ask.received) * 1000
             answer.body = ask.render(answer)
@@ -223,21 +219,6 @@ class Engine:
         wait_s = await self._limiter.try_take(caller.identity, limit)
         if wait_s is not None:
             raise too_many(limit, wait_s)
-
-    def _run(self, target: Target, inputs: Inputs, deadline: float) -> asyncio.Future[Result]:
-        if not target.socket_path:
-            if target.state == "failed":
-                raise NotReady(
-                    f"the model could not be loaded: {target.error}"[:300], code="not_ready", retry_after_s=5
-                )
-            raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)
-        key = (target.version_id, target.socket_path)
-        runner = self._runners.get(key)
-        if runner is None:
-            runner = self._runners[key] = Runner(
-                target.socket_path, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS
-            )
-        return runner.submit(inputs.tensors, inputs.rows, deadline)
 
     async def _claim(self, ask: Ask) -> idempotency.Claimed | idempotency.Replay:
         def work() -> idempotency.Claimed | idempotency.Replay:
