@@ -1,6 +1,6 @@
 """Writes requests and predictions before their answers leave: all that waits, in one transaction, at once.
 
-Plain SQL: this is the one place where the ORM costs more than it gives. The columns are those of `inference/models.py`;
+Plain SQL: this is the one place where the ORM costs more than it gives. The columns are those of `inference/models`;
 a test holds the two together.
 """
 

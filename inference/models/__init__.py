@@ -1,0 +1,23 @@
+"""The tables of serving, by noun."""
+
+from inference.models.deployments import Deployment, Route, RunnerState
+from inference.models.metrics import MetricWindow
+from inference.models.requests import (
+    InferenceRequest,
+    InferenceRequestQuerySet,
+    Prediction,
+    PredictionQuerySet,
+    prediction_key,
+)
+
+__all__ = [
+    "Deployment",
+    "InferenceRequest",
+    "InferenceRequestQuerySet",
+    "MetricWindow",
+    "Prediction",
+    "PredictionQuerySet",
+    "Route",
+    "RunnerState",
+    "prediction_key",
+]

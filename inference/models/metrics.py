@@ -1,0 +1,31 @@
+"""Traffic counted by the minute."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class MetricWindow(models.Model):
+    """One minute of one version of one deployment, rolled up from the request rows."""
+
+    minute = models.DateTimeField(_("minute"))
+    deployment = models.CharField(_("deployment"), max_length=100)
+    version = models.PositiveIntegerField(_("version"))
+    requests = models.PositiveIntegerField(_("requests"), default=0)
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    errors = models.PositiveIntegerField(_("errors"), default=0)
+    latency_sum_ms = models.FloatField(default=0)
+    latency_max_ms = models.FloatField(default=0)
+    histogram = models.JSONField(default=dict, help_text=_("requests by latency bucket: inference/latency.py"))
+
+    class Meta:
+        verbose_name = _("metric window")
+        verbose_name_plural = _("metric windows")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["minute", "deployment", "version"], name="inference_window_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute} {self.deployment}"
