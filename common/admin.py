@@ -212,7 +212,7 @@ class ModelAdmin(ThemedModelAdmin):
         obj = self.get_object(request, object_id) if object_id else None
         if obj is None or not self.has_view_or_change_permission(request, obj):
             return {}
-        verbs = [verb.button(self, obj) for verb in self.verbs if verb.is_allowed(request, obj)]
+        verbs = [verb.button(self, obj) for verb in self.verbs if verb.is_in_head and verb.is_allowed(request, obj)]
         links = [*self.detail_links(request, obj), *verbs]
         return {"headline": self.headline(request, obj), "links": links, "original": obj}
 

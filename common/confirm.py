@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,8 @@ class Verb:
     """Something that may be done to a row from its page.
 
     `run(obj=, actor=, **fields of the form)` calls one service and gives the sentence to show, "", or a `Shown`.
-    `consequence(obj)` says what will change; `form(obj)` gives the form's class where it is not just a reason.
+    `consequence(obj)` says what will change; `form(obj)` gives the form's class where it is not just a reason,
+    and a link may fill in its fields `from_query`. A verb that is not `is_in_head` has its button further down.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Verb:
     is_offered: Callable[[Any], bool] = field(default=lambda _obj: True)
     is_destructive: bool = False
     is_primary: bool = False
+    is_in_head: bool = True
+    from_query: Collection[str] = ()
 
     def is_allowed(self, request: HttpRequest, obj: Model) -> bool:
         """Tell whether this person may do it, and whether it makes sense now."""
@@ -82,7 +85,7 @@ class Verb:
 def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: Model, back: str) -> HttpResponseBase:
     """Show what a verb will change; on POST with a reason do it, say so, and go back."""
     consequence = verb.consequence(obj)
-    form = _make_form(model_admin, verb.form(obj), consequence, request.POST if request.method == "POST" else None)
+    form = _make_form(request, model_admin, verb, obj, consequence)
     if request.method == "POST" and form.is_valid():
         fields = {name: value for name, value in form.cleaned_data.items() if name != "typed_name"}
         try:
@@ -115,8 +118,9 @@ def _show_once(request: HttpRequest, model_admin: Any, shown: Shown, obj: Model)
     return response
 
 
-def _make_form(model_admin: Any, form_class: type[forms.Form], consequence: Consequence, data: Any) -> forms.Form:
-    form = form_class(data)
+def _make_form(request: HttpRequest, model_admin: Any, verb: Verb, obj: Model, consequence: Consequence) -> forms.Form:
+    initial = {name: request.GET[name] for name in verb.from_query if name in request.GET}
+    form = verb.form(obj)(request.POST if request.method == "POST" else None, initial=initial)
     if name := consequence.typed_name:
         label = gettext("Type “%(name)s” to confirm") % {"name": name}
         form.fields["typed_name"] = forms.RegexField(f"^{re.escape(name)}$", label=label, error_messages=_TYPED_WRONG)

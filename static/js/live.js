@@ -3,7 +3,6 @@
 function keepLive(part) {
   const pause = Number(part.dataset.liveEvery) || 1000;
   let wait = pause, last = "";
-  const opened = () => [...part.querySelectorAll("details")].map((one) => one.open);
 
   async function refresh() {
     if (!part.isConnected) return;
@@ -19,9 +18,9 @@ function keepLive(part) {
     wait = pause;
     const html = await answer.text();
     if (html !== last && !isBusy(part)) {
-      const states = opened();
-      part.innerHTML = html;
-      part.querySelectorAll("details").forEach((one, place) => { if (states[place] !== undefined) one.open = states[place]; });
+      const fresh = part.cloneNode();
+      fresh.innerHTML = html;
+      patchChildren(part, fresh);
       part.dispatchEvent(new CustomEvent("live", { bubbles: true }));
       last = html;
     }
@@ -31,6 +30,21 @@ function keepLive(part) {
 
   function plan(delay) { setTimeout(refresh, delay); }
   plan(pause);
+}
+
+// Change only what differs, so that focus, hover and what the reader has opened stay, and widths glide.
+function patch(old, fresh) {
+  if (old.nodeName !== fresh.nodeName || old.id !== fresh.id) return old.replaceWith(fresh);
+  if (old.nodeType !== Node.ELEMENT_NODE) return void (old.data !== fresh.data && (old.data = fresh.data));
+  for (const { name } of [...old.attributes]) if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  patchChildren(old, fresh);
+}
+
+function patchChildren(old, fresh) {
+  const before = [...old.childNodes], after = [...fresh.childNodes];
+  after.forEach((node, place) => (before[place] ? patch(before[place], node) : old.append(node)));
+  before.slice(after.length).forEach((node) => node.remove());
 }
 
 function isBusy(part) {
