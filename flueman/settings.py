@@ -286,6 +286,10 @@ MAX_INFER_BYTES = env.integer("MAX_INFER_BYTES", 16 * 1024 * 1024)
 INFER_DEADLINE_S = env.number("INFER_DEADLINE_S", 10, least=0.1)
 INFER_QUEUE_ROWS = env.integer("INFER_QUEUE_ROWS", 4096, least=1)
 INLINE_INPUT_BYTES = 64 * 1024
+ASYNC_AT_ONCE = env.integer("ASYNC_AT_ONCE", 4, least=1)
+ASYNC_DEADLINE_S = env.number("ASYNC_DEADLINE_S", 3600, least=1)
+ASYNC_RESULT_HOURS = env.number("ASYNC_RESULT_HOURS", 24, least=0.01)
+BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
     "BATCH_DEADLINE_S": env.number("RUNNER_BATCH_DEADLINE_S", 20, least=0.1),
