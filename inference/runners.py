@@ -9,7 +9,7 @@ from django.conf import settings
 from common.errors import NotReady
 from inference.models import RunnerState
 from inference.snapshot import Target
-from inference.transport import Runner
+from inference.transport import Runner, SocketRunner
 
 Key = tuple[str, str]
 
@@ -30,7 +30,7 @@ class Runners:
         key = (target.version_id, target.socket_path)
         runner = self._by_key.get(key)
         if runner is None:
-            runner = self._by_key[key] = Runner(
+            runner = self._by_key[key] = SocketRunner(
                 target.socket_path, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS
             )
         return runner

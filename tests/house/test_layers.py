@@ -34,7 +34,7 @@ def test_contracts_when_nothing_is_planted_hold(tmp_path: Path) -> None:
         ("inference/planted.py", "import flueman.env", "Apps import downwards only"),
         ("registry/models.py", "import registry.services", "Inside an app"),
         ("accounts/models.py", "import rest_framework", "The REST framework is used only at the doors"),
-        ("inference/transport.py", "import torch", "Torch is imported only by"),
+        ("inference/transport/calls.py", "import torch", "Torch is imported only by"),
         ("registry/planted.py", "import inference.runner.architectures", "Apps import downwards only"),
         ("common/errors.py", "import django.db", "Pure modules know no Django"),
         ("inference/runner/frames.py", "import django.conf", "Pure modules know no Django"),

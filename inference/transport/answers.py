@@ -1,0 +1,82 @@
+"""What a version answered, whichever way it came: compared with the signature, and cut into the calls it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from inference.runner import frames
+from inference.runner.frames import Tensor
+from registry.signature import DTYPES, FLOATS, Signature, TensorSpec
+
+Values = np.ndarray | list[bytes]
+
+_MOST_TEXTS = 1 << 20  # in one output
+
+
+class Output(NamedTuple):
+    """One output of one call: `values` is an array, or for BYTES the flat list of elements."""
+
+    datatype: str
+    shape: tuple[int, ...]
+    values: Values
+
+
+class Result(NamedTuple):
+    """What the version answered to one call, and how long that took it."""
+
+    outputs: list[Output]
+    queue_ms: float
+    run_ms: float
+
+
+def split(
+    tensors: Sequence[Tensor], sizes: Sequence[int], signature: Signature, queue_ms: float, run_ms: float
+) -> list[Result]:
+    """Cut the outputs of a joined call into the results of its parts. Raises ValueError for what is not as signed."""
+    if len(tensors) != len(signature.outputs):
+        raise ValueError(f"{len(tensors)} outputs, the signature says {len(signature.outputs)}")
+    rows = sum(sizes) if signature.is_batched else None
+    outputs = [decode(tensor, spec, rows) for tensor, spec in zip(tensors, signature.outputs, strict=True)]
+    if len(sizes) == 1:
+        return [Result(outputs, queue_ms, run_ms)]
+    parts: list[list[Output]] = [[] for _ in sizes]
+    for output in outputs:
+        rest = output.shape[1:]
+        step = math.prod(rest) if isinstance(output.values, list) else 1
+        at = 0
+        for part, count_ in zip(parts, sizes, strict=True):
+            values = output.values[at * step : (at + count_) * step]
+            part.append(Output(output.datatype, (count_, *rest), values))
+            at += count_
+    return [Result(part, queue_ms, run_ms) for part in parts]
+
+
+def decode(tensor: Tensor, spec: TensorSpec, rows: int | None) -> Output:
+    """Give a tensor's values; `rows` is None where there is no batch. Raises ValueError for what is not as signed."""
+    datatype, shape, payload = tensor
+    fits = datatype == spec.datatype and len(shape) == len(spec.shape)
+    if not fits or any(have < 0 or want not in (-1, have) for want, have in zip(spec.shape, shape, strict=True)):
+        raise ValueError(f"output `{spec.name}` is {datatype} {list(shape)}, not {spec.datatype} {list(spec.shape)}")
+    if rows is not None and shape[0] != rows:
+        raise ValueError(f"output `{spec.name}` has {shape[0]} rows for {rows} rows of input")
+    if datatype == "BYTES":
+        return Output("BYTES", shape, _texts(payload, math.prod(shape), spec.name))
+    return Output(datatype, shape, np.frombuffer(payload, dtype=DTYPES[datatype]).reshape(shape))
+
+
+def _texts(payload: bytes | memoryview, wanted: int, name: str) -> list[bytes]:
+    if wanted > _MOST_TEXTS:
+        raise ValueError(f"output `{name}` has {wanted} texts, more than {_MOST_TEXTS}")
+    values = frames.unpack_strings(payload, wanted)
+    if len(values) != wanted or any(b"\0" in value for value in values):
+        raise ValueError(f"output `{name}` holds other texts than its shape says, or NUL")
+    return values
+
+
+def is_finite(output: Output) -> bool:
+    """Whether JSON can carry the output."""
+    return output.datatype not in FLOATS or bool(np.isfinite(output.values).all())

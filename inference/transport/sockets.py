@@ -1,0 +1,93 @@
+"""To the child process of a version on this machine: frames over a unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+from common.errors import DeadlineExceeded, FluemanError, Invalid, NotReady, Unavailable
+from inference.runner import frames
+from inference.runner.frames import Frame, Reader
+from inference.transport.calls import MOST_ANSWER_BYTES, Call, Runner, joined, plain
+from registry.signature import Signature
+
+_KINDS: dict[str, type[FluemanError]] = {"deadline_exceeded": DeadlineExceeded, "invalid": Invalid}
+# What a child may call its failures; another code is not passed on.
+_CODES = frozenset({"invalid", "deadline_exceeded", "queue_full", "model_failed", "bad_frame"})
+_ABOUT_ALL = ("queue_full", "deadline_exceeded")
+
+
+class SocketRunner(Runner, asyncio.Protocol):
+    """One connection to a child; what is sent before it stands waits for it."""
+
+    def __init__(self, socket_path: str, *, signature: Signature, queue_rows: int) -> None:
+        super().__init__(signature=signature, queue_rows=queue_rows)
+        self.socket_path = socket_path
+        self._transport: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._reader = Reader(MOST_ANSWER_BYTES)
+
+    def _is_open(self) -> bool:
+        if self._transport is None and self._connecting is None:
+            self._connecting = self._loop.create_task(self._connect())
+        return self._transport is not None
+
+    def _hang_up(self) -> None:
+        if self._transport:
+            self._transport.close()
+        if self._connecting:
+            self._connecting.cancel()
+
+    def _send(self, id: int, calls: list[Call], now: float) -> None:  # noqa: A002
+        budget_ms = max(1, int((max(call.deadline for call in calls) - now) * 1000))
+        assert self._transport is not None
+        self._transport.writelines(frames.pack(id=id, kind=frames.INFER, a=budget_ms, tensors=joined(calls)))
+
+    # -- answers -------------------------------------------------------------------------------------------------------
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the child, which may be anything: after the first that make no answer it is not listened to."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        try:
+            for frame in self._reader.feed(data):
+                self._finish(frame)
+        except ValueError as error:
+            self._fail_all(Unavailable(f"the model answered nonsense: {error}", code="runner_broken"))
+            self._transport.abort()
+
+    def _finish(self, frame: Frame) -> None:
+        """End the calls that a frame answers. Raises ValueError for one that is no answer; they are under way then."""
+        if frame.id not in self._under_way or frame.kind not in (frames.RESULT, frames.ERROR):
+            raise ValueError("a frame that nobody asked for")
+        if frame.kind == frames.RESULT:
+            self._answer(frame.id, frame.tensors, frame.a / 1000, frame.b / 1000)
+        else:
+            self._refuse(frame.id, _error(frame.text), is_about_one=not frame.text.startswith(_ABOUT_ALL))
+
+    # -- the connection ------------------------------------------------------------------------------------------------
+    async def _connect(self) -> None:
+        try:
+            await self._loop.create_unix_connection(lambda: self, self.socket_path)
+        except OSError:
+            self._connecting = None
+            self._fail_all(NotReady("the model is not loaded yet", code="not_ready", retry_after_s=1))
+        else:
+            self._connecting = None
+            self._flush()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin anew on a fresh connection."""
+        self._transport = transport  # type: ignore[assignment]
+        self._reader = Reader(MOST_ANSWER_BYTES)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail what was under way; the next call connects again."""
+        self._transport = None
+        self._fail_all(Unavailable("the model's process has ended", code="runner_lost", retry_after_s=1))
+
+
+def _error(text: str) -> FluemanError:
+    """Give the error that a child tells; it chooses neither codes of ours nor how much a caller reads."""
+    code, _, message = text.partition("\n")
+    if code not in _CODES:
+        code = "model_failed"
+    return _KINDS.get(code, Unavailable)(plain(message) or "the model failed", code=code)
