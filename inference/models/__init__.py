@@ -1,6 +1,7 @@
 """The tables of serving, by noun."""
 
 from inference.models.deployments import Deployment, Route, RunnerState
+from inference.models.hosts import ModelHost, Replica
 from inference.models.metrics import MetricWindow
 from inference.models.requests import (
     InferenceRequest,
@@ -15,8 +16,10 @@ __all__ = [
     "InferenceRequest",
     "InferenceRequestQuerySet",
     "MetricWindow",
+    "ModelHost",
     "Prediction",
     "PredictionQuerySet",
+    "Replica",
     "Route",
     "RunnerState",
     "prediction_key",
