@@ -34,7 +34,10 @@ _SEE_SERVING = (
     | _of("inference", "view_deployment view_route view_runnerstate view_metricwindow")
     | _of("jobs", "view_job view_schedule")
 )
-_SEE_CALLS = _of("inference", "view_inferencerequest view_prediction view_any_inferencerequest")
+_SEE_CALLS = _of(
+    "inference",
+    "view_inferencerequest view_prediction view_any_inferencerequest view_asynchronousprediction view_batchrun",
+)
 _SEE_FILES = _of("files", "view_blob view_storedfile")
 _OPERATE = (
     _of("registry", "add_registeredmodel change_registeredmodel delete_registeredmodel")
@@ -42,7 +45,8 @@ _OPERATE = (
     | _of("registry", "add_modelalias change_modelalias delete_modelalias")
     | _of("registry", "add_modeltag change_modeltag delete_modeltag add_versiontag change_versiontag delete_versiontag")
     | _of("inference", "add_deployment change_deployment delete_deployment")
-    | _of("inference", "predict_deployment deploy_deployment disable_deployment")
+    | _of("inference", "predict_deployment deploy_deployment disable_deployment cancel_asynchronousprediction")
+    | _of("inference", "add_batchrun change_batchrun delete_batchrun")
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
     | _of("notify", "test_channel test_webhook replay_delivery")
@@ -79,7 +83,9 @@ ROLES: Mapping[str, Role] = {
     "client": Role(
         _("client application"),
         False,
-        _SELF | _of("inference", "view_deployment predict_deployment view_inferencerequest view_prediction"),
+        _SELF
+        | _of("inference", "view_deployment predict_deployment view_inferencerequest view_prediction")
+        | _of("inference", "view_asynchronousprediction"),
     ),
 }
 ADMINISTRATOR = "administrator"

@@ -1,5 +1,7 @@
 """The tables of serving, by noun."""
 
+from inference.models.asynchronous import AsynchronousPrediction, AsynchronousPredictionQuerySet
+from inference.models.batches import BatchPart, BatchRun, BatchRunQuerySet
 from inference.models.deployments import Deployment, Route, RunnerState
 from inference.models.hosts import ModelHost, Replica
 from inference.models.metrics import MetricWindow
@@ -12,6 +14,11 @@ from inference.models.requests import (
 )
 
 __all__ = [
+    "AsynchronousPrediction",
+    "AsynchronousPredictionQuerySet",
+    "BatchPart",
+    "BatchRun",
+    "BatchRunQuerySet",
     "Deployment",
     "InferenceRequest",
     "InferenceRequestQuerySet",

@@ -35,6 +35,7 @@ class InferenceRequest(models.Model):
         V2 = "v2", "Open Inference Protocol"
         API = "api", "REST"
         ADMIN = "admin", _("try-it page")
+        ASYNC = "async", _("asynchronous")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(_("time"))
