@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -20,7 +19,6 @@ from accounts.credentials import sent_once
 from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
 from common.errors import FluemanError, Invalid, NotFound, TooLarge
 from common.names import composed
-from common.strict_json import loads
 from inference import payload
 from inference.engine import Answer, Ask, Engine
 from inference.models import InferenceRequest
@@ -111,7 +109,7 @@ class Gateway:
             door=InferenceRequest.Door.V2.value,
             body=body,
             received=received,
-            read=partial(_read, body),
+            read=partial(payload.read_v2_text, body),
             render=_render,
             version=version,
             idempotency_key=headers.get(b"idempotency-key", b"").decode("latin-1"),
@@ -141,11 +139,6 @@ class Gateway:
         target = endpoint.choose(version)
         is_ready = target.state == "ready"
         await send_json(send, {"name": name, "ready": is_ready}, status=200 if is_ready else 503)
-
-
-def _read(body: bytes, signature: Any) -> payload.Inputs:
-    has_booleans = b"true" in body or b"false" in body
-    return payload.read_v2(loads(body), signature, has_booleans=has_booleans)
 
 
 def _render(answer: Answer) -> bytes:

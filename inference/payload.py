@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 
 from common.errors import Invalid
+from common.strict_json import loads
+from inference import large_bodies
 from inference.runner.frames import Tensor, pack_strings
 from inference.transport import Output
 from registry.signature import Signature, TensorSpec, infer_shape, pack_numbers, read_texts
@@ -28,6 +30,17 @@ class Inputs:
     rows: int
     client_id: str = ""
     outputs: tuple[str, ...] | None = None
+
+
+def read_v2_text(text: bytes, signature: Signature) -> Inputs:
+    """Read the JSON of the Open Inference Protocol, large ones by a faster way. Raises Invalid, naming the input."""
+    if len(text) >= large_bodies.LEAST_BYTES:
+        try:
+            return read_v2(large_bodies.loads(text), signature)
+        except (large_bodies.NotPlain, Invalid):
+            pass  # the ordinary way says what is wrong
+    has_booleans = b"true" in text or b"false" in text
+    return read_v2(loads(text), signature, has_booleans=has_booleans)
 
 
 def read_v2(body: Any, signature: Signature, *, has_booleans: bool = True) -> Inputs:
@@ -181,7 +194,9 @@ def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any], has_booleans: bool)
 
 
 def _read_tensor(spec: TensorSpec, shape: Sequence[int], data: Any, has_booleans: bool = True) -> Tensor:
-    if spec.datatype == "BYTES":
+    if type(data) is large_bodies.Numbers:
+        payload = data.pack(spec, shape)
+    elif spec.datatype == "BYTES":
         payload = pack_strings(read_texts(spec, shape, data))
     else:
         payload = pack_numbers(spec, shape, data, has_booleans=has_booleans)
