@@ -22,6 +22,12 @@ class AnonymousThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Let a call through. Raises TooMany."""
         # What is open to anybody and only read is documentation, which works without a database.
-        if request.auth is None and request.method not in SAFE_METHODS and settings.ANONYMOUS_LIMIT:
-            take_token(bucket=f"anonymous:{origin.get().address}", limit=settings.ANONYMOUS_LIMIT)
+        if request.auth is None and request.method not in SAFE_METHODS:
+            count_anonymous()
         return True
+
+
+def count_anonymous() -> None:
+    """Count a call without a credential against its address. Raises TooMany."""
+    if settings.ANONYMOUS_LIMIT:
+        take_token(bucket=f"anonymous:{origin.get().address}", limit=settings.ANONYMOUS_LIMIT)

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET
 from accounts import services
 from accounts.models import SigningKey
 from accounts.scopes import SCOPES
+from accounts.throttling import count_anonymous
 from accounts.tokens import jwk_of
 from common.errors import FluemanError
 
@@ -42,6 +43,7 @@ class OAuthError(Exception):
 def token(request: HttpRequest) -> JsonResponse:
     """Exchange client credentials for an access token."""
     try:
+        count_anonymous()
         fields = _fields(request)
         client_id, secret = _client(request, fields)
         if (grant_type := fields.get("grant_type")) != _GRANT:
@@ -53,7 +55,11 @@ def token(request: HttpRequest) -> JsonResponse:
         return _refusal(request, error.code, error.description, error.status)
     except FluemanError as error:
         code = error.code if error.status in (400, 401) else "temporarily_unavailable"
-        return _refusal(request, code, error.message, error.status)
+        refusal = _refusal(request, code, error.message, error.status)
+        pause = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        for name, value in {**pause, **error.headers}.items():
+            refusal[name] = value
+        return refusal
     except (DatabaseError, InterfaceError):
         logger.warning("no token could be given: the database does not answer", exc_info=True)
         return _refusal(request, "temporarily_unavailable", "the database does not answer", 503)

@@ -18,6 +18,7 @@ from accounts.models import ApiKey
 from accounts.services.signing import signing_key
 from accounts.tokens import sign
 from common.errors import NotAuthenticated
+from guards.limits import Limit
 from tests.accounts.making import bearer, make_key, make_user, post
 
 FORM = "application/x-www-form-urlencoded"
@@ -174,3 +175,17 @@ def test_metadata_when_read_leads_to_the_addresses_that_answer() -> None:
     assert answer["grant_types_supported"] == ["client_credentials"]
     # The request's own host is not believed: a shared cache would keep what an attacker made it say.
     assert "evil" not in Client().get("/.well-known/oauth-authorization-server", headers={"host": "evil.test"}).text
+
+
+@pytest.mark.django_db
+def test_application_when_an_address_asks_too_often_is_told_when_to_come_again(settings: Any) -> None:
+    settings.ANONYMOUS_LIMIT = Limit(1, 3)
+    key, text = make_key(make_user("operator"), "predict")
+    wrong = {"grant_type": "client_credentials", "client_id": "flm_x", "client_secret": "flm_x"}
+    answers = [ask(wrong, REMOTE_ADDR="203.0.113.10") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    assert answers[-1].json()["error"] == "temporarily_unavailable"
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert answers[-1].headers["RateLimit"].startswith('"default";r=0;t=')
+    right = {"grant_type": "client_credentials", "client_id": key.prefix, "client_secret": text}
+    assert ask(right, REMOTE_ADDR="203.0.113.11").status_code == 200, "other addresses go on"
