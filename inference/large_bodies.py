@@ -19,7 +19,8 @@ import numpy as np
 import simdjson
 
 from common.strict_json import loads as loads_strictly
-from registry.signature import DTYPES, FLOATS, TensorSpec, check_shape
+from registry.numbers import DTYPES, FLOATS
+from registry.signature import TensorSpec, check_shape
 
 LEAST_BYTES = 8192  # of a body; below it the ordinary way is as fast
 _LEAST_LIST_BYTES = 1024

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from registry.signature import DTYPES, TensorSpec, infer_shape
+from registry.numbers import DTYPES
+from registry.signature import TensorSpec, infer_shape
 
 _CURL = """curl -s {address} \\
   -H "Authorization: Bearer $FLUEMAN_KEY" \\
@@ -25,7 +26,7 @@ answer = httpx.post(
 answer.raise_for_status()
 print(answer.json()["outputs"])"""
 _TRITON = """import os
-import numpy as np
+{libraries}
 import tritonclient.http as triton
 
 client = triton.InferenceServerClient("{host}"{tls})
@@ -38,7 +39,9 @@ answer = client.infer(
 for output in answer.get_response()["outputs"]:
     print(output["name"], answer.as_numpy(output["name"]))"""
 _TENSOR = """{name} = triton.InferInput({label}, {shape}, "{datatype}")
-{name}.set_data_from_numpy(np.array({data}, dtype={dtype}).reshape({shape}), binary_data=False)"""
+{name}.set_data_from_numpy(np.array({data}, dtype={dtype}).reshape({shape}))"""
+
+_OTHER_DTYPES = {"BYTES": "object", "BF16": "ml_dtypes.bfloat16"}
 
 
 def code_samples(
@@ -52,6 +55,7 @@ def code_samples(
         host=url.partition("://")[2],
         tls=", ssl=True" if url.startswith("https:") else "",
         deployment=deployment,
+        libraries="\n".join(_libraries(spec for _name, spec in used)),
         tensors="\n".join(_tensor(name, spec, inputs[spec.name]) for name, spec in used),
         names=", ".join(name for name, _spec in used),
     )
@@ -59,8 +63,13 @@ def code_samples(
     return [("curl", _CURL.format(address=address, body=body)), ("Python", python), ("Triton", triton)]
 
 
+def _libraries(specs: Iterable[TensorSpec]) -> list[str]:
+    return [*(["import ml_dtypes"] if any(spec.datatype == "BF16" for spec in specs) else []), "import numpy as np"]
+
+
 def _tensor(name: str, spec: TensorSpec, data: Any) -> str:
-    dtype = "object" if spec.datatype == "BYTES" else f"np.{DTYPES[spec.datatype].name}"
+    numbers = DTYPES.get(spec.datatype)
+    dtype = f"np.{numbers.name}" if numbers else _OTHER_DTYPES[spec.datatype]
     shape = list(infer_shape(spec, data if isinstance(data, list) else [data]))
     return _TENSOR.format(
         name=name, label=repr(spec.name), shape=shape, datatype=spec.datatype, data=repr(data), dtype=dtype

@@ -10,7 +10,8 @@ import orjson
 from django.utils.translation import gettext
 
 from common.errors import Invalid
-from registry.signature import FLOATS, TensorSpec
+from registry.numbers import FLOATS
+from registry.signature import TensorSpec
 
 SAMPLE_TEXT = "안녕하세요"
 _SAMPLE_SIZE = 4

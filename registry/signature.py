@@ -16,26 +16,13 @@ from typing import Any
 import numpy as np
 
 from common.errors import Invalid
+from registry.numbers import DTYPES, FLOATS, array_dtype, to_array, to_payload
 
-DTYPES: dict[str, np.dtype] = {
-    "BOOL": np.dtype("?"),
-    "UINT8": np.dtype("<u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-    "INT8": np.dtype("<i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "FP16": np.dtype("<f2"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
-}
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
-DATATYPES = (*DTYPES, "BYTES")
+DATATYPES = (*DTYPES, "BF16", "BYTES")
 MAX_DIMENSIONS = 8
 MAX_TENSORS = 64
 MAX_ELEMENTS = 1 << 26
+MAX_TEXTS = 1 << 18  # in one BYTES input
 MAX_TEXT_LENGTH = 8192  # characters of one BYTES element where the signature sets no limit of its own
 
 _NUMBERS = frozenset({int, float})
@@ -140,6 +127,14 @@ def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
     return elements
 
 
+def check_texts(spec: TensorSpec, shape: Sequence[int]) -> int:
+    """Give the number of texts of a shape. Raises Invalid if it does not fit, or says more than are read in one go."""
+    elements = check_shape(spec, shape)
+    if elements > MAX_TEXTS:
+        raise _bad(spec.name, f"has {elements} elements, more than {MAX_TEXTS}")
+    return elements
+
+
 def read_numbers(spec: TensorSpec, shape: Sequence[int], data: Any) -> np.ndarray:
     """Give `data`, flat or nested, as an array of the signature's datatype and the given shape.
 
@@ -159,7 +154,9 @@ def read_numbers(spec: TensorSpec, shape: Sequence[int], data: Any) -> np.ndarra
         raise _bad(spec.name, f"holds {_kind_words(kinds, name)} where {name} is wanted")
     try:
         with np.errstate(over="ignore"):  # told below, by name
-            array = np.array(flat, dtype=DTYPES[name])
+            array = np.array(flat, dtype=array_dtype(name))
+            if name == "BF16":
+                array = to_array(name, to_payload(name, array))
     except OverflowError:
         raise _bad(spec.name, f"holds a number out of the range of {name}") from None
     if name in FLOATS and not np.isfinite(array).all():
@@ -181,7 +178,7 @@ def pack_numbers(spec: TensorSpec, shape: Sequence[int], data: Any, *, has_boole
                 return packed
         except (struct.error, OverflowError, TypeError):
             pass  # told below, by name
-    return read_numbers(spec, shape, data).tobytes()
+    return to_payload(spec.datatype, read_numbers(spec, shape, data))
 
 
 @lru_cache(maxsize=256)
@@ -191,7 +188,7 @@ def _packer(letter: str, elements: int) -> struct.Struct:
 
 def read_texts(spec: TensorSpec, shape: Sequence[int], data: Any) -> list[bytes]:
     """Give `data`, flat or nested texts, as UTF-8 bytes. Raises Invalid for other kinds, NUL, or a text too long."""
-    flat = flatten(spec, shape, data, check_shape(spec, shape))
+    flat = flatten(spec, shape, data, check_texts(spec, shape))
     values, limit = [], spec.max_length
     for n, text in enumerate(flat):
         if type(text) is not str:

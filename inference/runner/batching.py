@@ -15,7 +15,8 @@ from typing import Protocol
 
 from common.errors import FluemanError, Invalid, Unavailable
 from inference.runner.frames import RESULT, Frame, Tensor, join_rows, pack, pack_error, split_rows
-from registry.signature import DTYPES, Signature, TensorSpec
+from registry.numbers import ITEM_BYTES
+from registry.signature import Signature, TensorSpec
 
 _BYTES_LENGTH = 4  # a BYTES element is at least its own length
 
@@ -200,7 +201,7 @@ def _fits(spec: TensorSpec, tensor: Tensor) -> bool:
     elements = math.prod(shape)
     if spec.datatype == "BYTES":
         return size >= elements * _BYTES_LENGTH
-    return size == elements * DTYPES[spec.datatype].itemsize
+    return size == elements * ITEM_BYTES[spec.datatype]
 
 
 def describe(error: Exception) -> tuple[str, str]:

@@ -20,11 +20,13 @@ from inference.runner.loader import load, read_weights
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
 from registry.manifest import Manifest, read_manifest
+from registry.numbers import FLOATS, to_array
 
 STEPS = ("open", "load", "convert", "signature", "sample", "batch", "measure")
 
 _BATCH_ROWS = 5
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4  # FP32 sums in another order differ by less
+_COARSER = {"FP16": 10, "BF16": 80}  # by how much coarser these are: BF16 has three bits less than FP16
 _RUNS, _RUNS_S = 50, 1.5  # of one measurement, whichever ends first
 _SHOWN_VALUES = 64
 
@@ -180,9 +182,8 @@ def _apart(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _is_equal(left: Tensor, right: Tensor) -> bool:
-    if left.datatype not in ("FP16", "FP32", "FP64"):
+    if left.datatype not in FLOATS:
         return bytes(left.payload) == bytes(right.payload)
-    kind = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}[left.datatype]
-    a, b = np.frombuffer(left.payload, kind), np.frombuffer(right.payload, kind)
-    factor = 10 if left.datatype == "FP16" else 1
+    a, b = (to_array(tensor.datatype, tensor.payload) for tensor in (left, right))
+    factor = _COARSER.get(left.datatype, 1)
     return a.shape == b.shape and np.allclose(a, b, rtol=_RELATIVE * factor, atol=_ABSOLUTE * factor)

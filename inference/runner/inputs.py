@@ -9,7 +9,8 @@ import numpy as np
 
 from inference.runner.frames import Tensor, join_rows, pack_strings, split_rows, unpack_strings
 from registry.manifest import Manifest
-from registry.signature import DTYPES, FLOATS, Signature, TensorSpec, infer_shape, read_numbers, read_texts
+from registry.numbers import FLOATS, to_array, to_payload
+from registry.signature import Signature, TensorSpec, infer_shape, read_numbers, read_texts
 
 TEXTS = ("안녕하세요", "오늘 근처에 문을 연 식당이 있나요? 아이와 함께 갈 거예요.", "hello", "?", "ㅋㅋㅋ 고마워요")
 _FREE_SIZE = 8  # of a dimension that the signature leaves open
@@ -41,14 +42,14 @@ def to_plain(tensor: Tensor, most: int) -> list[Any]:
     """Give the first values of a tensor, flat, as plain data for a report."""
     if tensor.datatype == "BYTES":
         return [value.decode("utf-8", "replace") for value in unpack_strings(tensor.payload)[:most]]
-    return np.frombuffer(tensor.payload, DTYPES[tensor.datatype])[:most].tolist()
+    return to_array(tensor.datatype, tensor.payload)[:most].tolist()
 
 
 def _read(spec: TensorSpec, data: Any) -> Tensor:
     shape = infer_shape(spec, data)
     if spec.datatype == "BYTES":
         return Tensor(spec.datatype, shape, pack_strings(read_texts(spec, shape, data)))
-    return Tensor(spec.datatype, shape, read_numbers(spec, shape, data).tobytes())
+    return Tensor(spec.datatype, shape, to_payload(spec.datatype, read_numbers(spec, shape, data)))
 
 
 def _make(spec: TensorSpec, rows: int, random: np.random.Generator | None) -> Tensor:
@@ -60,7 +61,7 @@ def _make(spec: TensorSpec, rows: int, random: np.random.Generator | None) -> Te
         values: np.ndarray = np.zeros(shape)
     else:
         values = random.standard_normal(shape) if spec.datatype in FLOATS else random.integers(0, 2, shape)
-    return Tensor(spec.datatype, shape, values.astype(DTYPES[spec.datatype]).tobytes())
+    return Tensor(spec.datatype, shape, to_payload(spec.datatype, values))
 
 
 def _repeat(tensor: Tensor, rows: int) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 
 from common.errors import Invalid, Unavailable
 from inference.runner.frames import Tensor, pack_strings, unpack_strings
+from registry.numbers import are_finite
 from registry.signature import Signature, TensorSpec
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one core a child; must stand before the library starts
@@ -32,6 +33,7 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "FP16": torch.float16,
     "FP32": torch.float32,
     "FP64": torch.float64,
+    "BF16": torch.bfloat16,
 }
 DATATYPES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 MAX_LABEL_CHARACTERS = 255
@@ -186,9 +188,13 @@ def _from_torch(spec: TensorSpec, value: torch.Tensor) -> Tensor:
         want not in (-1, size) for want, size in zip(spec.shape, shape, strict=True)
     ):
         raise _failed(f"output `{spec.name}` has shape {list(shape)}, the signature says {list(spec.shape)}")
-    if value.is_floating_point() and not np.isfinite(value.numpy()).all():
+    if value.dtype == torch.bfloat16:
+        payload = value.contiguous().view(torch.int16).numpy().tobytes()  # numpy has no bfloat16
+    else:
+        payload = value.numpy().tobytes()
+    if value.is_floating_point() and not are_finite(datatype, payload):
         raise _failed(f"output `{spec.name}` holds a number that is not finite")
-    return Tensor(datatype, shape, value.numpy().tobytes())
+    return Tensor(datatype, shape, payload)
 
 
 def _in_order(answer: Any, outputs: Sequence[TensorSpec]) -> Sequence[torch.Tensor]:

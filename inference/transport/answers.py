@@ -10,7 +10,8 @@ import numpy as np
 
 from inference.runner import frames
 from inference.runner.frames import Tensor
-from registry.signature import DTYPES, FLOATS, Signature, TensorSpec
+from registry.numbers import FLOATS, to_array
+from registry.signature import Signature, TensorSpec
 
 Values = np.ndarray | list[bytes]
 
@@ -65,7 +66,7 @@ def decode(tensor: Tensor, spec: TensorSpec, rows: int | None) -> Output:
         raise ValueError(f"output `{spec.name}` has {shape[0]} rows for {rows} rows of input")
     if datatype == "BYTES":
         return Output("BYTES", shape, _texts(payload, math.prod(shape), spec.name))
-    return Output(datatype, shape, np.frombuffer(payload, dtype=DTYPES[datatype]).reshape(shape))
+    return Output(datatype, shape, to_array(datatype, payload).reshape(shape))
 
 
 def _texts(payload: bytes | memoryview, wanted: int, name: str) -> list[bytes]:
