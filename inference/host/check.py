@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from common.errors import Invalid
 from files.services import store
 from inference.host import process as processes
 from inference.host.database import Database
+from inference.host.forkserver import ForkedProcess
 from inference.host.materialise import materialise, remove
 from inference.host.places import cache_folder
 from inference.host.reports import read_report, read_step
@@ -77,7 +77,7 @@ async def _run(version: ModelVersion, folder: Path, weights: Path, tell: Tell) -
     return await _fail(steps, steps[-1]["step"] if steps else "open", f"the check ended early: {words}", tell)
 
 
-async def _follow(process: Process, steps: list[dict[str, Any]], tell: Tell) -> dict[str, Any] | None:
+async def _follow(process: ForkedProcess, steps: list[dict[str, Any]], tell: Tell) -> dict[str, Any] | None:
     """Tell the steps that the process reports and give its report, `None` if it ends without one."""
     async for line in processes.reports(process):
         if isinstance(line.get("report"), dict):

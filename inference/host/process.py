@@ -9,16 +9,18 @@ import logging
 import os
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
 
-from inference.runner import frames, sandbox
+from inference.host.forkserver import ForkedProcess, ForkServer
+from inference.runner import frames
 
 logger = logging.getLogger(__name__)
+
+fork_server = ForkServer()
 
 KILL_AFTER_S = 8.0  # the host itself has to be gone 10 s after it was asked
 
@@ -26,28 +28,19 @@ _LINE_BYTES = 4 << 20  # of one report; a process that writes more is not believ
 _LOGGED_BYTES, _WINDOW_S, _PAUSE_S = 16 * 1024, 10.0, 0.1
 
 
-async def start(module: str, *arguments: object, folder: Path, is_trusted: bool) -> Process:
-    """Start a module of `inference.runner` on a folder, with an environment that holds nothing of ours."""
+async def start(module: str, *arguments: object, folder: Path, is_trusted: bool) -> ForkedProcess:
+    """Start an entry of `inference.runner` on a folder, with an environment that holds nothing of ours."""
     limits = ("--max-batch", settings.RUNNER["MAX_BATCH"], "--memory-bytes", settings.RUNNER["MEMORY_BYTES"])
     trust = [
         f"--{word}" for word, is_so in (("trusted", is_trusted), ("open-programs", settings.RUNNER["OPEN"])) if is_so
     ]
-    words = [str(word) for word in ("--folder", folder, *limits, *trust, *arguments)]
-    return await asyncio.create_subprocess_exec(
-        *sandbox.command(f"inference.runner.{module}", *words),
-        env=sandbox.environment(threads=int(settings.RUNNER["THREADS"])),
-        cwd="/",
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        limit=_LINE_BYTES,
-        start_new_session=True,
-    )
+    threads = ("--threads", settings.RUNNER["THREADS"])
+    words = [str(word) for word in ("--folder", folder, *limits, *threads, *trust, *arguments)]
+    return await fork_server.fork(module, *words, limit=_LINE_BYTES)
 
 
-async def reports(process: Process) -> AsyncIterator[dict[str, Any]]:
+async def reports(process: ForkedProcess) -> AsyncIterator[dict[str, Any]]:
     """Give the JSON objects that the process writes, line by line; anything else ends the reading."""
-    assert process.stdout is not None
     while True:
         try:
             value = json.loads(await process.stdout.readline(), parse_constant=_refuse)
@@ -63,12 +56,11 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(word)
 
 
-async def log_errors(process: Process, label: str) -> None:
+async def log_errors(process: ForkedProcess, label: str) -> None:
     """Pass on to our log what the process writes to its stderr, until it ends.
 
     Of one that writes without end a little is kept every few seconds, and it waits while the rest is thrown away.
     """
-    assert process.stderr is not None
     left, begun = 0, -_WINDOW_S
     while chunk := await process.stderr.read(1 << 16):
         if time.monotonic() - begun > _WINDOW_S:
@@ -96,7 +88,7 @@ async def answers(socket: Path, within_s: float) -> bool:
         return False
 
 
-async def end(process: Process, *, patience_s: float = KILL_AFTER_S) -> None:
+async def end(process: ForkedProcess, *, patience_s: float = KILL_AFTER_S) -> None:
     """Ask the process to finish what waits, and kill it if that takes too long."""
     if process.returncode is not None:
         return
@@ -107,11 +99,12 @@ async def end(process: Process, *, patience_s: float = KILL_AFTER_S) -> None:
         await kill(process)
 
 
-async def kill(process: Process) -> None:
+async def kill(process: ForkedProcess) -> None:
     """End the process at once, and what it started where the system let it."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # its group is not there in its first moment
     await process.wait()
 
 

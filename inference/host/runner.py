@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio.subprocess import Process
 
 from django.conf import settings
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.utils import timezone
 from common.errors import FluemanError, Unprocessable
 from inference.host import process as processes
 from inference.host.database import Database, DatabaseAwayError
+from inference.host.forkserver import ForkedProcess
 from inference.host.materialise import materialise
 from inference.host.places import model_socket
 from inference.host.reports import read_message, read_report
@@ -35,7 +35,7 @@ class Runner:
         self.state = State.STARTING
         self.restarts = 0
         self._database = database
-        self._process: Process | None = None
+        self._process: ForkedProcess | None = None
         self._version: ModelVersion | None = None
         self._memory_bytes = 0
         self._socket = model_socket(wanted.id)
@@ -46,9 +46,14 @@ class Runner:
         """The process that serves, if one does."""
         return self._process.pid if self._process else None
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where web reaches the version, empty while it is not served."""
+        return [self._database.host.reach(self._socket)] if self.state == State.READY else []
+
     async def stop(self, *, drain_s: float = DRAIN_S) -> None:
         """Take the version out of service: web is told first, then the process finishes what waits."""
-        self._note(State.STOPPED, socket_path="", pid=None, error="")
+        self._note(State.STOPPED, addresses=[], pid=None, error="")
         if self._process is not None:
             await asyncio.sleep(drain_s)
         self._task.cancel()
@@ -65,7 +70,7 @@ class Runner:
                 pause_s = LONGEST_PAUSE_S
             except (FluemanError, OSError) as error:
                 logger.error("%s cannot be served: %s", self.wanted.label, error)
-                self._note(State.FAILED, socket_path="", pid=None, error=str(error))
+                self._note(State.FAILED, addresses=[], pid=None, error=str(error))
                 pause_s = REFUSED_PAUSE_S
             await asyncio.sleep(pause_s)
 
@@ -103,7 +108,7 @@ class Runner:
         self._note(State.STARTING, pid=None, error=words)
         return loop.time() - began > STEADY_S
 
-    async def _watch(self, process: Process) -> None:
+    async def _watch(self, process: ForkedProcess) -> None:
         """End a process that no longer answers: a model may have shut its door or switched off its own alarm."""
         missed = 0
         while missed < 2:
@@ -113,7 +118,7 @@ class Runner:
         logger.warning("%s does not answer any more and is ended", self.wanted.label)
         await processes.kill(process)
 
-    async def _is_ready(self, process: Process) -> bool:
+    async def _is_ready(self, process: ForkedProcess) -> bool:
         """Wait until the model is loaded. Raises Unprocessable if it cannot be, or takes too long."""
         try:
             async with asyncio.timeout(settings.RUNNER["CHECK_DEADLINE_S"]):
@@ -135,7 +140,7 @@ class Runner:
         self._note(
             State.READY,
             pid=self.pid,
-            socket_path=str(self._socket),
+            addresses=self.addresses,
             load_ms=load_ms,
             memory_bytes=self._memory_bytes,
             heartbeat_at=timezone.now(),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inference.runner import sandbox
 from inference.runner.child import take_stdout
+from inference.runner.options import common_options
 from registry.architectures import MAX_PARAMETERS
 from registry.formats import MAX_HEADER_BYTES
 
@@ -44,14 +45,8 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = common_options(__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--trusted", action="store_true")
-    parser.add_argument("--open-programs", action="store_true")
-    parser.add_argument("--max-batch", type=int, default=128)
-    parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)
     return parser.parse_args()
 
 

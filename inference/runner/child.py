@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from inference.runner import sandbox
+from inference.runner.options import common_options
 
 
 def main() -> int:
@@ -46,15 +47,9 @@ def _bind(path: Path) -> socket.socket:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parent", type=int, default=os.getppid())
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = common_options(__doc__)
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--trusted", action="store_true")
-    parser.add_argument("--open-programs", action="store_true", help="run programs where walls are missing")
-    parser.add_argument("--max-batch", type=int, default=128)
     parser.add_argument("--queue-rows", type=int, default=4096)
-    parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)
     parser.add_argument("--batch-deadline-s", type=float, default=20.0)
     return parser.parse_args()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -14,7 +13,9 @@ from safetensors.torch import load_file
 
 from common.errors import Invalid, NotAllowed
 from inference.runner.architectures import build
+from inference.runner.options import Placement
 from inference.runner.pipelines import Pipeline, make_pipeline
+from inference.runner.placing import place
 from registry.manifest import Manifest, is_program
 
 _WALLS_OF_PROGRAMS = frozenset({"files", "system_calls"})  # the latter stop sockets too
@@ -23,7 +24,12 @@ warnings.filterwarnings("ignore", message=".*torch.jit.load.*deprecated.*")
 
 
 def load(
-    folder: Path, manifest: Manifest, *, is_trusted: bool = False, missing_walls: Collection[str] = ()
+    folder: Path,
+    manifest: Manifest,
+    *,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+    is_trusted: bool = False,
+    missing_walls: Collection[str] = (),
 ) -> Pipeline:
     """Give the pipeline of a folder. Raises Invalid if it cannot be loaded.
 
@@ -31,8 +37,9 @@ def load(
     """
     if is_program(manifest.format):
         _demand_walls(manifest.format, is_trusted, _WALLS_OF_PROGRAMS & set(missing_walls))
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    return make_pipeline(manifest, folder, _module(folder / manifest.weights, manifest))
+    torch.set_num_threads(placement.threads)
+    module = place(_module(folder / manifest.weights, manifest), placement, is_program=is_program(manifest.format))
+    return make_pipeline(manifest, folder, module)
 
 
 def read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:

@@ -94,7 +94,7 @@ def confine(
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if not _restrict_files(readable, writable):
         missing.append("files")
-    _die_with(parent)  # a new user namespace clears the signal
+    die_with(parent)  # a new user namespace clears the signal
     if not refuse_calls():  # last: what built the walls is refused too
         missing.append("system_calls")
     return missing
@@ -139,7 +139,8 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent, which is `parent`, ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent process has gone")

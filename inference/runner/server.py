@@ -19,6 +19,7 @@ import uvloop
 from inference.runner.batching import Batcher, describe
 from inference.runner.frames import INFER, FrameError, Reader, pack_error
 from inference.runner.loader import load
+from inference.runner.options import placement_of
 from registry.manifest import read_manifest
 
 _QUIET_S = 0.1  # after SIGTERM: frames already on their way are still read
@@ -92,7 +93,13 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
     try:
         manifest = read_manifest(options.folder)
         walls = [] if options.open_programs else missing_walls
-        pipeline = load(options.folder, manifest, is_trusted=options.trusted, missing_walls=walls)
+        pipeline = load(
+            options.folder,
+            manifest,
+            placement=placement_of(options),
+            is_trusted=options.trusted,
+            missing_walls=walls,
+        )
     except Exception as error:  # whatever it was, the host is told in one line
         code, message = describe(error)
         print(json.dumps({"error": {"code": code, "message": message}}), file=report)

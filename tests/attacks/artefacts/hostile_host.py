@@ -11,8 +11,9 @@ _command = sandbox.command
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Give the command line, with the hostile process in the place of a model's."""
-    return _command(module.replace("inference.runner.child", "tests.attacks.artefacts.hostile_child"), *arguments)
+    """Give the command line, with the hostile fork server in the place of ours."""
+    ours = module.replace("inference.runner.forkserver", "tests.attacks.artefacts.hostile_forkserver")
+    return _command(ours, *arguments)
 
 
 if __name__ == "__main__":
