@@ -15,6 +15,7 @@ from accounts.credentials import Directory, load_directory
 from common.errors import NotFound, NotReady, Unavailable
 from guards.services import read_stamps
 from inference.models import Deployment, Route, RunnerState
+from registry.models import ModelVersion
 from registry.signature import Signature
 
 logger = logging.getLogger(__name__)
@@ -101,15 +102,15 @@ def load_endpoints() -> dict[str, Endpoint]:
     )
     targets: dict[int, list[Target]] = {}
     for route in routes:
-        targets.setdefault(route.deployment_id, []).append(_target(route))
+        targets.setdefault(route.deployment_id, []).append(target_of(route.version))
     return {
         deployment.name: Endpoint(deployment.name, deployment.is_enabled, tuple(targets.get(deployment.pk, ())))
         for deployment in Deployment.objects.all()
     }
 
 
-def _target(route: Route) -> Target:
-    version = route.version
+def target_of(version: ModelVersion) -> Target:
+    """Give where a version is served, as its rows say it now."""
     runner: RunnerState | None = getattr(version, "runner", None)
     return Target(
         version_id=version.pk.hex,
