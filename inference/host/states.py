@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from common.errors import NotFound
 from guards.services import bump
 from inference.models import Route, RunnerState
+from inference.models.batches import BatchRun
 from inference.services import STAMP, settle_routes
 from registry.models import ModelVersion
 
@@ -29,10 +31,11 @@ class Wanted:
 
 
 def read_wanted(explicit: Iterable[UUID] = ()) -> dict[UUID, Wanted]:
-    """Give the ready versions that an enabled deployment routes to, and the explicitly loaded ones."""
+    """Give the ready versions that an enabled deployment routes to or a batch run is at, and the explicitly loaded."""
     routed = Route.objects.filter(deployment__is_enabled=True).values("version_id")
     ready = ModelVersion.objects.ready().select_related("model")
-    versions = ready.filter(pk__in=routed) | ready.filter(pk__in=list(explicit))
+    batches = BatchRun.objects.running().values("version_id")
+    versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=list(explicit)))
     return {version.pk: Wanted(version.pk, str(version), version.is_trusted) for version in versions}
 
 
