@@ -19,7 +19,8 @@ from registry.signature import Signature, infer_shape, parse_signature, read_num
 
 MANIFEST = "flueman.json"
 CONVERTED_WEIGHTS = "model.safetensors"  # what a state dict becomes
-FORMATS = ("safetensors", "state_dict", "torchscript", "exported_program")
+REMOTE = "remote"  # no weights here: a server elsewhere runs it
+FORMATS = ("safetensors", "state_dict", "torchscript", "exported_program", REMOTE)
 TASKS = ("tensor", "text-classification")
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_BATCH = 4096
@@ -27,7 +28,7 @@ MAX_BATCH = 4096
 _KEYS = frozenset(
     (
         *("format", "architecture", "arguments", "task", "signature", "weights", "tokeniser", "labels"),
-        *("limits", "sample", "name", "description", "metrics"),
+        *("limits", "sample", "name", "description", "metrics", "remote"),
     )
 )
 
@@ -60,6 +61,8 @@ def read_manifest(folder: Path) -> Manifest:
     if MANIFEST not in files:
         _refuse(MANIFEST, "is missing")
     manifest = parse_manifest(load_json(folder / MANIFEST), files)
+    if manifest.format == REMOTE:
+        _refuse("format", "a version that runs elsewhere is registered from its server, not from files")
     check_contents(folder, manifest, files)
     return manifest
 
@@ -111,15 +114,16 @@ def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
     model_format, task = _word(value, "format", FORMATS), _word(value, "task", TASKS)
     signature = parse_signature(value.get("signature"))
     architecture = _word(value, "architecture", NAMES) if model_format in WEIGHTS else None
+    is_here, has_texts = model_format != REMOTE, task != "tensor"
     return Manifest(
         format=model_format,
         architecture=architecture,
         arguments=read_arguments(architecture, value.get("arguments", {})) if architecture else {},
         task=task,
         signature=signature,
-        weights=_file(value, "weights", files, is_needed=True),
-        tokeniser=_file(value, "tokeniser", files, is_needed=task != "tensor") or None,
-        labels=_file(value, "labels", files, is_needed=task != "tensor") or None,
+        weights=_file(value, "weights", files, is_needed=is_here),
+        tokeniser=_file(value, "tokeniser", files, is_needed=is_here and has_texts) or None,
+        labels=_file(value, "labels", files, is_needed=is_here and has_texts) or None,
         limits=_limits(value.get("limits", {})),
         sample=_sample(value.get("sample", {}), signature),
         raw=value,

@@ -59,6 +59,7 @@ class ModelVersion(models.Model):
         STATE_DICT = "state_dict", "PyTorch state dict"
         TORCHSCRIPT = "torchscript", "TorchScript"
         EXPORTED_PROGRAM = "exported_program", "torch.export"
+        REMOTE = "remote", _("runs elsewhere")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     model = models.ForeignKey(
@@ -116,6 +117,11 @@ class ModelVersion(models.Model):
     def is_program(self) -> bool:
         """Whether its weights are a program, which runs only once somebody has trusted it."""
         return self.format in (self.Format.TORCHSCRIPT, self.Format.EXPORTED_PROGRAM)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server elsewhere runs it: it has no weights here."""
+        return self.format == self.Format.REMOTE
 
     @property
     def is_waiting_for_trust(self) -> bool:

@@ -21,6 +21,10 @@ STEPS = {
         _("Open the files"),
         _("Compare flueman.json with the files: each name must be there, each file be what it is said to be."),
     ),
+    "reach": Step(
+        _("Reach the server"),
+        _("Look at the page of the server: address, credential, certificate, and whether the model is ready there."),
+    ),
     "load": Step(
         _("Load the model"),
         _("Names and shapes of the weights must be those of the architecture with these arguments: print both."),
@@ -36,3 +40,10 @@ STEPS = {
     ),
     "measure": Step(_("Measure time and memory"), _("Make the model smaller, or raise the limits in the settings.")),
 }
+_ELSEWHERE = ("reach", "signature", "sample", "measure")
+
+
+def steps_of(*, is_remote: bool) -> dict[str, Step]:
+    """Give the steps of the check of a version that runs here, or elsewhere."""
+    names = _ELSEWHERE if is_remote else [name for name in STEPS if name != "reach"]
+    return {name: STEPS[name] for name in names}

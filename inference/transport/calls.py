@@ -28,6 +28,7 @@ class Call:
     rows: int
     deadline: float
     future: asyncio.Future[Result]
+    mark: tuple[str, str] = ("", "")  # ids of request and trace, where they travel along
     trailing: tuple[tuple[int, ...], ...] = field(init=False)
     size: int = field(init=False)
 
@@ -43,6 +44,7 @@ class Runner(ABC):
     """
 
     most_joined_rows = 1 << 20
+    is_down = False  # it could not be reached, and has not been since
 
     def __init__(self, *, signature: Signature, queue_rows: int) -> None:
         self._signature = signature
@@ -54,6 +56,12 @@ class Runner(ABC):
         self._ids = count(1)
         self._is_flush_due = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self.siblings: Sequence[Runner] = ()  # to other processes of the same version
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait or are under way."""
+        return self._rows
 
     # -- what a kind of runner adds ------------------------------------------------------------------------------------
     @abstractmethod
@@ -77,14 +85,17 @@ class Runner(ABC):
         if self._rows and self._rows + rows > self._queue_rows:
             raise Unavailable("too many rows wait for this model", code="queue_full", retry_after_s=1)
         call = Call(tensors, rows, deadline, self._loop.create_future())
+        self._take(call)
+        return call.future
+
+    def _take(self, call: Call) -> None:
         self._waiting.append(call)
-        self._rows += rows
+        self._rows += call.rows
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-        return call.future
 
     def retire(self) -> None:
         """Hang up once what is under way has been answered; there will be no further calls."""
@@ -171,6 +182,18 @@ class Runner(ABC):
                 fail([call for call in group if call.deadline <= now], late)
         if self._waiting or self._under_way:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _give_up(self, error: FluemanError) -> None:
+        """Hand what waits, of which nothing was sent, to a sibling that can be reached; else it fails."""
+        self.is_down = True
+        calls, self._waiting = self._waiting, []
+        self._rows -= sum([call.rows for call in calls])
+        other = next((one for one in self.siblings if not one.is_down), None)
+        if other is None:
+            fail(calls, error)
+            return
+        for call in calls:
+            other._take(call)  # noqa: SLF001 - one of its kind
 
     def _fail_all(self, error: FluemanError) -> None:
         calls = [*self._waiting, *(call for group in self._under_way.values() for call in group)]

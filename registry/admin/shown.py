@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from common.display import badge, duration
 from common.plots import tensor
 from registry.models import ModelVersion
-from registry.steps import STEPS
+from registry.steps import steps_of
 from registry.usage import Usage
 from registry.wording import in_words
 
@@ -50,7 +50,7 @@ def steps(version: ModelVersion) -> list[dict[str, Any]]:
     found = {step["step"]: step for step in version.check_report.get("steps", [])}
     is_over = version.state in (ModelVersion.State.READY, ModelVersion.State.REFUSED, ModelVersion.State.ARCHIVED)
     shown = []
-    for name, step in STEPS.items():
+    for name, step in steps_of(is_remote=version.is_remote).items():
         line = found.get(name, {})
         code = line.get("state", "skipped" if is_over and found else "waiting")
         if (

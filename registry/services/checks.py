@@ -56,7 +56,7 @@ def pass_check(
         move(version, (State.CHECKING,), State.READY, **changes)
         if converted:
             _replace_files(version, converted, old_weights=before["weights"])
-        if not version.files.filter(path=version.weights_path).exists():
+        if not version.is_remote and not version.files.filter(path=version.weights_path).exists():
             raise Invalid(f"weights: {version.weights_path} is not among the files of the version")
         publish(event="model_version.passed", payload=_named(version), target=version)
         tell(version, "version_passed", CHECKER, before)
