@@ -42,6 +42,16 @@ EVENTS: Mapping[str, Event] = {
         _("%(deployment)s now serves %(after)s, before that %(before)s."),
         {"deployment": "intent", "before": "intent v6", "after": "intent v7"},
     ),
+    "canary.stopped": Event(
+        _("canary stopped"),
+        _("A canary of %(deployment)s was stopped (%(reason)s): %(before)s became %(after)s."),
+        {
+            "deployment": "intent",
+            "reason": "errors",
+            "before": "intent v6 95%, intent v7 5% canary",
+            "after": "intent v6",
+        },
+    ),
     "job.failed": Event(
         _("job failed for good"),
         _("The job %(job)s failed after %(attempts)s attempts: %(error)s"),

@@ -12,6 +12,7 @@ from inference.models.requests import (
     PredictionQuerySet,
     prediction_key,
 )
+from inference.models.traffic import Revision, RouteTally, ShadowResult, ShadowResultQuerySet
 
 __all__ = [
     "AsynchronousPrediction",
@@ -27,7 +28,11 @@ __all__ = [
     "Prediction",
     "PredictionQuerySet",
     "Replica",
+    "Revision",
     "Route",
+    "RouteTally",
     "RunnerState",
+    "ShadowResult",
+    "ShadowResultQuerySet",
     "prediction_key",
 ]

@@ -47,8 +47,13 @@ class Route(models.Model):
         ModelVersion, on_delete=models.PROTECT, related_name="routes", verbose_name=_("version")
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.LIVE)
-    weight = models.PositiveSmallIntegerField(_("weight"), default=100, help_text=_("percent"))
+    weight = models.PositiveSmallIntegerField(
+        _("weight"), default=100, help_text=_("percent; nought for a version that only serves until another has loaded")
+    )
+    slots = models.JSONField(null=True, editable=False, help_text=_("which hundredths: inference/choosing.py"))
+    guard = models.JSONField(_("guard"), null=True, help_text=_("when a canary is stopped: inference/judging.py"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    weighed_at = models.DateTimeField(_("weight since"), null=True)
 
     class Meta:
         verbose_name = _("route")
@@ -56,6 +61,9 @@ class Route(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["deployment", "version", "kind"], name="inference_route_once"),
             models.CheckConstraint(condition=Q(weight__lte=100), name="inference_route_weight_is_percent"),
+            models.CheckConstraint(
+                condition=Q(kind="live") | Q(weight__gte=1), name="inference_route_canary_and_shadow_get_calls"
+            ),
         ]
 
     def __str__(self) -> str:

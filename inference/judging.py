@@ -1,0 +1,208 @@
+"""Whether a canary may go on: its errors, its latency and its answers against those of the live versions.
+
+Pure. Errors and latency are shares of calls and are compared by bounds that hold at every moment (`evidence.py`), so
+that looking each second stops no good canary more often than they say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from common.errors import Invalid
+from inference.evidence import (
+    by_label,
+    floor_ms,
+    in_tenths,
+    lower_bound,
+    score_middle,
+    stability,
+    surely_under,
+    upper_bound,
+)
+from inference.latency import percentile
+
+P95 = 0.95
+State = Literal["watching", "good", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """When a canary is stopped, and with `steps` when it grows.
+
+    `error_rate`: how much larger a share of its calls may fail than of the live versions'. `latency_factor`: how many
+    times the live p95 its own may be, where it is slower by `latency_slack_ms` at least. `drift`: the largest
+    population stability index of scores and of labels. `min_requests`: calls on each side before it is called good.
+    `steps`: the weights it goes through by itself, each after `step_minutes` without harm; 100 promotes it.
+    """
+
+    error_rate: float = 0.01
+    latency_factor: float = 1.5
+    latency_slack_ms: float = 5.0
+    drift: float = 0.25
+    min_requests: int = 500
+    steps: tuple[int, ...] = ()
+    step_minutes: float = 10.0
+
+    def checked(self) -> Guard:
+        """Give the guard. Raises Invalid for limits that are none."""
+        limits = {
+            "error_rate": 0 < self.error_rate <= 1,
+            "latency_factor": 1 <= self.latency_factor <= 1000,
+            "latency_slack_ms": 0 <= self.latency_slack_ms <= 600_000,
+            "drift": 0 < self.drift <= 100,
+            "min_requests": 1 <= self.min_requests <= 10_000_000,
+            "steps": list(self.steps) == sorted(set(self.steps)) and all(0 < step <= 100 for step in self.steps),
+            "step_minutes": 0 < self.step_minutes <= 100_000,
+        }
+        if wrong := [name for name, is_good in limits.items() if not is_good]:
+            raise Invalid(f"the canary's {wrong[0]} is out of range", fields=dict.fromkeys(wrong, "out of range"))
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain data."""
+        return {**asdict(self), "steps": list(self.steps)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Guard:
+        """Give what `as_dict` gave; what is missing has its default."""
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        return cls(**{**known, "steps": tuple(known.get("steps", ()))})
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one side answered. `errors` are the model's fault; latencies by `latency.bucket`, scores `score_bucket`."""
+
+    requests: int = 0
+    errors: int = 0
+    latency: Counter[str] = field(default_factory=Counter)
+    scores: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Add what another process counted."""
+        self.requests += other.requests
+        self.errors += other.errors
+        for mine, theirs in ((self.latency, other.latency), (self.scores, other.scores), (self.labels, other.labels)):
+            mine.update(theirs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain data."""
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "latency": dict(self.latency),
+            "scores": dict(self.scores),
+            "labels": dict(self.labels),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Counts:
+        """Give what `as_dict` gave."""
+        return cls(
+            data.get("requests", 0),
+            data.get("errors", 0),
+            *(Counter(data.get(name, {})) for name in ("latency", "scores", "labels")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One side in numbers for people; `None` where there is nothing to tell."""
+
+    requests: int
+    errors: int
+    error_rate: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    score_mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a canary.
+
+    `reason` of one that is stopped: its `code` (errors, latency, drift_scores, drift_labels, not_loaded) and the
+    figures behind it. `needed`: calls of the canary that are missing before it can be called good. `drift_scores` and
+    `drift_labels` are `None` before there is enough of both sides.
+    """
+
+    state: State
+    canary: Numbers
+    live: Numbers
+    needed: int
+    reason: dict[str, Any] = field(default_factory=dict)
+    drift_scores: float | None = None
+    drift_labels: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain data."""
+        return asdict(self)
+
+
+def judge(canary: Counts, live: Counts, guard: Guard) -> Verdict:
+    """Give the verdict on what both sides answered since the canary began."""
+    scores = stability(*in_tenths(canary.scores, live.scores))
+    labels = stability(*by_label(canary.labels, live.labels))
+    reason = (
+        _errors(canary, live, guard)
+        or _latency(canary, live, guard)
+        or _drift("drift_labels", labels, guard)
+        or _drift("drift_scores", scores, guard)
+    )
+    needed = max(0, guard.min_requests - min(canary.requests, live.requests))
+    if canary.requests >= guard.min_requests:
+        needed = max(0, guard.min_requests - live.requests)
+    return Verdict(
+        state="stopped" if reason else "watching" if needed else "good",
+        canary=numbers(canary),
+        live=numbers(live),
+        needed=needed,
+        reason=reason,
+        drift_scores=scores[0] if scores else None,
+        drift_labels=labels[0] if labels else None,
+    )
+
+
+def numbers(counts: Counts) -> Numbers:
+    """Give counts for people."""
+    seen = sum(counts.scores.values())
+    mean = sum(score_middle(int(bucket)) * n for bucket, n in counts.scores.items()) / seen if seen else None
+    return Numbers(
+        requests=counts.requests,
+        errors=counts.errors,
+        error_rate=counts.errors / counts.requests if counts.requests else None,
+        p50_ms=percentile(counts.latency, 0.5),
+        p95_ms=percentile(counts.latency, P95),
+        score_mean=mean,
+    )
+
+
+def _errors(canary: Counts, live: Counts, guard: Guard) -> dict[str, Any]:
+    least = lower_bound(canary.errors, canary.requests)
+    most = upper_bound(live.errors, live.requests) if live.requests else 0.0
+    if least <= most + guard.error_rate:
+        return {}
+    return {"code": "errors", "at_least": least, "live_at_most": most, "limit": guard.error_rate}
+
+
+def _latency(canary: Counts, live: Counts, guard: Guard) -> dict[str, Any]:
+    """Stop if more than a twentieth of the canary's calls took longer than the live p95 allows."""
+    edge = surely_under(live.latency, P95)
+    if edge is None:
+        return {}
+    limit_ms = max(edge * guard.latency_factor, edge + guard.latency_slack_ms)
+    slow = sum(n for bucket, n in canary.latency.items() if floor_ms(int(bucket)) >= limit_ms)
+    least = lower_bound(slow, sum(canary.latency.values()))
+    if least <= 1 - P95:
+        return {}
+    return {"code": "latency", "limit_ms": limit_ms, "slower_at_least": least, "factor": guard.latency_factor}
+
+
+def _drift(code: str, found: tuple[float, float] | None, guard: Guard) -> dict[str, Any]:
+    if found is None or found[0] <= guard.drift + found[1]:
+        return {}
+    return {"code": code, "index": found[0], "noise": found[1], "limit": guard.drift}

@@ -1,0 +1,52 @@
+"""Every change of deployments and their traffic."""
+
+from inference.services.canaries import advance, canary_standing, stop_canary
+from inference.services.deployments import (
+    STAMP,
+    Actor,
+    delete_deployment,
+    live_version,
+    runner_of,
+    set_enabled,
+    update_deployment,
+)
+from inference.services.loading import note_failure, settle_routes
+from inference.services.shadows import ShadowFigures, keep_shadow_results, shadow_standing
+from inference.services.tallies import keep_tally
+from inference.services.traffic import (
+    NAME_LENGTH,
+    deploy,
+    end_route,
+    promote,
+    rollback,
+    set_weights,
+    start_canary,
+    start_shadow,
+)
+
+__all__ = [
+    "NAME_LENGTH",
+    "STAMP",
+    "Actor",
+    "ShadowFigures",
+    "advance",
+    "canary_standing",
+    "delete_deployment",
+    "deploy",
+    "end_route",
+    "keep_shadow_results",
+    "keep_tally",
+    "live_version",
+    "note_failure",
+    "promote",
+    "rollback",
+    "runner_of",
+    "set_enabled",
+    "set_weights",
+    "settle_routes",
+    "shadow_standing",
+    "start_canary",
+    "start_shadow",
+    "stop_canary",
+    "update_deployment",
+]

@@ -1,0 +1,41 @@
+"""What follows when a version has loaded, or cannot be."""
+
+from __future__ import annotations
+
+from common.transactions import transactional
+from guards.services import bump
+from inference.models import Deployment, Revision, Route
+from inference.services.canaries import stop_canary
+from inference.services.deployments import STAMP
+from inference.services.routing import drop_stand_ins, locked, shares_of, write_revision
+from registry.models import ModelVersion
+
+HOST = "model host"
+
+
+@transactional
+def settle_routes(*, version: ModelVersion) -> None:
+    """End the routes that only served until this version had loaded. Called by the model host."""
+    waiting = Route.objects.filter(kind=Route.Kind.LIVE, weight=0).values("deployment_id")
+    for deployment in Deployment.objects.filter(routes__version=version, pk__in=waiting).distinct().order_by("pk"):
+        drop_stand_ins(locked(deployment))
+    bump(STAMP)
+
+
+@transactional
+def note_failure(*, version: ModelVersion, error: str) -> None:
+    """Write into the history of each deployment that routes to it that a version could not be loaded; end its canaries.
+
+    Once for each change: a version that is tried again and fails again adds nothing.
+    """
+    routed = Deployment.objects.filter(routes__version=version, routes__weight__gt=0).distinct().order_by("pk")
+    for deployment in routed:
+        found = locked(deployment)
+        last = found.revisions.order_by("-number").first()
+        told = {"version": str(version), "error": error[:2000]}
+        if last is None or last.what != Revision.What.NOT_LOADED or last.data.get("version") != told["version"]:
+            write_revision(found, shares_of(found), what=Revision.What.NOT_LOADED, actor=HOST, data=told)
+        canary = found.routes.filter(version=version, kind=Route.Kind.CANARY).first()
+        if canary is not None:
+            stop_canary(route=canary, data={"reason": {"code": "not_loaded", "error": told["error"]}})
+    bump(STAMP)
