@@ -1,0 +1,57 @@
+"""The environments of the peers: one each, made once, with torch from one folder that all of them share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from bench.loads import WORK
+
+FOLDER = WORK / "env"
+TORCH = ["torch==2.13.0", "numpy==2.4.6", "safetensors==0.8.0", "orjson==3.13.0"]
+PINS = {
+    "fastapi": ["fastapi==0.136.0", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0", "pydantic==2.14.3"],
+    "litserve": ["litserve==0.2.19"],
+    "bentoml": ["bentoml==1.4.39"],
+    "mlflow": ["mlflow==3.17.2"],
+    "mlserver": ["mlserver==1.7.1"],
+    "pytriton": ["nvidia-pytriton==0.7.0"],
+    "ray": ["ray[serve]==2.59.0"],
+}
+
+
+class CannotInstall(RuntimeError):
+    """The packages of a peer are not to be had here."""
+
+
+def prepared(name: str) -> Path:
+    """Give the folder of a peer's environment, made if there is none. Raises CannotInstall with pip's reason."""
+    folder = FOLDER / name
+    wanted = "\n".join([*TORCH, *PINS[name]])
+    ready = folder / "ready"
+    if not ready.exists() or ready.read_text() not in ("", wanted):
+        _install_torch()
+        print(f"making the environment of {name} (once)", flush=True)
+        venv.create(folder, clear=True, with_pip=True)
+        _pip(name, [str(folder / "bin" / "python"), "-m", "pip", "install", *PINS[name]])
+        packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        (packages / "torch.pth").write_text(f"{FOLDER / 'torch'}\n")
+    ready.write_text(wanted)
+    return folder
+
+
+def _install_torch() -> None:
+    if not (FOLDER / "torch" / "torch").exists():
+        _pip("torch", [sys.executable, "-m", "pip", "install", "--target", str(FOLDER / "torch"), *TORCH])
+
+
+def _pip(name: str, command: list[str]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    done = subprocess.run([*command, *quiet], check=False, capture_output=True, text=True)
+    (FOLDER / f"{name}.log").write_text(done.stdout + done.stderr)
+    if done.returncode:
+        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+        raise CannotInstall(f"{name}: {told[-1][:200] if told else 'pip failed'}")

@@ -1,0 +1,1 @@
+"""Other servers with the same models. Their programs here run in environments of their own."""
