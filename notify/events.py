@@ -62,6 +62,16 @@ EVENTS: Mapping[str, Event] = {
         _("The key %(key)s of %(owner)s stops working on %(expires_at)s."),
         {"key": "app (flm_prod_1a2b)", "owner": "minji", "expires_at": "2026-12-01T00:00:00Z"},
     ),
+    "batch.finished": Event(
+        _("batch run finished"),
+        _("%(version)s has been run over %(file)s: %(rows)s rows, %(wrong)s of them wrong."),
+        {"version": "intent v7", "file": "week.parquet", "rows": 120000, "wrong": 3},
+    ),
+    "prediction.finished": Event(
+        _("asynchronous prediction finished (only the webhook that its caller names is told)"),
+        _("The asynchronous prediction of %(deployment)s %(state)s."),
+        {"deployment": "intent", "state": "succeeded"},
+    ),
     "webhook.disabled": Event(
         _("webhook taken out of use"),
         _("The webhook %(webhook)s was taken out of use: %(reason)s"),
