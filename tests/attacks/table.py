@@ -41,4 +41,10 @@ def _lines(section: str, rows: list[tuple[str, str, str]]) -> Iterable[str]:
     yield from _notes.get(section, ())
     yield "\n| case | what it got | verdict |\n| --- | --- | --- |"
     for row in rows:
-        yield "| " + " | ".join(" ".join(cell.split()).replace("|", "/")[:160] for cell in row) + " |"
+        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
+
+
+def _cell(text: str) -> str:
+    """Give a text as one line that a reader can see, whatever the attack put into it."""
+    seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    return seen.replace("|", "/")[:160]
