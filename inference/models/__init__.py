@@ -5,6 +5,7 @@ from inference.models.batches import BatchPart, BatchRun, BatchRunQuerySet
 from inference.models.deployments import Deployment, Route, RunnerState
 from inference.models.hosts import ModelHost, Replica
 from inference.models.metrics import MetricWindow
+from inference.models.remote import RemoteModel, RemoteServer
 from inference.models.requests import (
     InferenceRequest,
     InferenceRequestQuerySet,
@@ -27,6 +28,8 @@ __all__ = [
     "ModelHost",
     "Prediction",
     "PredictionQuerySet",
+    "RemoteModel",
+    "RemoteServer",
     "Replica",
     "Revision",
     "Route",

@@ -109,6 +109,12 @@ class Client:
         """Give the answer to a GET below the server's address. Raises Unavailable, DeadlineExceeded."""
         return await self._ask("GET", path, None, {}, timeout_s, most_bytes)
 
+    async def ask_index(self, *, timeout_s: float) -> Reply:
+        """Give the index of models, which a POST asks for. Raises Unavailable, DeadlineExceeded."""
+        return await self._ask(
+            "POST", "v2/repository/index", Body(b"{}"), {"Content-Type": "application/json"}, timeout_s, 4 << 20
+        )
+
     async def post(
         self, path: str, body: Body, *, headers: Mapping[str, str], timeout_s: float, most_bytes: int
     ) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
@@ -46,7 +47,7 @@ def place_on(
 def note_breaker(version_id: str, *, wait_s: float, reason: str) -> None:
     """Write that a web process leaves a version alone for a while, or with 0 that it does not any more."""
     until = timezone.now() + timedelta(seconds=wait_s) if wait_s > 0 else None
-    rows = RemoteModel.objects.filter(pk=version_id)
+    rows = RemoteModel.objects.filter(pk=UUID(version_id))
     if until is None:
         rows = rows.exclude(Q(breaker_until=None))
     rows.update(breaker_until=until, breaker_reason=reason[:MOST_REASON])

@@ -74,7 +74,7 @@ class RemoteRunner(Runner):
             reply = await self._call(calls, content, headers)
             if reply.status != 200:
                 raise self._client.refusal(reply)
-            self._take(id, reply, (perf_counter() - began) * 1000)
+            self._read(id, reply, (perf_counter() - began) * 1000)
             self._note(None)
         except FluemanError as error:
             self._note(error)
@@ -109,7 +109,7 @@ class RemoteRunner(Runner):
             await asyncio.sleep(PAUSE_S)
         raise AssertionError("the last try answers or raises")
 
-    def _take(self, id: int, reply: Reply, run_ms: float) -> None:  # noqa: A002
+    def _read(self, id: int, reply: Reply, run_ms: float) -> None:  # noqa: A002
         """End the calls with what came back. Raises Unavailable (bad_answer) for what is not as signed."""
         if id not in self._under_way:
             return  # the runner was closed meanwhile

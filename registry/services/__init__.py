@@ -5,6 +5,7 @@ from registry.services.checks import note_step, pass_check, refuse, release_chec
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, register_model_once, update_model
 from registry.services.versions import (
+    KeptFiles,
     add_version,
     archive_version,
     insert_version,
@@ -15,6 +16,7 @@ from registry.services.versions import (
 )
 
 __all__ = [
+    "KeptFiles",
     "add_version",
     "archive_version",
     "check_jobs",

@@ -1,0 +1,273 @@
+"""Servers elsewhere, and versions that run on them."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record
+from common import outgoing
+from common.destinations import split
+from common.errors import Conflict, Invalid
+from common.names import safe_name
+from common.sealing import seal
+from common.transactions import transactional
+from files.services import store
+from guards.services import bump
+from inference.models import RemoteModel, RemoteServer
+from inference.models.remote import NAME_LENGTH, URL_LENGTH
+from inference.remote.client import BEARER, Place
+from inference.remote.discovery import find_model
+from inference.remote.places import place_on
+from inference.remote.wire import check_name
+from inference.services.deployments import STAMP, Actor
+from registry.manifest import MANIFEST, MAX_BATCH, REMOTE, parse_manifest
+from registry.models import ModelVersion, RegisteredModel
+from registry.naming import model_name
+from registry.services import KeptFiles, insert_version
+from registry.signature import Signature, parse_signature
+
+DEFAULT_BATCH = 32
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.1, 120.0
+CHANGEABLE = ("name", "base_url", "header", "ca_pem", "timeout_s")
+LEADS_ELSEWHERE = ("base_url", "ca_pem", "header")  # who changes these must know the credential
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
+_CREDENTIAL = re.compile(r"[!-~]{1,4096}")
+_OUR_HEADERS = frozenset(
+    (
+        *("host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "te"),
+        *("upgrade", "trailer", "expect", "accept", "accept-encoding", "user-agent", "cookie", "traceparent"),
+        *("x-request-id", "inference-header-content-length"),
+    )
+)
+
+
+class Kept(NamedTuple):
+    """A model elsewhere that is worth a version: what the registry keeps, and where it runs."""
+
+    files: KeptFiles
+    server: RemoteServer
+    place: Place
+
+
+# -- servers -----------------------------------------------------------------------------------------------------------
+@transactional
+def add_server(
+    *,
+    name: str,
+    base_url: str,
+    actor: Actor,
+    credential: str = "",
+    header: str = BEARER,
+    ca_pem: str = "",
+    timeout_s: float = 10.0,
+) -> RemoteServer:
+    """Make a server known; nothing is asked of it yet. Raises Invalid or ValidationError naming the field."""
+    given = {"name": name, "base_url": base_url, "header": header, "ca_pem": ca_pem, "timeout_s": timeout_s}
+    server = RemoteServer(**_checked(given), credential=_sealed(credential))
+    server.created_by = actor if isinstance(actor, User) else None
+    server.full_clean()
+    server.save(force_insert=True)
+    record(action="inference.server_added", actor=actor, target=server, after=_facts(server))
+    return server
+
+
+@transactional
+def change_server(
+    *, server: RemoteServer, actor: Actor, reason: str = "", credential: str | None = None, **fields: Any
+) -> RemoteServer:
+    """Change a server; `credential` is kept where it is `None`, and taken away where it is empty.
+
+    Raises Invalid if the credential would go to another place than it was given for and is not given again.
+    """
+    fresh = RemoteServer.objects.select_for_update().get(pk=server.pk)
+    before = _facts(fresh)
+    wanted = _checked({name: value for name, value in fields.items() if name in CHANGEABLE})
+    changes = {name: value for name, value in wanted.items() if getattr(fresh, name) != value}
+    if fresh.credential and credential is None and any(name in changes for name in LEADS_ELSEWHERE):
+        why = _("It would go to another place than it was given for: give the credential again.")
+        raise Invalid(str(why), code="credential_needed", fields={"credential": str(why)})
+    if credential is not None:
+        changes["credential"] = _sealed(credential)
+    if not changes:
+        return fresh
+    for name, value in changes.items():
+        setattr(fresh, name, value)
+    fresh.full_clean()
+    fresh.save(update_fields=[*changes, "updated_at"])
+    after = _facts(fresh) | ({"credential": "given anew"} if credential else {})
+    record(action="inference.server_changed", actor=actor, target=fresh, before=before, after=after, reason=reason)
+    bump(STAMP)
+    return fresh
+
+
+@transactional
+def remove_server(*, server: RemoteServer, actor: Actor, reason: str = "") -> None:
+    """Forget a server and its credential. Raises Conflict while versions run there."""
+    server = RemoteServer.objects.select_for_update().get(pk=server.pk)
+    if versions := [str(one.version) for one in server.models.select_related("version__model")[:3]]:
+        raise Conflict(_("It runs %(names)s, and more perhaps: it stays known.") % {"names": ", ".join(versions)})
+    record(action="inference.server_removed", actor=actor, target=server, before=_facts(server), reason=reason)
+    server.delete()
+
+
+# -- versions ----------------------------------------------------------------------------------------------------------
+def register_remote(
+    *, model: RegisteredModel | str, kept: Kept, actor: Actor, description: str = "", is_reused: bool = False
+) -> ModelVersion:
+    """Make a model elsewhere a version here and have it checked; with `is_reused` the one that there is, if any."""
+    with transaction.atomic():
+        version = insert_version(
+            model=model, kept=kept.files, actor=actor, description=description, is_reused=is_reused
+        )
+        place = kept.place
+        RemoteModel.objects.get_or_create(
+            version=version,
+            defaults={
+                "server": kept.server,
+                "model": place.model,
+                "model_version": place.version,
+                "is_binary": place.is_binary,
+            },
+        )
+    return version
+
+
+def look_at_remote(
+    *,
+    name: str,
+    server: RemoteServer,
+    remote_model: str,
+    remote_version: str = "",
+    signature: Mapping[str, Any] | None = None,
+    max_batch: int = DEFAULT_BATCH,
+    sample: Mapping[str, Any] | None = None,
+) -> Kept:
+    """Ask a server for a model and keep what it says: the long part of a registration, outside any transaction.
+
+    `signature` is for a server that tells none. Raises Invalid, Unavailable, DeadlineExceeded.
+    """
+    model_name(name)
+    check_name(remote_model, "remote_model")
+    if remote_version:
+        check_name(remote_version, "remote_version")
+    place = place_on(server, model=remote_model, version=remote_version, most_rows=max_batch)
+    found = find_model(place)
+    signed = parse_signature(signature) if signature else found.signature
+    if signed is None:
+        raise Invalid(
+            _("%(server)s does not say what this model takes and gives.") % {"server": server},
+            code="no_signature",
+            fields={"signature": _("Give it as JSON with inputs and outputs.")},
+        )
+    raw = _manifest(server, place, signed, max_batch, sample)
+    text = json.dumps(raw, ensure_ascii=False, indent=2, sort_keys=True).encode()
+    files = KeptFiles(parse_manifest(raw, {MANIFEST}), {MANIFEST: store(BytesIO(text))})
+    return Kept(files, server, place_on(
+        server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=max_batch
+    ))  # fmt: skip
+
+
+def _manifest(
+    server: RemoteServer, place: Place, signature: Signature, max_batch: int, sample: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    if not 1 <= max_batch <= MAX_BATCH:
+        raise Invalid("max_batch: is out of range", fields={"max_batch": f"from 1 to {MAX_BATCH}"})
+    return {
+        "format": REMOTE,
+        "task": _task(signature),
+        "signature": signature.as_dict(),
+        "limits": {"max_batch": max_batch},
+        "remote": {"server": server.name, "model": place.model, "version": place.version},
+        **({"sample": dict(sample)} if sample else {}),
+    }
+
+
+def _task(signature: Signature) -> str:
+    """Tell by the outputs what pages may show."""
+    outputs = {spec.name: spec.datatype for spec in signature.outputs}
+    is_text = [spec.datatype for spec in signature.inputs] == ["BYTES"]
+    is_label = outputs.get("label") == "BYTES" and outputs.get("score") in ("FP32", "FP64")
+    return "text-classification" if is_text and is_label else "tensor"
+
+
+# -- what may be said of a server --------------------------------------------------------------------------------------
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    checks: dict[str, Callable[[Any], Any]] = {
+        "name": _name,
+        "base_url": _base_url,
+        "header": _header,
+        "ca_pem": _ca,
+        "timeout_s": _timeout,
+    }
+    return {name: checks[name](value) for name, value in given.items()}
+
+
+def _name(name: str) -> str:
+    cleaned = safe_name(name)
+    if not 1 <= len(cleaned) <= NAME_LENGTH or "/" in cleaned:
+        raise _bad("name", _("A name has 1 to 100 characters and no slash."))
+    return cleaned
+
+
+def _base_url(url: str) -> str:
+    checked = outgoing.check_url(url).rstrip("/").removesuffix("/v2").rstrip("/")
+    if len(checked) > URL_LENGTH or split(checked).query:
+        raise _bad("base_url", _("An address without a query, of at most 500 characters."))
+    return checked
+
+
+def _header(header: str) -> str:
+    if not _HEADER.fullmatch(header) or header.lower() in _OUR_HEADERS:
+        raise _bad("header", _("This is no header that could carry a credential."))
+    return header
+
+
+def _ca(pem: str) -> str:
+    text = pem.strip()
+    if text:
+        try:
+            ssl.create_default_context(cadata=text)
+        except (ssl.SSLError, ValueError):
+            raise _bad("ca_pem", _("This is no certificate in PEM form.")) from None
+        if "PRIVATE KEY" in text:
+            raise _bad("ca_pem", _("This holds a private key, which must stay where it is."))
+    return text
+
+
+def _timeout(seconds: float) -> float:
+    if not LEAST_TIMEOUT_S <= seconds <= MOST_TIMEOUT_S:
+        raise _bad("timeout_s", _("From 0.1 to 120 seconds."))
+    return float(seconds)
+
+
+def _sealed(credential: str) -> str:
+    if not credential:
+        return ""
+    if not _CREDENTIAL.fullmatch(credential):
+        raise _bad("credential", _("A credential has no spaces and only plain ASCII characters."))
+    return seal(credential)
+
+
+def _bad(field: str, why: str) -> Invalid:
+    return Invalid(f"{field}: {why}", fields={field: why})
+
+
+def _facts(server: RemoteServer) -> dict[str, Any]:
+    return {
+        "name": server.name,
+        "base_url": server.base_url,
+        "header": server.header,
+        "has_credential": bool(server.credential),
+        "has_own_ca": bool(server.ca_pem),
+        "timeout_s": server.timeout_s,
+    }
