@@ -1,0 +1,1 @@
+"""A version over the rows of a file, part by part."""
