@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from files.models import Blob
 from inference import rollup
 from inference.host import client
+from inference.models import BatchRun
 from jobs.handlers import handler
 from jobs.runner import JobRun
 from registry import services
@@ -34,6 +36,19 @@ def check_version(run: JobRun) -> None:
         )
     else:
         services.refuse(version=version, reason=_reason(report), report=report)
+
+
+@handler(
+    "inference.run_batch",
+    label=_("Batch run"),
+    deadline_s=settings.BATCH_RUN_HOURS * 3600,
+    max_attempts=10,  # what is done stays done
+)
+def run_batch(run: JobRun) -> None:
+    """Run a version over the rows of a file, from where it stopped."""
+    from inference.batches.running import run_batch as work  # noqa: PLC0415 - Arrow is only for the job's own process
+
+    work(run, BatchRun.objects.select_related("version__model", "blob", "created_by").get(pk=run.payload["run"]))
 
 
 @handler("inference.roll_up", label=_("Counting requests"), every_minutes=1)
