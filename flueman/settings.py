@@ -299,6 +299,17 @@ RUNNER = {
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
     "OPEN": env.flag("RUNNER_OPEN_PROGRAMS", default=False),
 }
+# One side of a door between machines: a host listens and shows a certificate, web trusts it; both know the token.
+MODEL_HOST = {
+    "NAME": env.text("MODEL_HOST_NAME"),
+    "TAKES": env.text("MODEL_HOST_TAKES", "*"),
+    "LISTEN": env.text("MODEL_HOST_LISTEN"),
+    "ADDRESS": env.text("MODEL_HOST_ADDRESS"),
+    "CERTIFICATE": env.text("MODEL_HOST_CERTIFICATE"),
+    "KEY": env.text("MODEL_HOST_KEY"),
+    "TOKEN": env.text("MODEL_HOST_TOKEN"),
+    "TRUST": env.text("MODEL_HOST_TRUST"),
+}
 
 # -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` --
 QUEUE_URL = env.text("QUEUE_URL", "orm://default")

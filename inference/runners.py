@@ -8,6 +8,7 @@ from django.conf import settings
 
 from common.errors import NotReady
 from inference.models import RunnerState
+from inference.reach import connect
 from inference.snapshot import Target
 from inference.transport import Runner, SocketRunner
 
@@ -19,25 +20,43 @@ class Runners:
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Runner] = {}
+        self._spreads: dict[tuple[str, tuple[str, ...]], list[Runner]] = {}
 
     def get(self, target: Target) -> Runner:
-        """Give the runner of a version. Raises NotReady while it has not loaded, or where it cannot be."""
-        if not target.socket_path:
+        """Give the least busy runner of a version. Raises NotReady while it has not loaded, or where it cannot be."""
+        runners = self._spreads.get((target.version_id, target.addresses)) or self._spread(target)
+        if len(runners) == 1:
+            return runners[0]
+        return min(runners, key=lambda runner: (runner.is_down, runner.rows))
+
+    def _spread(self, target: Target) -> list[Runner]:
+        if not target.addresses:
             if target.state == RunnerState.State.FAILED:
                 why = f"the model could not be loaded: {target.error}"[:300]
                 raise NotReady(why, code="not_ready", retry_after_s=5)
             raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)
-        key = (target.version_id, target.socket_path)
+        runners = [self._runner(target, address) for address in target.addresses]
+        for runner in runners:
+            runner.siblings = [one for one in runners if one is not runner]
+        self._spreads[target.version_id, target.addresses] = runners
+        return runners
+
+    def _runner(self, target: Target, address: str) -> Runner:
+        key = (target.version_id, address)
         runner = self._by_key.get(key)
         if runner is None:
             runner = self._by_key[key] = SocketRunner(
-                target.socket_path, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS
+                address, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS, connect=connect
             )
         return runner
 
     def keep(self, targets: Iterable[Target]) -> None:
         """End the runners that lead to none of these, each once what is under way has been answered."""
-        wanted = {(target.version_id, target.socket_path) for target in targets}
+        targets = list(targets)
+        wanted = {(target.version_id, address) for target in targets for address in target.addresses}
+        spreads = {(target.version_id, target.addresses) for target in targets}
+        for spread in self._spreads.keys() - spreads:
+            del self._spreads[spread]
         for key in [key for key in self._by_key if key not in wanted]:
             self._by_key.pop(key).retire()
 

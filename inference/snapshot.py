@@ -33,6 +33,7 @@ class Target:
     socket_path: str
     state: str
     error: str
+    addresses: tuple[str, ...] = ()  # of all processes that serve it; `socket_path` is one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,11 @@ def refresh(current: Snapshot | None) -> Snapshot | None:
 
 
 def load_endpoints() -> dict[str, Endpoint]:
-    """Read all deployments with their live routes in two queries."""
+    """Read all deployments with their live routes in three queries."""
     routes = (
         Route.objects.filter(kind=Route.Kind.LIVE)
         .select_related("version__model", "version__runner")
+        .prefetch_related("version__replicas")
         .order_by("-weight", "-id")
     )
     targets: dict[int, list[Target]] = {}
@@ -121,4 +123,6 @@ def target_of(version: ModelVersion) -> Target:
         socket_path=runner.socket_path if runner else "",
         state=runner.state if runner else RunnerState.State.STARTING.value,
         error=runner.error if runner else "",
+        addresses=tuple(one.address for one in version.replicas.all())
+        or ((runner.socket_path,) if runner and runner.socket_path else ()),
     )

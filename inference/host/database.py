@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,7 +25,8 @@ class DatabaseAwayError(Exception):
 class Database:
     """Runs short calls in one thread and keeps what is still to be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: states.Identity) -> None:
+        self.host = host
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._unwritten: dict[UUID, dict[str, Any]] = {}
         self._is_away = False
@@ -75,11 +76,11 @@ class Database:
         for version_id in list(self._unwritten):
             fields = self._unwritten.pop(version_id)
             try:
-                await self.call(states.write, version_id, fields)
+                await self.call(states.write, self.host, version_id, fields)
             except DatabaseAwayError:
                 self._unwritten[version_id] = fields | self._unwritten.get(version_id, {})
                 raise
 
-    async def beat(self, version_ids: Iterable[UUID]) -> None:
-        """Write a sign of life of the given runners."""
-        await self.call(states.beat, list(version_ids))
+    async def beat(self, served: Mapping[UUID, Sequence[str]]) -> None:
+        """Write a sign of life of the host and of the versions it serves, with their addresses."""
+        await self.call(states.beat, self.host, served)

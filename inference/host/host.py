@@ -9,13 +9,17 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
+
 from common.errors import Conflict
-from inference.host import control, places, states
+from inference.host import control, door, places, states
 from inference.host.database import Database, DatabaseAwayError
 from inference.host.materialise import clear_unused
 from inference.host.runner import Runner
+from inference.reach import SCHEME
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +30,10 @@ HEARTBEAT_S = 5.0
 class Host:
     """Compares what is wanted with what runs, several times a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: states.Identity) -> None:
         self.runners: dict[UUID, Runner] = {}
         self.explicit: set[UUID] = set()
-        self.database = Database()
+        self.database = Database(identity)
         self._ending: dict[UUID, asyncio.Task[None]] = {}
         self._last_beat = 0.0
 
@@ -51,19 +55,19 @@ class Host:
             socket.unlink(missing_ok=True)
         while not stop.is_set():
             with contextlib.suppress(DatabaseAwayError):
-                await self.database.call(states.reset)
-                wanted = await self.database.call(states.read_wanted)
+                await self.database.call(states.reset, self.database.host)
+                wanted = await self.database.call(states.read_wanted, self.database.host)
                 await asyncio.to_thread(clear_unused, set(wanted))
                 return
             await asyncio.sleep(1)
 
     async def _tick(self) -> None:
         try:
-            wanted = await self.database.call(states.read_wanted, set(self.explicit))
+            wanted = await self.database.call(states.read_wanted, self.database.host, set(self.explicit))
             self._compare(wanted)
             await self.database.flush()
             if time.monotonic() - self._last_beat > HEARTBEAT_S:
-                await self.database.beat(self.runners)
+                await self.database.beat({id_: runner.addresses for id_, runner in self.runners.items()})
                 self._last_beat = time.monotonic()
         except DatabaseAwayError:
             await asyncio.sleep(TICK_S)
@@ -89,11 +93,17 @@ class Host:
             await self.database.flush()
 
 
-def run_host() -> None:
-    """Run the one model host of this FLUEMAN_HOME. Raises Conflict if there is one already."""
+def run_host(listen: str, say: Callable[[str], object]) -> None:
+    """Run the one model host of this FLUEMAN_HOME, with a door to other machines where `listen` says so.
+
+    Raises Conflict if there is one already, Invalid or Unavailable if the door cannot be opened.
+    """
     lock = os.open(places.run_folder() / "host.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Conflict("a model host runs already in this FLUEMAN_HOME") from None
-    asyncio.run(Host().run())
+    with door.opened(listen, say) if listen else contextlib.nullcontext("") as address:
+        named, takes = settings.MODEL_HOST["NAME"], settings.MODEL_HOST["TAKES"]
+        identity = states.Identity(name=named or address.removeprefix(SCHEME) or "here", address=address, takes=takes)
+        asyncio.run(Host(identity).run())

@@ -140,7 +140,7 @@ class Runner:
         self._note(
             State.READY,
             pid=self.pid,
-            addresses=self.addresses,
+            addresses=[self._database.host.reach(self._socket)],
             load_ms=load_ms,
             memory_bytes=self._memory_bytes,
             heartbeat_at=timezone.now(),

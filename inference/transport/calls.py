@@ -193,7 +193,7 @@ class Runner(ABC):
             fail(calls, error)
             return
         for call in calls:
-            other._take(call)  # noqa: SLF001 - one of its kind
+            other._take(call)
 
     def _fail_all(self, error: FluemanError) -> None:
         calls = [*self._waiting, *(call for group in self._under_way.values() for call in group)]

@@ -1,8 +1,10 @@
-"""To the child process of a version on this machine: frames over a unix socket."""
+"""To a version's process behind a model host: frames over a unix socket, or by the door of a host elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 
 from common.errors import DeadlineExceeded, FluemanError, Invalid, NotReady, Unavailable
 from inference.runner import frames
@@ -10,28 +12,44 @@ from inference.runner.frames import Frame, Reader
 from inference.transport.calls import MOST_ANSWER_BYTES, Call, Runner, joined, plain
 from registry.signature import Signature
 
+logger = logging.getLogger(__name__)
+
+_PROBE_S = 1.0  # between tries to reach a process that siblings stand in for
 _KINDS: dict[str, type[FluemanError]] = {"deadline_exceeded": DeadlineExceeded, "invalid": Invalid}
 # What a child may call its failures; another code is not passed on.
 _CODES = frozenset({"invalid", "deadline_exceeded", "queue_full", "model_failed", "bad_frame"})
 _ABOUT_ALL = ("queue_full", "deadline_exceeded")
 
 
+Connect = Callable[[str, asyncio.Protocol], Awaitable[object]]
+
+
+def connect_here(path: str, protocol: asyncio.Protocol) -> Awaitable[object]:
+    """Connect to a unix socket."""
+    return asyncio.get_running_loop().create_unix_connection(lambda: protocol, path)
+
+
 class SocketRunner(Runner, asyncio.Protocol):
     """One connection to a child; what is sent before it stands waits for it."""
 
-    def __init__(self, socket_path: str, *, signature: Signature, queue_rows: int) -> None:
+    def __init__(
+        self, socket_path: str, *, signature: Signature, queue_rows: int, connect: Connect = connect_here
+    ) -> None:
         super().__init__(signature=signature, queue_rows=queue_rows)
         self.socket_path = socket_path
+        self._connect_to = connect
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._reader = Reader(MOST_ANSWER_BYTES)
+        self._is_ended = False
 
     def _is_open(self) -> bool:
-        if self._transport is None and self._connecting is None:
+        if self._transport is None and self._connecting is None and not self._is_ended:
             self._connecting = self._loop.create_task(self._connect())
         return self._transport is not None
 
     def _hang_up(self) -> None:
+        self._is_ended = self.is_down = True
         if self._transport:
             self._transport.close()
         if self._connecting:
@@ -66,12 +84,17 @@ class SocketRunner(Runner, asyncio.Protocol):
     # -- the connection ------------------------------------------------------------------------------------------------
     async def _connect(self) -> None:
         try:
-            await self._loop.create_unix_connection(lambda: self, self.socket_path)
-        except OSError:
+            await self._connect_to(self.socket_path, self)
+        except OSError as error:
+            if not self.is_down:
+                logger.warning("%s cannot be reached: %s", self.socket_path, error)
             self._connecting = None
-            self._fail_all(NotReady("the model is not loaded yet", code="not_ready", retry_after_s=1))
+            self._give_up(NotReady("the model is not loaded yet", code="not_ready", retry_after_s=1))
+            if self.siblings and not self._is_ended:
+                self._loop.call_later(_PROBE_S, self._is_open)
         else:
             self._connecting = None
+            self.is_down = False
             self._flush()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

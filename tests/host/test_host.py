@@ -15,6 +15,7 @@ from django.db import OperationalError
 
 from inference.host import client, places
 from inference.host.database import Database, DatabaseAwayError
+from inference.host.states import Identity
 from inference.models import Deployment, Route, RunnerState
 from registry.models import ModelVersion
 from tests.host.hosting import ask, database_url, make_route, make_version, running_host, until, until_state
@@ -191,7 +192,7 @@ def test_database_when_it_is_away_keeps_what_was_noted_and_writes_it_later(tmp_p
 
     async def work():
         nonlocal is_away
-        database = Database()
+        database = Database(Identity("here"))
         with pytest.raises(DatabaseAwayError):
             await database.call(fails)
         database.note(version.pk, state="starting", restarts=3)
