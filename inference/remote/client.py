@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -56,6 +57,12 @@ class Place:
     timeout_s: float = 10.0
     is_binary: bool = False
     most_rows: int = 1
+
+    @property
+    def address(self) -> str:
+        """What the database calls it by: another where anything of it has changed."""
+        told = hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        return f"oip://{self.server}/{told[:16]}"
 
 
 class Reply(NamedTuple):

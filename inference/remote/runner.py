@@ -24,13 +24,13 @@ PAUSE_S = 0.05
 # Id and trace of the call that is being submitted, for the server elsewhere.
 travelling: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("travelling", default=("", ""))
 
-Tell = Callable[[Breaker, str], None]
+Tell = Callable[[float, str], None]  # for how long the server is left alone, and why
 
 
 class RemoteRunner(Runner):
     """A pool of connections to one model elsewhere. `tell` hears when the breaker opens or closes, and why."""
 
-    def __init__(self, place: Place, *, signature: Signature, queue_rows: int, tell: Tell) -> None:
+    def __init__(self, place: Place, *, signature: Signature, queue_rows: int, tell: Tell | None = None) -> None:
         super().__init__(signature=signature, queue_rows=queue_rows)
         self.most_joined_rows = place.most_rows
         self._place = place
@@ -124,10 +124,11 @@ class RemoteRunner(Runner):
         """Let the breaker know; a refusal of one call says nothing against the server."""
         now = perf_counter()
         if error is None or isinstance(error, Invalid | TooLarge | TooMany):
-            if self._breaker.succeeded(now):
-                self._tell(self._breaker, "")
-        elif self._breaker.failed(now):
-            self._tell(self._breaker, error.message)
+            has_changed = self._breaker.succeeded(now)
+        else:
+            has_changed = self._breaker.failed(now)
+        if has_changed and self._tell:
+            self._tell(max(0.0, self._breaker.open_until - now), error.message if error else "")
 
 
 def _trace(request_id: str, trace_id: str) -> dict[str, str]:
