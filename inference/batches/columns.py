@@ -125,24 +125,29 @@ def _read(spec: TensorSpec, column: Column, is_batched: bool) -> tuple[Block, Wr
     """Give the rows of a column that can be taken, and what is wrong with the others."""
     if isinstance(column, list):
         return _read_values(spec, column, is_batched)
-    column = _plain(column)
+    column = plain_array(column)
     wrong: Wrong = {}
     if column.null_count:
         is_null = column.is_null().to_numpy(zero_copy_only=False)
         wrong = dict.fromkeys(np.flatnonzero(is_null).tolist(), f"{spec.name}: is missing")
         column = column.filter(pa.array(~is_null))
-    read = _texts if spec.datatype == "BYTES" else _numbers
-    block = read(spec, column) if is_batched and len(column) else None
-    if block is None:
-        block, others = _read_values(spec, column.to_pylist(), is_batched)
-    elif isinstance(block, np.ndarray):
-        others = _not_finite(spec, block)
-        is_kept = np.ones(len(block), bool)
-        is_kept[list(others)] = False
-        block = Numbers(spec, block[is_kept] if others else block)
-    else:
-        others = {}
+    whole = _read_whole(spec, column) if is_batched and len(column) else None
+    block, others = whole or _read_values(spec, column.to_pylist(), is_batched)
     return block, wrong | _moved(others, wrong, len(column))
+
+
+def _read_whole(spec: TensorSpec, column: pa.Array) -> tuple[Block, Wrong] | None:
+    """Take a column at once; `None` where each row must be looked at."""
+    if spec.datatype == "BYTES":
+        texts = _texts(spec, column)
+        return None if texts is None else (texts, {})
+    values = _numbers(spec, column)
+    if values is None:
+        return None
+    wrong = _not_finite(spec, values)
+    if wrong:
+        values = np.delete(values, list(wrong), axis=0)
+    return Numbers(spec, values), wrong
 
 
 def _moved(others: Wrong, wrong: Wrong, left: int) -> Wrong:
@@ -155,7 +160,8 @@ def _moved(others: Wrong, wrong: Wrong, left: int) -> Wrong:
     return {int(places[row]): text for row, text in others.items()}
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def plain_array(column: pa.Array) -> pa.Array:
+    """Give a column without the wrappings that a file may put around its values."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

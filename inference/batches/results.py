@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inference.batches.columns import Column, Wrong
+from inference.batches.columns import Column, Wrong, plain_array
 from inference.transport import Output
 from registry.signature import DTYPES, Signature, TensorSpec
 
@@ -133,16 +133,11 @@ def _ids(ids: Column | None, first_row: int, rows: int, kind: pa.DataType) -> pa
         return pa.array(np.arange(first_row, first_row + rows))
     if isinstance(ids, list):
         return pa.array([_id_text(value) for value in ids], kind)
-    if isinstance(ids, pa.ExtensionArray):
-        ids = ids.storage
-    if pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_decode()
-    if ids.type == kind:
-        return ids
+    known = plain_array(ids)
     try:
-        return ids.cast(kind)
+        return known.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([_id_text(value) for value in ids.to_pylist()], kind)
+        return pa.array([_id_text(value) for value in known.to_pylist()], kind)
 
 
 def _id_text(value: Any) -> str | None:

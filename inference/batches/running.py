@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import uvloop
 from django.conf import settings
+from django.db import close_old_connections, connections
 from django.utils.translation import gettext as _
 
 from common.display import thousands
@@ -70,27 +71,33 @@ class _Attempt:
     async def predict(self) -> None:
         """Do all parts that are not done."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._keeper, partial(parts.set_total, self._batch, self._total))
-        deadline_s = settings.RUNNER["BATCH_DEADLINE_S"]
+        try:
+            await loop.run_in_executor(self._keeper, parts.set_total, self._batch, self._total)
+            await self._predict()
+            await loop.run_in_executor(self._keeper, parts.set_total, self._batch, self._last.row)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._place.close()
+            for pool in (self._keeper, self._place.thread):
+                await loop.run_in_executor(pool, connections.close_all)
+            for pool in (self._reader, self._keeper, self._place.thread):
+                pool.shutdown(wait=False)
+
+    async def _predict(self) -> None:
+        loop = asyncio.get_running_loop()
         patience_s = settings.RUNNER["CHECK_DEADLINE_S"] + LOADING_S
-        calls = Calls(self._place.runner, deadline_s, patience_s)
+        calls = Calls(self._place.runner, settings.RUNNER["BATCH_DEADLINE_S"], patience_s)
         start = reading.Start(self._last.row, self._last.position)
         pieces = reading.read_pieces(self._stream, self._batch.format, self._wanted, start)
         under_way: deque[asyncio.Task[tuple[Piece, parts.Done]]] = deque()
-        try:
-            async with asyncio.TaskGroup() as group:
-                while piece := await loop.run_in_executor(self._reader, next, pieces, None):
-                    under_way.append(group.create_task(self._one(calls, piece)))
-                    if len(under_way) >= PIECES_UNDER_WAY:
-                        await self._keep(*await under_way.popleft())
-                while under_way:
+        async with asyncio.TaskGroup() as group:
+            while piece := await loop.run_in_executor(self._reader, next, pieces, None):
+                under_way.append(group.create_task(self._one(calls, piece)))
+                if len(under_way) >= PIECES_UNDER_WAY:
                     await self._keep(*await under_way.popleft())
-        except BaseExceptionGroup as group_:
-            raise group_.exceptions[0] from None
-        finally:
-            self._place.close()
-            self._reader.shutdown(wait=False)
-        await loop.run_in_executor(self._keeper, partial(parts.set_total, self._batch, self._last.row))
+            while under_way:
+                await self._keep(*await under_way.popleft())
 
     async def _one(self, calls: Calls, piece: Piece) -> tuple[Piece, parts.Done]:
         """Give what the rows of a piece got."""
@@ -107,10 +114,14 @@ class _Attempt:
         return piece, parts.Done(table, errors)
 
     async def _keep(self, piece: Piece, done: parts.Done) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._keeper, self._write, piece, done)
+
+    def _write(self, piece: Piece, done: parts.Done) -> None:
         now = monotonic()
         worked_ms, self._kept_at = round((now - self._kept_at) * 1000), now
-        work = partial(parts.keep, run=self._run, batch=self._batch, last=self._last, piece=piece, done=done)
-        self._last = await asyncio.get_running_loop().run_in_executor(self._keeper, partial(work, worked_ms=worked_ms))
+        self._last = parts.keep(
+            run=self._run, batch=self._batch, last=self._last, piece=piece, done=done, worked_ms=worked_ms
+        )
         self._judge()
         share = self._last.row / max(self._total, self._last.row, 1)
         told = _("%(rows)s of %(total)s rows") % {"rows": thousands(self._last.row), "total": thousands(self._total)}
@@ -135,18 +146,19 @@ class _Place:
         self._target: Any = None
         self._looked_at = 0.0
         self._looking = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1)
+        self.thread = ThreadPoolExecutor(1)
 
     async def runner(self) -> Runner:
         """Give the way to a process of the version. Raises NotReady."""
         if monotonic() - self._looked_at > LOOK_EVERY_S:
             async with self._looking:
                 if monotonic() - self._looked_at > LOOK_EVERY_S:
-                    self._target = await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
+                    self._target = await asyncio.get_running_loop().run_in_executor(self.thread, self._look)
                     self._looked_at = monotonic()
         return self._runners.get(self._target)
 
     def _look(self) -> Any:
+        close_old_connections()
         version = ModelVersion.objects.select_related("model", "runner").prefetch_related("replicas")
         return target_of(version.get(pk=self._version_id))
 
