@@ -15,7 +15,8 @@ from inference.latency import LOG_WIDTH, Histogram
 ALPHA = 0.001  # of each bound
 GROUPS = 10  # of scores, at most: tenths of the live ones
 MOST_LABELS = 100
-OTHER_LABELS = "\0other"
+OTHER_LABELS = "(other)"
+SCORE_BUCKETS = 20  # to one
 
 
 def lower_bound(hits: int, calls: int, alpha: float = ALPHA) -> float:
@@ -65,12 +66,12 @@ def floor_ms(bucket: int) -> float:
 
 def score_bucket(score: float) -> int:
     """Give the bucket of a score or any other number: a twentieth near nought, a twentieth of itself far away."""
-    return math.floor(math.asinh(score) * 20)
+    return math.floor(math.asinh(score) * SCORE_BUCKETS)
 
 
 def score_middle(bucket: int) -> float:
     """Give the number in the middle of a bucket."""
-    return math.sinh((bucket + 0.5) / 20)
+    return math.sinh((bucket + 0.5) / SCORE_BUCKETS)
 
 
 def stability(canary: Mapping[Any, int], live: Mapping[Any, int]) -> tuple[float, float] | None:
