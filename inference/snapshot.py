@@ -14,11 +14,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from accounts.credentials import Directory, load_directory
 from common.errors import NotFound, NotReady, Unavailable
 from guards.services import read_stamps
+from inference.choosing import slot_of, table
 from inference.models import Deployment, Route, RunnerState
 from registry.models import ModelVersion
 from registry.signature import Signature
 
 logger = logging.getLogger(__name__)
+
+READY = RunnerState.State.READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +37,42 @@ class Target:
     state: str
     error: str
     addresses: tuple[str, ...] = ()  # of all processes that serve it; `socket_path` is one of them
+    has_served: bool = False  # it has been loaded, and so it comes back where its processes are away
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A canary or a shadow: its route, and for a shadow the percent of calls that are copied to it."""
+
+    route_id: int
+    target: Target
+    share: int
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A deployment as callers see it."""
+    """A deployment as callers see it.
+
+    `targets` are all versions it routes to; the first answers where nothing else is said. `slots` are the hundred
+    places of `choosing.py`, empty where one version answers all calls.
+    """
 
     name: str
     is_enabled: bool
     targets: tuple[Target, ...]
+    slots: tuple[Target, ...] = ()
+    canary: Tried | None = None
+    shadows: tuple[Tried, ...] = ()
 
-    def choose(self, version: str | None = None) -> Target:
-        """Give the version that answers: the chosen one, or while that loads the one before it.
+    def choose(self, version: str | None = None, key: str = "") -> Target:
+        """Give the version that answers: the one asked for, else that of the key's slot, else the first.
 
         Raises NotFound for a version that is not served, NotReady if the deployment is out of service.
         """
         if not self.is_enabled or not self.targets:
             raise NotReady(f"deployment '{self.name}' is not in service", code="not_in_service")
         if version is None:
-            return next((target for target in self.targets if target.state == "ready"), self.targets[0])
+            return self.slots[slot_of(self.name, key)] if self.slots and key else self.targets[0]
         for target in self.targets:
             if str(target.version) == version:
                 return target
@@ -95,20 +115,42 @@ def refresh(current: Snapshot | None) -> Snapshot | None:
 
 
 def load_endpoints() -> dict[str, Endpoint]:
-    """Read all deployments with their live routes in three queries."""
-    routes = (
-        Route.objects.filter(kind=Route.Kind.LIVE)
-        .select_related("version__model", "version__runner")
-        .prefetch_related("version__replicas")
-        .order_by("-weight", "-id")
-    )
-    targets: dict[int, list[Target]] = {}
-    for route in routes:
-        targets.setdefault(route.deployment_id, []).append(target_of(route.version))
+    """Read all deployments with their routes in three queries."""
+    found: dict[int, list[Route]] = {}
+    routes = Route.objects.select_related("version__model", "version__runner").prefetch_related("version__replicas")
+    for route in routes.order_by("-weight", "-id"):
+        found.setdefault(route.deployment_id, []).append(route)
     return {
-        deployment.name: Endpoint(deployment.name, deployment.is_enabled, tuple(targets.get(deployment.pk, ())))
-        for deployment in Deployment.objects.all()
+        deployment.name: _endpoint(deployment, found.get(deployment.pk, [])) for deployment in Deployment.objects.all()
     }
+
+
+def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
+    """Give a deployment with its routes, the heaviest first. Where a version has not loaded the first stands in for it.
+
+    The first is the heaviest live version that is ready.
+    """
+    by_route = [(route, target_of(route.version)) for route in routes]
+    ranked = sorted(by_route, key=_rank)
+    targets = tuple(dict.fromkeys(target for _, target in ranked))
+    taking = [(route, target) for route, target in by_route if route.kind != Route.Kind.SHADOW and route.weight]
+    slots: tuple[Target, ...] = ()
+    if len(taking) > 1:
+        owners = table([(route.slots or (), route.weight) for route, _ in taking])
+        ready = [target if target.state == READY else targets[0] for _, target in taking]
+        slots = tuple(ready[owner] for owner in owners)
+    tried = {kind: [_tried(*pair) for pair in by_route if pair[0].kind == kind] for kind in ("canary", "shadow")}
+    canary = tried["canary"][0] if tried["canary"] else None
+    return Endpoint(deployment.name, deployment.is_enabled, targets, slots, canary, tuple(tried["shadow"]))
+
+
+def _rank(pair: tuple[Route, Target]) -> tuple[bool, bool, bool]:
+    route, target = pair
+    return route.kind == Route.Kind.SHADOW, target.state != READY, route.kind != Route.Kind.LIVE
+
+
+def _tried(route: Route, target: Target) -> Tried:
+    return Tried(route.pk, target, route.weight)
 
 
 def target_of(version: ModelVersion) -> Target:
@@ -125,4 +167,5 @@ def target_of(version: ModelVersion) -> Target:
         error=runner.error if runner else "",
         addresses=tuple(one.address for one in version.replicas.all())
         or ((runner.socket_path,) if runner and runner.socket_path else ()),
+        has_served=runner is not None and runner.load_ms is not None and runner.state != RunnerState.State.FAILED,
     )
