@@ -12,8 +12,9 @@ from accounts.models import User
 from common.admin import Consequence, Verb
 from common.confirm import ReasonForm
 from inference import services
-from inference.admin.numbers import clients_lately
+from inference.admin.lately import clients_lately
 from inference.models import Deployment
+from inference.services.traffic import NAME_LENGTH
 from registry.models import ModelVersion
 
 VERSIONS_OFFERED = 200
@@ -62,9 +63,7 @@ def _deploy_form(deployment: Deployment) -> type[ReasonForm]:
 class NewDeploymentForm(forms.Form):
     """A name, the version that shall answer, and why."""
 
-    name = forms.CharField(
-        label=_("Name"), max_length=services.NAME_LENGTH, help_text=_("Applications call it by this name.")
-    )
+    name = forms.CharField(label=_("Name"), max_length=NAME_LENGTH, help_text=_("Applications call it by this name."))
     version = VersionField()
     reason = forms.CharField(
         label=_("Reason"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2})

@@ -6,28 +6,30 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import AuditEvent
-from audit.sentences import references_in, sentence
-from audit.services import names_of
 from common.admin import ModelAdmin, require
 from common.display import thousands
 from common.errors import FluemanError
 from inference import services
 from inference.admin.deploying import VERBS, NewDeploymentForm
-from inference.admin.numbers import Standing, headline, runner_of, standing_of, state_of
-from inference.admin.overview import day_of, rows_of, state_badge
+from inference.admin.history import Change, changes_of
+from inference.admin.lanes import lanes_of
+from inference.admin.lately import rate, span_words
+from inference.admin.numbers import Standing, headline, standing_of
+from inference.admin.overview import day_of, rows_of
+from inference.admin.shadows import difference_plot, shadow_words, worst_of
+from inference.admin.traffic import TRAFFIC
+from inference.admin.traffic_forms import can_go_back
 from inference.admin.try_it import try_view
-from inference.models import Deployment, Route, RunnerState
+from inference.models import Deployment, Route
 
 PER_PAGE = 50
-EVENTS_SHOWN = 8
 
 
 @admin.register(Deployment)
@@ -35,7 +37,12 @@ class DeploymentAdmin(ModelAdmin):
     """What applications call."""
 
     detail_template = "admin/inference/deployment.html"
-    verbs = VERBS
+    verbs = (*VERBS, *TRAFFIC)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        """Read the routes with a row."""
+        routes = Route.objects.select_related("version__model", "version__runner", "deployment")
+        return Deployment.objects.prefetch_related(Prefetch("routes", routes))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A deployment is made by choosing the version that serves."""
@@ -118,39 +125,61 @@ class DeploymentAdmin(ModelAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the routes, the day's numbers by version, and what was done last."""
-        may_audit = request.user.has_perm("audit.view_auditevent")  # type: ignore[union-attr]
         return {
-            **_live_context(request.standing),  # type: ignore[attr-defined]
+            **_live_context(request, self, request.standing),  # type: ignore[attr-defined]
             "day": day_of(obj.name),
-            "events": _events(obj) if may_audit else [],
+            "shadows": [_shadow(route) for route in request.standing.of(Route.Kind.SHADOW)],  # type: ignore[attr-defined]
+            "changes": self._changes(request, obj),
             "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?target_type__exact=inference.deployment"
             f"&target_id__exact={obj.pk}",
         }
 
+    def _changes(self, request: HttpRequest, obj: Deployment) -> list[tuple[Change, str]]:
+        """Give the newest changes, each with where it can be rolled back to, if this person may."""
+        verb = next(verb for verb in self.verbs if verb.name == "rollback")
+        changes = changes_of(obj)
+        url = verb.button(self, obj)["url"] if changes and verb.is_allowed(request, obj) else ""
+        return [
+            (change, f"{url}?to={change.revision.number}" if url and can_go_back(obj, change.revision) else "")
+            for change in changes
+        ]
+
     def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
         """Give the headline and runners as they are now."""
         require(request, "inference.view_deployment")
-        deployment = Deployment.objects.filter(pk=key).first()
+        deployment = self.get_queryset(request).filter(pk=key).first()
         if deployment is None:
             raise Http404
-        standing = standing_of(deployment)
-        context = {**_live_context(standing), "original": deployment, "headline": headline(standing), "is_live": True}
+        context = {**_live_context(request, self, standing_of(deployment)), "original": deployment}
         return render(request, "admin/inference/live.html", context)
 
 
-def _live_context(standing: Standing) -> dict[str, Any]:
-    serving = standing.serving
+def _live_context(request: HttpRequest, model_admin: DeploymentAdmin, standing: Standing) -> dict[str, Any]:
+    lanes = lanes_of(standing, request, model_admin)
+    verbs = [
+        verb for verb in TRAFFIC if "route" not in verb.from_query and verb.is_allowed(request, standing.deployment)
+    ]
     return {
         "standing": standing,
-        "shares": [(str(route.version), route.weight) for route in standing.routes if route.weight],
-        "runners": [(route, runner_of(route), _runner_badge(route), route == serving) for route in standing.routes],
-        "busy": standing.state == RunnerState.State.STARTING,
+        "headline": headline(standing),
+        "lanes": lanes,
+        "verbs": [verb.button(model_admin, standing.deployment) for verb in verbs],
+        "answering": [lane for lane in lanes if lane.route.weight and not lane.is_copy],
+        "copies": [lane for lane in lanes if lane.is_copy],
+        "stands_in": standing.serving,
+        "span": span_words(standing.pulse.span),
+        "rate": rate(standing.pulse.whole.per_minute) if standing.pulse.whole.requests else "",
     }
 
 
-def _runner_badge(route: Route) -> SafeString:
-    runner = runner_of(route)
-    return state_badge(state_of(runner) if runner else RunnerState.State.STARTING.value)
+def _shadow(route: Route) -> dict[str, Any]:
+    figures = services.shadow_standing(route)
+    return {
+        "route": route,
+        "words": shadow_words(figures),
+        "plot": difference_plot(figures),
+        "worst": worst_of(route),
+    }
 
 
 def _list_headline(rows: list[Any], *, is_whole: bool) -> str:
@@ -164,13 +193,3 @@ def _list_headline(rows: list[Any], *, is_whole: bool) -> str:
             "count": thousands(ready)
         }
     return gettext("%(ready)s of %(count)s deployments serve") % {"ready": ready, "count": thousands(len(rows))}
-
-
-def _events(obj: Deployment) -> list[tuple[AuditEvent, str]]:
-    events = list(
-        AuditEvent.objects.filter(target_type="inference.deployment", target_id=str(obj.pk)).order_by("-sequence")[
-            :EVENTS_SHOWN
-        ]
-    )
-    names = names_of(reference for event in events for reference in references_in(event))
-    return [(event, sentence(event, names)) for event in events]

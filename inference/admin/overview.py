@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from common.display import badge
 from common.plots import Series, plot
 from inference import metrics
-from inference.admin.numbers import Standing
+from inference.admin.numbers import Standing, in_order
 from inference.models import Deployment, Route
 
 STATES = {
@@ -51,10 +51,10 @@ def rows_of(deployments: Sequence[Deployment]) -> list[Row]:
     """Give deployments with their state and the traffic of a day, in two queries for all."""
     routes: dict[int, list[Route]] = defaultdict(list)
     found = Route.objects.filter(deployment__in=deployments).select_related("version__model", "version__runner")
-    for route in found.order_by("-weight", "-id"):
+    for route in found:
         routes[route.deployment_id].append(route)
     traffic = metrics.hours_by_deployment() if deployments else {}
-    return [_row(Standing(one, routes[one.pk]), traffic.get(one.name, [])) for one in deployments]
+    return [_row(Standing(one, in_order(routes[one.pk])), traffic.get(one.name, [])) for one in deployments]
 
 
 def state_badge(state: str) -> SafeString:
@@ -78,7 +78,7 @@ def day_of(name: str) -> dict[str, Any]:
     return {
         "plot": plot(series, labels, title=gettext("Requests per hour, last 24 hours")),
         "versions": [
-            (version, figures, _log_url(name, version=version), _log_url(name, version=version, status="errors"))
+            (version, figures, log_url(name, version=version), log_url(name, version=version, status="errors"))
             for version, figures in sorted(by_version.items(), reverse=True)
         ],
     }
@@ -93,11 +93,12 @@ def _row(standing: Standing, hours: Sequence[int]) -> Row:
         str(live.version) if live else "",
         reverse("admin:inference_deployment_change", args=[deployment.pk]),
         reverse("admin:inference_deployment_try", args=[deployment.pk]) if live and deployment.is_enabled else "",
-        _log_url(deployment.name),
+        log_url(deployment.name),
         hours,
         sum(hours),
     )
 
 
-def _log_url(name: str, **more: Any) -> str:
+def log_url(name: str, **more: Any) -> str:
+    """Give the address of the calls of a deployment."""
     return f"{reverse('admin:inference_inferencerequest_changelist')}?{urlencode({'deployment': name, **more})}"

@@ -1,0 +1,135 @@
+"""Each route of a deployment as its page shows it: who it is, what it gets, how it does, what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from inference.admin.lately import Lately
+from inference.admin.numbers import Standing, is_ready, runner_of, short, state_of
+from inference.admin.overview import log_url, state_badge
+from inference.admin.shadows import shadow_words
+from inference.admin.traffic import TRAFFIC
+from inference.admin.verdicts import guard_words, progress, verdict_words
+from inference.judging import Guard
+from inference.models import Route, RunnerState
+from inference.services import canary_standing, shadow_standing
+
+TONES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One route. `waits` is what it waits for while its version does not answer, nothing when it does."""
+
+    route: Route
+    tone: str
+    name: str
+    runner: RunnerState | None
+    badge: SafeString | str
+    waits: str
+    role: str
+    now: Lately
+    errors_url: str
+    buttons: Sequence[Mapping[str, Any]] = ()
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spread(self) -> SafeString:
+        """The range of its scores on a line from 0 to 1."""
+        low, middle, high = self.now.scores or (0.0, 0.0, 0.0)
+        return format_html(
+            '<span class="tr-strip" role="img" aria-label="{}"><i style="left: {}%; width: {}%"></i>'
+            '<b style="left: {}%"></b></span> <small title="{}">{}</small>',
+            gettext("scores from %(low)s to %(high)s, middle %(middle)s")
+            % {"low": f"{low:.2f}", "high": f"{high:.2f}", "middle": f"{middle:.2f}"},
+            f"{low * 100:.1f}",
+            f"{max(1.0, (high - low) * 100):.1f}",
+            f"{middle * 100:.1f}",
+            gettext("eight of ten scores lie here; the middle one is marked"),
+            f"{low:.2f} – {high:.2f}",
+        )
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it gets copies of calls that others answer."""
+        return bool(self.route.kind == Route.Kind.SHADOW)
+
+
+def lanes_of(standing: Standing, request: HttpRequest, model_admin: Any) -> list[Lane]:
+    """Give the routes in the order of the page, with what this person may do with each."""
+    return [
+        _lane(standing, route, place, _buttons(request, model_admin, route))
+        for place, route in enumerate(standing.routes)
+    ]
+
+
+def _lane(standing: Standing, route: Route, place: int, buttons: Sequence[Mapping[str, Any]]) -> Lane:
+    state = state_of(route)
+    live = standing.live.version if standing.live else None
+    tone = route.kind
+    if route.kind == Route.Kind.LIVE and place:
+        tone = f"live-{min(place + 1, TONES)}"
+    return Lane(
+        route=route,
+        tone=f"tr-{tone}",
+        name=short(route.version, live),
+        runner=runner_of(route),
+        badge="" if state == "ready" else state_badge(state),
+        waits="" if is_ready(route) else state,
+        role=_role(standing, route),
+        now=standing.pulse.of(route.version_id),
+        errors_url=log_url(standing.deployment.name, version=route.version.number, status="5xx"),
+        buttons=buttons,
+        verdict=_verdict(standing, route),
+    )
+
+
+def _role(standing: Standing, route: Route) -> str:
+    """Say what a route gets, in words."""
+    share = {"share": f"{route.weight} %"}
+    if not standing.deployment.is_enabled:
+        return gettext("out of service")
+    if not is_ready(route):
+        return gettext("gets %(share)s once it has loaded") % share if route.weight else ""
+    if route.kind != Route.Kind.LIVE:
+        return str(_ROLES[Route.Kind(route.kind)]) % share
+    if not route.weight:
+        return gettext("answers until the new version has loaded")
+    others = [one for one in standing.routes if one.kind != Route.Kind.SHADOW and is_ready(one)]
+    return gettext("answers all calls") if len(others) == 1 else gettext("live: answers %(share)s of the calls") % share
+
+
+_ROLES = {
+    Route.Kind.CANARY: _("canary: answers %(share)s of the calls"),
+    Route.Kind.SHADOW: _("shadow: a copy of %(share)s of the calls, its answers are only compared"),
+}
+
+
+def _verdict(standing: Standing, route: Route) -> dict[str, Any]:
+    """Give what is said of a canary or shadow, from what the web processes have counted. One query."""
+    live = short(standing.live.version, route.version) if standing.live else ""
+    if route.kind == Route.Kind.CANARY and is_ready(route):
+        verdict = canary_standing(route)
+        words = verdict_words(verdict, short(route.version, route.version), live)
+        guard = guard_words(Guard.from_dict(route.guard or {}))
+        return {"state": verdict.state, "words": words, "progress": progress(verdict), "hint": guard}
+    if route.kind == Route.Kind.SHADOW and is_ready(route):
+        return {"state": "watching", "words": shadow_words(shadow_standing(route))}
+    return {}
+
+
+def _buttons(request: HttpRequest, model_admin: Any, route: Route) -> list[Mapping[str, Any]]:
+    """Give what can be done with one canary or shadow."""
+    if route.kind == Route.Kind.LIVE:
+        return []
+    verbs = [verb for verb in TRAFFIC if "route" in verb.from_query and verb.is_allowed(request, route.deployment)]
+    buttons = [verb.button(model_admin, route.deployment) for verb in verbs]
+    return [{**button, "url": f"{button['url']}?route={route.pk}"} for button in buttons]
