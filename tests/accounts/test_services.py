@@ -25,6 +25,7 @@ from audit.models import AuditEvent
 from audit.sentences import sentence
 from audit.verification import verify
 from common.errors import Conflict, FluemanError, Invalid, NotAllowed, NotAuthenticated
+from guards.limits import Limit
 from guards.services import read_stamps
 from tests.accounts.making import PASSWORD, make_client, make_key, make_user, post
 
@@ -282,10 +283,12 @@ def test_commands_when_run_make_people_and_keys_that_work() -> None:
 
     out = StringIO()
     arguments = ["내 앱", "--user", "관리자", "--scopes", "predict,feedback", "--models", "intent,other"]
+    arguments += ["--per-minute", "600", "--burst", "30"]
     call_command("create_api_key", *arguments, stdout=out, stderr=err)
     text = out.getvalue().splitlines()[-1]
     caller = identify({b"x-api-key": text.encode()}, FreshFacts())
     assert (caller.scopes, caller.allowed_models) == ({"predict", "feedback"}, {"intent", "other"})
+    assert caller.limit == Limit(600, 30)
 
     for _ in range(2):
         call_command("revoke_api_key", caller.label, "--reason", "lost", stdout=out, stderr=err)

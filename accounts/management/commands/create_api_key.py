@@ -28,8 +28,10 @@ class Command(BaseCommand):
             "--models", default="", help="deployments it may call, separated by commas; all if left out"
         )
         parser.add_argument("--days", type=int, help="days until it expires; never if left out")
+        parser.add_argument("--per-minute", type=int, help="calls it may make a minute; no limit if left out")
+        parser.add_argument("--burst", type=int, help="calls it may make at once")
 
-    def handle(self, *, name: str, user: str, scopes: str, models: str, days: int | None, **_options: Any) -> None:
+    def handle(self, *, name: str, user: str, scopes: str, models: str, days: int | None, **options: Any) -> None:
         """Make the key and print it."""
         with told_as_command_errors():
             owner = User.objects.filter(username=user).first()
@@ -41,6 +43,8 @@ class Command(BaseCommand):
                 scopes=_items(scopes),
                 allowed_models=_items(models),
                 expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
+                per_minute=options["per_minute"],
+                burst=options["burst"],
                 actor=ACTOR,
             )
         self.stderr.write(f"{key}: {', '.join(key.scopes)}; it is shown this once.")
