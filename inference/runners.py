@@ -29,6 +29,10 @@ class Runners:
             return runners[0]
         return min(runners, key=lambda runner: (runner.is_down, runner.rows))
 
+    def rows(self, target: Target) -> int:
+        """Give how many rows wait or are under way for a version."""
+        return sum(runner.rows for runner in self._spreads.get((target.version_id, target.addresses), ()))
+
     def _spread(self, target: Target) -> list[Runner]:
         if not target.addresses:
             if target.state == RunnerState.State.FAILED:
