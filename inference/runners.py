@@ -9,6 +9,7 @@ from django.conf import settings
 from common.errors import NotReady
 from inference.models import RunnerState
 from inference.reach import connect
+from inference.remote.places import breaker_teller
 from inference.snapshot import Target
 from inference.transport import Runner, SocketRunner
 
@@ -49,9 +50,7 @@ class Runners:
         key = (target.version_id, address)
         runner = self._by_key.get(key)
         if runner is None:
-            runner = self._by_key[key] = SocketRunner(
-                address, signature=target.signature, queue_rows=settings.INFER_QUEUE_ROWS, connect=connect
-            )
+            runner = self._by_key[key] = _make(target, address)
         return runner
 
     def keep(self, targets: Iterable[Target]) -> None:
@@ -68,3 +67,13 @@ class Runners:
         """End all; what is under way fails."""
         for runner in self._by_key.values():
             runner.close()
+
+
+def _make(target: Target, address: str) -> Runner:
+    queue_rows = settings.INFER_QUEUE_ROWS
+    if target.remote is None:
+        return SocketRunner(address, signature=target.signature, queue_rows=queue_rows, connect=connect)
+    from inference.remote.runner import RemoteRunner  # noqa: PLC0415 - aiohttp only where something runs elsewhere
+
+    tell = breaker_teller(target.version_id)
+    return RemoteRunner(target.remote, signature=target.signature, queue_rows=queue_rows, tell=tell)

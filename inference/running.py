@@ -12,7 +12,7 @@ from django.conf import settings
 from common.errors import NotReady, Unavailable
 from inference.runners import Runners
 from inference.snapshot import Endpoint, Snapshot
-from inference.transport import Result, is_finite
+from inference.transport import Result, is_finite, travelling
 from inference.watching import Watch
 from registry.signature import Signature
 
@@ -46,6 +46,8 @@ class Running:
         while True:
             try:
                 runner = self._runners.get(answer.target)
+                if answer.target.remote is not None:
+                    travelling.set((ask.id, ask.trace_id))
                 result = await runner.submit(answer.inputs.tensors, answer.inputs.rows, deadline)
             except NotReady as error:  # nothing was sent
                 await self._until_back(ask, answer, deadline, error)

@@ -16,6 +16,7 @@ from common.errors import NotFound, NotReady, Unavailable
 from guards.services import read_stamps
 from inference.choosing import slot_of, table
 from inference.models import Deployment, Route, RunnerState
+from inference.remote.places import Place, place_of
 from registry.models import ModelVersion
 from registry.signature import Signature
 
@@ -37,6 +38,7 @@ class Target:
     state: str
     error: str
     addresses: tuple[str, ...] = ()  # of all processes that serve it; `socket_path` is one of them
+    remote: Place | None = None  # where it runs elsewhere
     has_served: bool = False  # it has been loaded, and so it comes back where its processes are away
 
 
@@ -117,7 +119,8 @@ def refresh(current: Snapshot | None) -> Snapshot | None:
 def load_endpoints() -> dict[str, Endpoint]:
     """Read all deployments with their routes in three queries."""
     found: dict[int, list[Route]] = {}
-    routes = Route.objects.select_related("version__model", "version__runner").prefetch_related("version__replicas")
+    known = ("version__model", "version__runner", "version__remote__server")
+    routes = Route.objects.select_related(*known).prefetch_related("version__replicas")
     for route in routes.order_by("-weight", "-id"):
         found.setdefault(route.deployment_id, []).append(route)
     return {
@@ -165,7 +168,8 @@ def target_of(version: ModelVersion) -> Target:
         socket_path=runner.socket_path if runner else "",
         state=runner.state if runner else RunnerState.State.STARTING.value,
         error=runner.error if runner else "",
-        addresses=tuple(one.address for one in version.replicas.all())
+        addresses=tuple(dict.fromkeys(one.address for one in version.replicas.all()))
         or ((runner.socket_path,) if runner and runner.socket_path else ()),
+        remote=place_of(version),
         has_served=runner is not None and runner.load_ms is not None and runner.state != RunnerState.State.FAILED,
     )

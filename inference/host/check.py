@@ -22,8 +22,10 @@ from inference.host.materialise import materialise, remove
 from inference.host.places import cache_folder
 from inference.host.reports import read_report, read_step
 from inference.host.states import read_version
+from inference.remote.check import Examination
+from inference.remote.places import place_of
 from registry.formats import sniff
-from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, read_manifest
+from registry.manifest import CONVERTED_WEIGHTS, MANIFEST, parse_manifest, read_manifest
 from registry.models import ModelVersion
 from registry.signature import parse_signature
 
@@ -38,6 +40,8 @@ async def check(version_id: UUID, database: Database, tell: Tell) -> dict[str, A
     Raises NotFound if the version or its bytes are missing, DatabaseAwayError if the database does not answer.
     """
     version = await database.call(read_version, version_id)
+    if place := place_of(version):
+        return await Examination(place, parse_manifest(version.manifest, {MANIFEST}), tell).run()
     try:
         folder = await asyncio.to_thread(materialise, version)
     except Invalid as error:
@@ -59,7 +63,7 @@ async def check(version_id: UUID, database: Database, tell: Tell) -> dict[str, A
 async def _run(version: ModelVersion, folder: Path, weights: Path, tell: Tell) -> dict[str, Any]:
     """Give the report of the process, or one of our own if it ends without."""
     deadline_s = settings.RUNNER["CHECK_DEADLINE_S"]
-    process = await processes.start("check", "--out", weights, folder=folder, is_trusted=version.is_trusted)
+    process = await processes.start("check", "--out", weights, folder=folder, version=version)
     log = asyncio.create_task(processes.log_errors(process, f"check of {version}"))
     steps: list[dict[str, Any]] = []
     try:

@@ -17,6 +17,7 @@ from django.conf import settings
 from common.errors import Conflict
 from inference.host import control, door, places, states
 from inference.host.database import Database, DatabaseAwayError
+from inference.host.elsewhere import Watch
 from inference.host.materialise import clear_unused
 from inference.host.runner import Runner
 from inference.reach import SCHEME
@@ -31,7 +32,7 @@ class Host:
     """Compares what is wanted with what runs, several times a second."""
 
     def __init__(self, identity: states.Identity) -> None:
-        self.runners: dict[UUID, Runner] = {}
+        self.runners: dict[UUID, Runner | Watch] = {}
         self.explicit: set[UUID] = set()
         self.database = Database(identity)
         self._ending: dict[UUID, asyncio.Task[None]] = {}
@@ -77,7 +78,10 @@ class Host:
             self._ending[version_id] = asyncio.create_task(self.runners.pop(version_id).stop())
         self._ending = {version_id: task for version_id, task in self._ending.items() if not task.done()}
         for version_id in wanted.keys() - self.runners.keys() - self._ending.keys():
-            self.runners[version_id] = Runner(wanted[version_id], self.database)
+            kind = Watch if wanted[version_id].remote else Runner
+            self.runners[version_id] = kind(wanted[version_id], self.database)
+        for version_id in wanted.keys() & self.runners.keys():
+            self.runners[version_id].wanted = wanted[version_id]
 
     async def _pause(self, stop: asyncio.Event) -> None:
         """Wait a moment, less if there is something to write or the host shall stop."""

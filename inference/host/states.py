@@ -18,6 +18,7 @@ from common.errors import NotFound
 from guards.services import bump
 from inference.models import ModelHost, Replica, Route, RunnerState
 from inference.models.batches import BatchRun
+from inference.remote.places import Place, place_of
 from inference.services import STAMP, settle_routes
 from registry.models import ModelVersion
 
@@ -49,16 +50,17 @@ class Wanted:
     id: UUID
     label: str
     is_trusted: bool
+    remote: Place | None = None  # where it runs elsewhere
 
 
 def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wanted]:
     """Give the ready versions that an enabled deployment routes to or a batch run is at, and the explicitly loaded."""
     routed = Route.objects.filter(deployment__is_enabled=True).values("version_id")
-    ready = ModelVersion.objects.ready().select_related("model")
+    ready = ModelVersion.objects.ready().select_related("model", "remote__server")
     batches = BatchRun.objects.running().values("version_id")
     versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=list(explicit)))
     return {
-        version.pk: Wanted(version.pk, str(version), version.is_trusted)
+        version.pk: Wanted(version.pk, str(version), version.is_trusted, place_of(version))
         for version in versions
         if host.is_for(version.model.name)
     }
@@ -66,7 +68,8 @@ def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wan
 
 def read_version(version_id: UUID) -> ModelVersion:
     """Give a version with its files. Raises NotFound."""
-    version = ModelVersion.objects.select_related("model").prefetch_related("files__blob").filter(pk=version_id).first()
+    versions = ModelVersion.objects.select_related("model", "remote__server").prefetch_related("files__blob")
+    version = versions.filter(pk=version_id).first()
     if version is None:
         raise NotFound("there is no such model version")
     return version

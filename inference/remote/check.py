@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import Any
 
 from common.errors import FluemanError, Unprocessable
-from inference.remote.client import Client, Place
+from inference.remote.client import Client
 from inference.remote.discovery import ask_metadata, ask_ready, talking
+from inference.remote.places import Place
 from inference.remote.runner import RemoteRunner
 from inference.remote.wire import differences
 from inference.runner.frames import Tensor

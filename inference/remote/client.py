@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -18,6 +16,7 @@ from common import outgoing
 from common.errors import DeadlineExceeded, FluemanError, Invalid, TooLarge, TooMany, Unavailable
 from common.outgoing_async import make_connector
 from common.sealing import unseal
+from inference.remote.places import BEARER, Place
 from inference.transport.calls import plain
 
 PART_BYTES = 64 * 1024
@@ -25,7 +24,6 @@ MOST_ERROR_BYTES = 64 * 1024
 KEEP_ALIVE_S = 3.0  # under what servers keep, so that few connections are found closed
 CONNECTIONS = 64
 LONGEST_WAIT_S = 3600
-BEARER = "Authorization"
 
 # What an answer means to our caller, by its status: redirects are 300 here, all others are failures of the model.
 _REFUSALS: dict[int, tuple[type[FluemanError], str, str]] = {
@@ -41,28 +39,6 @@ _REFUSALS: dict[int, tuple[type[FluemanError], str, str]] = {
     503: (Unavailable, "remote_not_ready", "is not ready"),
     504: (DeadlineExceeded, "deadline_exceeded", "did not answer in time"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A model on a server elsewhere, and all it takes to call it; the credential is sealed."""
-
-    server: str
-    base_url: str
-    model: str
-    version: str = ""
-    header: str = BEARER
-    credential: str = field(default="", repr=False)
-    ca_pem: str = field(default="", repr=False)
-    timeout_s: float = 10.0
-    is_binary: bool = False
-    most_rows: int = 1
-
-    @property
-    def address(self) -> str:
-        """What the database calls it by: another where anything of it has changed."""
-        told = hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
-        return f"oip://{self.server}/{told[:16]}"
 
 
 class Reply(NamedTuple):
@@ -88,11 +64,17 @@ class Body(BytesPayload):
 
 
 class Client:
-    """Requests to one server on the running loop. It holds the credential in the clear, and shows it to nobody."""
+    """Requests to one server on the running loop. It holds the credential in the clear, and shows it to nobody.
+
+    Raises Unavailable if the address may not be opened, or the credential cannot be unsealed.
+    """
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._base = outgoing.check_url(place.base_url).rstrip("/")
+        try:
+            self._base = outgoing.check_url(place.base_url).rstrip("/")
+        except Invalid as error:
+            raise Unavailable(error.message, code="address_refused") from None
         self._secret = unseal(place.credential) if place.credential else ""
         tls: Any = {"ssl": _context(place.ca_pem)} if self._base.startswith("https") else {}
         self._session = aiohttp.ClientSession(

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import orjson
 
 from common.errors import Invalid, Unavailable
-from inference.remote.client import Client, Place, Reply
+from inference.remote.client import Client, Reply
+from inference.remote.places import Place
 from inference.remote.wire import BINARY, check_name, model_path, read_signature
 from inference.transport.calls import plain
 from registry.signature import Signature
@@ -128,10 +129,7 @@ async def _with(place: Place, work: Callable[[Client, Place], Awaitable[T]]) -> 
 @asynccontextmanager
 async def talking(place: Place) -> AsyncIterator[Client]:
     """Give a client while the block runs. Raises Unavailable if the address may not be opened."""
-    try:
-        client = Client(place)
-    except Invalid as error:
-        raise Unavailable(error.message, code="address_refused") from None
+    client = Client(place)
     try:
         yield client
     finally:

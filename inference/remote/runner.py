@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 
 from common.errors import DeadlineExceeded, FluemanError, Invalid, TooLarge, TooMany, Unavailable
 from inference.remote.breaker import Breaker
-from inference.remote.client import Body, Client, Place, Reply
+from inference.remote.client import Body, Client, Reply
+from inference.remote.places import Place, Tell
 from inference.remote.wire import HEADER_LENGTH, model_path, most_answer_bytes, read_answer, write_call
 from inference.runner.frames import Tensor
 from inference.transport.answers import Result
-from inference.transport.calls import MOST_ANSWER_BYTES, Call, Runner, fail, joined
+from inference.transport.calls import MOST_ANSWER_BYTES, Call, Runner, fail, joined, travelling
 from registry.signature import Signature
 
 TRIES = 3  # where nothing was sent
 PAUSE_S = 0.05
-
-# Id and trace of the call that is being submitted, for the server elsewhere.
-travelling: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("travelling", default=("", ""))
-
-Tell = Callable[[float, str], None]  # for how long the server is left alone, and why
 
 
 class RemoteRunner(Runner):

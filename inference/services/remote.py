@@ -24,9 +24,7 @@ from files.services import store
 from guards.services import bump
 from inference.models import RemoteModel, RemoteServer
 from inference.models.remote import NAME_LENGTH, URL_LENGTH
-from inference.remote.client import BEARER, Place
-from inference.remote.discovery import find_model
-from inference.remote.places import place_on
+from inference.remote.places import BEARER, Place, place_on
 from inference.remote.wire import check_name
 from inference.services.deployments import STAMP, Actor
 from registry.manifest import MANIFEST, MAX_BATCH, REMOTE, parse_manifest
@@ -156,6 +154,8 @@ def look_at_remote(
 
     `signature` is for a server that tells none. Raises Invalid, Unavailable, DeadlineExceeded.
     """
+    from inference.remote.discovery import find_model  # noqa: PLC0415 - aiohttp only where something runs elsewhere
+
     model_name(name)
     check_name(remote_model, "remote_model")
     if remote_version:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from time import perf_counter
@@ -18,6 +19,9 @@ from registry.signature import Signature
 SWEEP_S = 0.05
 MOST_JOINED_BYTES = 4 << 20  # calls larger than this travel alone
 MOST_ANSWER_BYTES = 64 << 20  # of what answers one joined call
+
+# Ids of request and trace of the call that is being submitted, for those who pass them on.
+travelling: ContextVar[tuple[str, str]] = ContextVar("travelling", default=("", ""))
 
 
 @dataclass(slots=True, eq=False)
@@ -141,10 +145,18 @@ class Runner(ABC):
         self._send(id_, calls, now)
 
     # -- answers -------------------------------------------------------------------------------------------------------
-    def _answer(self, id: int, tensors: Sequence[Tensor], queue_ms: float, run_ms: float) -> None:  # noqa: A002
+    def _answer(
+        self,
+        id: int,  # noqa: A002
+        tensors: Sequence[Tensor],
+        queue_ms: float,
+        run_ms: float,
+        executions_per_row: float = 0.0,
+    ) -> None:
         """End the calls that tensors answer. Raises ValueError for what is not as signed; they are under way then."""
         calls = self._under_way[id]
-        results = split(tensors, [call.rows for call in calls], self._signature, queue_ms, run_ms)
+        sizes = [call.rows for call in calls]
+        results = split(tensors, sizes, self._signature, queue_ms, run_ms, executions_per_row)
         self._release(id)
         for call, result in zip(calls, results, strict=True):
             if not call.future.done():

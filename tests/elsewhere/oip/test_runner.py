@@ -9,10 +9,11 @@ import pytest
 
 from common.errors import FluemanError
 from common.sealing import seal
-from inference.remote.client import Place
-from inference.remote.runner import RemoteRunner, travelling
+from inference.remote.places import Place
+from inference.remote.runner import RemoteRunner
 from inference.remote.wire import read_signature
 from inference.transport.answers import Result, is_finite
+from inference.transport.calls import travelling
 from tests.elsewhere.oip.server import METADATA, OipServer, running
 from tests.runner.making import rows_of
 
@@ -129,7 +130,7 @@ def test_call_when_the_server_misbehaves_gets_a_typed_error(mode: str) -> None:
 @pytest.mark.parametrize("extensions", [["binary_tensor_data"], []])
 def test_answer_when_it_holds_nan_is_not_good(extensions: list[str]) -> None:
     with running(mode="nan", extensions=extensions) as server:
-        result = run(make_place(server), lambda runner: outcome(runner))
+        result = run(make_place(server), outcome)
     assert isinstance(result, FluemanError) or not is_finite(result.outputs[0])
 
 
