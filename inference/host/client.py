@@ -1,4 +1,4 @@
-"""Asking the model host something, from a job or a command."""
+"""Asking a model host something, from a job or a command: the one on this machine, else one elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from django.conf import settings
 
 from common.errors import FluemanError, NotFound, Unavailable
 from inference.host.places import control_socket
+from inference.models import ModelHost
+from inference.reach import connect_now
 
 _QUEUE_S = 600.0  # other checks come first
 
@@ -43,16 +45,32 @@ def status() -> dict[str, Any]:
 
 @contextmanager
 def _asked(question: dict[str, Any]) -> Iterator[Iterator[dict[str, Any]]]:
-    """Give the lines that the host answers. Its errors are raised as they were there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(settings.RUNNER["CHECK_DEADLINE_S"] + _QUEUE_S)
+    """Give the lines that a host answers. Its errors are raised as they were there."""
+    with _connected() as connection:
         try:
-            connection.connect(str(control_socket()))
             connection.sendall(json.dumps(question).encode() + b"\n")
             with connection.makefile("r", encoding="utf-8") as file:
                 yield (_read(line) for line in file)
         except OSError as error:
             raise _down(str(error)) from error
+
+
+def _connected() -> socket.socket:
+    """Give a connection to the first host that takes it."""
+    timeout_s = settings.RUNNER["CHECK_DEADLINE_S"] + _QUEUE_S
+    why: OSError | None = None
+    for address in _addresses():
+        try:
+            return connect_now(address, timeout_s)
+        except OSError as error:
+            why = error
+    raise _down(str(why)) from why
+
+
+def _addresses() -> Iterator[str]:
+    yield str(control_socket())
+    for host in ModelHost.objects.live().exclude(address="").order_by("-heartbeat_at"):
+        yield f"{host.address}/control"
 
 
 def _read(line: str) -> dict[str, Any]:

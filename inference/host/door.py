@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -34,6 +35,7 @@ MAX_STRANGERS, MAX_CONNECTIONS = 64, 1024
 LEAST_TOKEN_CHARACTERS = 32
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - as the operator said
 _MAX_LINE_BYTES = 512
+_LOG_EVERY_S = 1.0
 _NAME = re.compile(r"m-[0-9a-f]{32}[0-9a-z.-]{0,8}")
 
 
@@ -94,10 +96,15 @@ class _Door:
     def __init__(self) -> None:
         self.strangers: dict[_Outside, None] = {}
         self.let_in = 0
+        self._untold, self._told_at = 0, -_LOG_EVERY_S
 
     def refuse(self, peer: object, why: str) -> None:
-        """Tell the log."""
-        logger.warning("refused at the door of the model host: %s from %s", why, peer)
+        """Tell the log, at most so often."""
+        if time.monotonic() - self._told_at < _LOG_EVERY_S:
+            self._untold += 1
+            return
+        logger.warning("refused at the door: %s from %s, and %d more before", why, peer, self._untold)
+        self._untold, self._told_at = 0, time.monotonic()
 
 
 class _Side(asyncio.Protocol):

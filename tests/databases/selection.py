@@ -12,6 +12,7 @@ ONCE = (
     "tests/attacks/secrets/",
     "tests/browser/",
     "tests/demo/",
+    "tests/elsewhere/host/test_door.py",
     "tests/host/test_check.py",
 )
 # What starts real processes on the database of the run, or opens connections of its own.

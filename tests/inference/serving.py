@@ -45,7 +45,7 @@ class Serving:
     version: ModelVersion
     user: User
     key: str
-    process: Child
+    process: Child | None
 
     def call(
         self,
@@ -79,6 +79,12 @@ class Serving:
         """Let the engine see what has just changed in the database."""
         engine = get_engine()
         engine.snapshot = refresh(engine.snapshot)
+
+    def addresses(self) -> tuple[str, ...]:
+        """Where the engine reaches the version."""
+        snapshot = get_engine().snapshot
+        assert snapshot is not None
+        return snapshot.endpoint(self.deployment.name).targets[0].addresses
 
 
 async def _call(scope: dict[str, Any], body: bytes) -> Reply:
@@ -115,11 +121,19 @@ def serving(folder: Path, process: Child, *, name: str = "small") -> Iterator[Se
         manifest=manifest,
         signature=manifest["signature"],
     )
+    RunnerState.objects.create(version=version, state="ready", socket_path=str(process.socket_path))
+    with serving_version(version, process) as served:
+        yield served
+
+
+@contextmanager
+def serving_version(version: ModelVersion, process: Child | None = None) -> Iterator[Serving]:
+    """Deploy a version under its model's name while the block runs, with a caller and a fresh engine."""
+    name = version.model.name
     deployment = Deployment.objects.create(name=name)
     Route.objects.create(deployment=deployment, version=version)
-    user = create_user(username="app", password=None, roles=["client"], actor=None)
+    user = create_user(username=f"app-{name}", password=None, roles=["client"], actor=None)
     _, key = create_api_key(name="test", user=user, scopes=["predict"], allowed_models=[], expires_at=None, actor=user)
-    RunnerState.objects.create(version=version, state="ready", socket_path=str(process.socket_path))
     bump("routes")
     try:
         served = Serving(deployment, version, user, key, process)
