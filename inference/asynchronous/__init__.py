@@ -1,0 +1,1 @@
+"""Predictions that are answered later: rows that web processes take turns at."""

@@ -1,0 +1,181 @@
+"""Each web process takes turns at the asynchronous predictions, by the same way as every other call.
+
+An attempt runs under an idempotency key made of the row's id. So if a process dies between the commit of a prediction
+and the end of its row, the next attempt is given the answer that was kept: there is never a second prediction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from time import perf_counter, time
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from django.conf import settings
+
+from accounts.callers import Caller
+from common.errors import FluemanError, NotAllowed
+from common.strict_json import loads
+from inference import payload
+from inference.asynchronous import services
+from inference.engine import Answer, Ask
+from inference.friendly import friendly_answer
+from inference.models import AsynchronousPrediction, InferenceRequest
+from inference.snapshot import Endpoint, Snapshot
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+LOOK_EVERY_S = 1.0
+BUSY_ROWS = 64  # that callers wait for: as long as there are more, ours wait
+YIELD_S, MOST_YIELDED_S = 0.02, 3.0
+STOP_S = 5.0
+# What is not better at the next attempt although it is an error of the server.
+FINAL = frozenset({"model_failed", "output_not_finite", "runner_broken"})
+NOT_YET = frozenset({"idempotency_in_flight", "idempotency_lost"})
+
+
+class Engine(Protocol):
+    """What it needs of the engine."""
+
+    def current(self) -> Snapshot:
+        """Give the snapshot."""
+
+    async def refresh(self) -> None:
+        """Look for changes."""
+
+    def endpoint(self, name: str, caller: Caller) -> Endpoint:
+        """Give a deployment that the caller may call."""
+
+    async def count(self, caller: Caller, limit: Any) -> None:
+        """Count a call."""
+
+    async def predict(self, ask: Ask) -> Answer:
+        """Run a call and keep it."""
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Ask the database."""
+
+    def waiting_rows(self, deployment: str) -> int:
+        """Give how many rows wait for the versions of a deployment."""
+
+
+class Worker:
+    """Takes what is due, some at once. Lives on the engine's loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._bell = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def ring(self) -> None:
+        """Say that something has been put in the queue."""
+        self._bell.set()
+
+    async def work(self) -> None:
+        """Take turns for ever."""
+        while True:
+            self._bell.clear()
+            room = settings.ASYNC_AT_ONCE - len(self._running)
+            taken = await self._take(room) if room else []
+            for prediction in taken:
+                task = asyncio.get_running_loop().create_task(self._one(prediction))
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+            if len(taken) < room or not room:
+                await self._wait()
+
+    async def stop(self) -> None:
+        """Let what runs come to its end; what does not is taken up by another process."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_S)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._bell.set()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._bell.wait(), LOOK_EVERY_S)
+        except TimeoutError:
+            return
+
+    async def _take(self, room: int) -> list[AsynchronousPrediction]:
+        try:
+            return await self._engine.in_thread(partial(services.take, most=room))
+        except FluemanError as error:
+            logger.warning("asynchronous predictions wait: %s", error)
+            return []
+
+    async def _one(self, prediction: AsynchronousPrediction) -> None:
+        """Make one attempt and write how it ended; where the database is away, its lease tells another process."""
+        try:
+            end = await self._attempt(prediction)
+            await self._engine.in_thread(end)
+        except FluemanError as error:
+            logger.warning("asynchronous prediction %s is tried again later: %s", prediction.pk, error)
+
+    async def _attempt(self, prediction: AsynchronousPrediction) -> Callable[[], bool]:
+        if prediction.attempts > services.MOST_ATTEMPTS:
+            message = f"the process that ran it died at {services.MOST_ATTEMPTS} attempts"
+            return partial(services.fail, prediction=prediction, code="given_up", message=message)
+        try:
+            answer = await self._engine.predict(await self._ask(prediction))
+        except FluemanError as error:
+            is_passing = error.status >= 500 and error.code not in FINAL
+            end = services.put_back if is_passing or error.code in NOT_YET else services.fail
+            return partial(end, prediction=prediction, code=error.code, message=error.message)
+        body = bytes(answer.body)
+        request_id = orjson.loads(body)["request_id"]
+        return partial(services.succeed, prediction=prediction, body=body.decode(), request_id=request_id)
+
+    async def _ask(self, prediction: AsynchronousPrediction) -> Ask:
+        caller = self._caller(prediction)
+        body = await self._engine.in_thread(partial(services.read_body, prediction))
+        yield_until = perf_counter() + MOST_YIELDED_S
+        while self._engine.waiting_rows(prediction.deployment) > BUSY_ROWS and perf_counter() < yield_until:
+            await asyncio.sleep(YIELD_S)
+        key = f"async {prediction.pk.hex}"
+        return ask_of(prediction.deployment, caller, body, idempotency_key=key, address=prediction.address)
+
+    def _caller(self, prediction: AsynchronousPrediction) -> Caller:
+        """Give who called, as they stand now: a key that has ended meanwhile has no calls run. Raises NotAllowed."""
+        directory = self._engine.current().directory
+        if prediction.key_id:
+            facts = directory.key(prediction.key_prefix)
+            is_same = facts is not None and facts.caller.key_id == prediction.key_id.hex and facts.expires_at > time()
+            caller = facts.caller if facts and is_same else None
+        else:
+            caller = directory.user(prediction.user_id)
+        if caller is None:
+            raise NotAllowed("the credential of this call has ended", code="caller_ended")
+        return replace(caller, limit=None)  # it was counted when it was accepted
+
+
+async def admit(engine: Engine, ask: Ask) -> None:
+    """Judge and count a call that is to run later. Raises what running it now would raise for the call itself."""
+    if ask.deployment not in engine.current().endpoints:
+        await engine.refresh()
+    target = engine.endpoint(ask.deployment, ask.caller).choose(ask.version)
+    ask.read(target.signature)
+    if ask.caller.limit:
+        await engine.count(ask.caller, ask.caller.limit)
+
+
+def ask_of(deployment: str, caller: Caller, body: bytes, *, idempotency_key: str = "", address: str = "") -> Ask:
+    """Give the call that a body of the friendly door stands for."""
+    return Ask(
+        deployment=deployment,
+        caller=caller,
+        door=InferenceRequest.Door.ASYNC.value,
+        body=body,
+        received=perf_counter(),
+        read=lambda signature: payload.read_friendly(loads(body), signature),
+        render=partial(friendly_answer, deployment),
+        idempotency_key=idempotency_key,
+        address=address,
+    )
