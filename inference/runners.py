@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from django.conf import settings
@@ -67,6 +68,10 @@ class Runners:
         """End all; what is under way fails."""
         for runner in self._by_key.values():
             runner.close()
+
+    async def wait_closed(self) -> None:
+        """Wait, once they were closed, until nothing of them is left on the loop."""
+        await asyncio.gather(*(runner.wait_closed() for runner in self._by_key.values()))
 
 
 def _make(target: Target, address: str) -> Runner:

@@ -20,6 +20,7 @@ from registry.signature import Signature
 
 TRIES = 3  # where nothing was sent
 PAUSE_S = 0.05
+CLOSE_S = 1.0
 
 
 class RemoteRunner(Runner):
@@ -51,6 +52,11 @@ class RemoteRunner(Runner):
         closing = self._loop.create_task(self._client.close())
         self._journeys.add(closing)
         closing.add_done_callback(self._journeys.discard)
+
+    async def wait_closed(self) -> None:
+        """Wait a moment for the connections to end."""
+        if self._journeys:
+            await asyncio.wait(self._journeys, timeout=CLOSE_S)
 
     def _send(self, id: int, calls: list[Call], now: float) -> None:  # noqa: A002
         journey = self._loop.create_task(self._travel(id, calls))

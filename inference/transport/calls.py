@@ -108,6 +108,10 @@ class Runner(ABC):
         else:
             self.close()
 
+    async def wait_closed(self) -> None:
+        """Wait, once it was closed, until nothing of it is left on the loop."""
+        await asyncio.sleep(0)
+
     def close(self) -> None:
         """Hang up; what is under way fails."""
         self._hang_up()

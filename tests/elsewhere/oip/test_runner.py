@@ -37,7 +37,7 @@ def run(place: Place, work: Callable[[RemoteRunner], Coroutine[Any, Any, Any]], 
             return await work(runner)
         finally:
             runner.close()
-            await asyncio.sleep(0.01)
+            await runner.wait_closed()
 
     return asyncio.run(main())
 
