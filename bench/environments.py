@@ -20,6 +20,11 @@ PINS = {
     "pytriton": ["nvidia-pytriton==0.7.0"],
     "ray": ["ray[serve]==2.59.0"],
 }
+# The interpreter inside PyTriton's stub is a little older than this standard library: its locks lack a method.
+TRITON_STUB = """import threading
+if not hasattr(threading.RLock(), "_recursion_count"):
+    threading._CRLock = None
+"""
 
 
 class CannotInstall(RuntimeError):
@@ -38,6 +43,9 @@ def prepared(name: str) -> Path:
         _pip(name, [str(folder / "bin" / "python"), "-m", "pip", "install", *PINS[name]])
         packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
         (packages / "torch.pth").write_text(f"{FOLDER / 'torch'}\n")
+        if name == "pytriton":
+            stub = packages / "pytriton" / "proxy" / "data.py"
+            stub.write_text(TRITON_STUB + stub.read_text())
     ready.write_text(wanted)
     return folder
 

@@ -96,7 +96,8 @@ class MlFlow(Peer):
         subprocess.run(write, check=True, capture_output=True, cwd=WORK, env={**self.settings, "HOME": str(WORK)})
         serve = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-h", "127.0.0.1", "-w", "1"]
         path = f"{self.bin}:/usr/local/bin:/usr/bin:/bin"
-        self.launch([str(self.bin / "mlflow"), *serve, "-p", str(self.port)], {**self.settings, "PATH": path}, WORK)
+        settings = {**self.settings, "PATH": path, "UVICORN_ACCESS_LOG": "false"}
+        self.launch([str(self.bin / "mlflow"), *serve, "-p", str(self.port)], settings, WORK)
 
     def outputs(self, answer: bytes) -> np.ndarray:
         """Read the predictions."""
@@ -142,7 +143,6 @@ class PyTriton(V2Peer):
     """PyTriton."""
 
     package = "pytriton"
-
 
 class Ray(Peer):
     """Ray Serve."""

@@ -9,7 +9,7 @@ from plain import KIND, run
 IS_BATCHED = os.environ["BATCHED"] == "1"
 
 
-@bentoml.service(workers=1, traffic={"timeout": 60}, http={"port": int(os.environ["PEER_PORT"]), "host": "127.0.0.1"})
+@bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}})
 class Peer:
     """The model."""
 

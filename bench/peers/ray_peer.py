@@ -10,10 +10,11 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 IS_BATCHED = os.environ["BATCHED"] == "1"
 
 
-@serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 0})
+@serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 0}, logging_config=QUIET)
 class Peer:
     """The model."""
 
@@ -37,7 +38,7 @@ class Peer:
 
 variables = {name: os.environ[name] for name in ("MODEL", "WEIGHTS", "BATCHED", "PYTHONPATH")}
 ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": variables}, object_store_memory=80 << 20)
-serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEER_PORT"])})
+serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEER_PORT"])}, logging_config=QUIET)
 serve.run(Peer.bind(), name="numbers", route_prefix="/")
 while True:
     time.sleep(3600)
