@@ -25,10 +25,12 @@ import httpx
 import pytest
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from redis import Redis
 
 from tests.crash.load import Load
 from tests.crash.served import Served, a_child, check, serving_installation
 from tests.databases import WANTED, connect
+from tests.faults.jobs.brokers import Broker
 from tests.faults.proxy import Proxy
 from tests.faults.table import note
 from tests.house.installation import wait_until
@@ -247,6 +249,29 @@ def moved_clock(seconds: int) -> Fault:
     return fault
 
 
+def redis_faults(redis: Broker) -> dict[str, Fault]:
+    """Give what can befall the server that counts the calls of a key with a limit."""
+
+    def server(_served: Served) -> int:
+        assert redis.process
+        return redis.process.pid
+
+    @contextmanager
+    def flushed(_served: Served) -> Iterator[None]:
+        Redis.from_url(redis.environment["QUEUE_URL"]).flushall()
+        yield
+
+    @contextmanager
+    def killed(_served: Served) -> Iterator[None]:
+        redis.kill()
+        try:
+            yield
+        finally:
+            redis.start()
+
+    return {"Redis flushed": flushed, "Redis stopped": stopped(server), "Redis killed": killed}
+
+
 # -- the cases ---------------------------------------------------------------------------------------------------------
 def web(served: Served) -> int:
     """Give the pid of the web worker."""
@@ -333,6 +358,23 @@ def test_acknowledged_when_the_clock_is_moved_then_kept_once(seconds: int) -> No
     offset.write_bytes(bytes(8))
     with serving_installation(folder, LD_PRELOAD=str(shim), CLOCK_OFFSET_FILE=str(offset)) as served:
         strike(served, f"clock moved by {seconds} s", moved_clock(seconds))
+
+
+@pytest.mark.skipif(not IS_LONG or WANTED != "sqlite", reason="long form, on SQLite: Redis counts, no database does")
+def test_acknowledged_when_redis_fails_then_kept_once(tmp_path: Path) -> None:
+    redis = Broker("redis", tmp_path)
+    redis.start()
+    try:
+        with serving_installation(REDIS_URL=redis.environment["QUEUE_URL"]) as served:
+            limit = ("--per-minute", "600000")
+            served.api_key = served.manage(
+                "create_api_key", "limited", "--user", "app", "--scopes", "predict", *limit
+            ).splitlines()[-1]
+            assert wait_until(served.is_served, 10)
+            for name, fault in redis_faults(redis).items():
+                strike(served, name, fault)
+    finally:
+        redis.kill()
 
 
 def strike(served: Served, name: str, fault: Fault) -> None:
