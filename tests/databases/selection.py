@@ -13,7 +13,9 @@ ONCE = (
     "tests/browser/",
     "tests/demo/",
     "tests/elsewhere/host/test_door.py",
+    "tests/files/test_resume.py",
     "tests/host/test_check.py",
+    "tests/host/test_host.py",
 )
 # What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
