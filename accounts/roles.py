@@ -31,12 +31,12 @@ _SEE_SERVING = (
         "registry",
         "view_registeredmodel view_modelversion view_modelfile view_modelalias view_modeltag view_versiontag",
     )
-    | _of("inference", "view_deployment view_route view_runnerstate view_metricwindow")
+    | _of("inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow")
     | _of("jobs", "view_job view_schedule")
 )
 _SEE_CALLS = _of(
     "inference",
-    "view_inferencerequest view_prediction view_any_inferencerequest view_asynchronousprediction view_batchrun",
+    "view_inferencerequest view_prediction view_any_inferencerequest view_shadowresult view_asynchronousprediction view_batchrun",
 )
 _SEE_FILES = _of("files", "view_blob view_storedfile")
 _OPERATE = (
@@ -51,6 +51,7 @@ _OPERATE = (
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
     | _of("notify", "test_channel test_webhook replay_delivery")
 )
+_SEE_ELSEWHERE = _of("inference", "view_remoteserver view_remotemodel")
 _SEE_NOTICES = _of("notify", "view_channel view_webhook view_delivery")
 _SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")
 _RULE_PEOPLE = (
@@ -59,10 +60,11 @@ _RULE_PEOPLE = (
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion")
+    | _of("inference", "add_remoteserver change_remoteserver delete_remoteserver")
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")
 )
-_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_NOTICES | _OPERATE
+_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_ELSEWHERE | _SEE_NOTICES | _OPERATE
 
 ROLES: Mapping[str, Role] = {
     "administrator": Role(_("administrator"), True, _OPERATOR | _SEE_AUDIT | _RULE_PEOPLE),
@@ -75,6 +77,7 @@ ROLES: Mapping[str, Role] = {
         | _SEE_SERVING
         | _SEE_CALLS
         | _SEE_FILES
+        | _SEE_ELSEWHERE
         | _SEE_NOTICES
         | _SEE_AUDIT
         | _of("accounts", "view_user view_signingkey")

@@ -7,8 +7,10 @@ from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
+from inference.api.asynchronous import AsynchronousPredictionViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
+from inference.api.servers import ServerViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
@@ -28,8 +30,10 @@ router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
 router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
 router.register("deployments", DeploymentViewSet)
+router.register("servers", ServerViewSet)
 router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
+router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
 
 urlpatterns = [
     path("me", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -13,7 +12,7 @@ import orjson
 from common.errors import Invalid, Unavailable
 from inference.remote.client import Client, Reply
 from inference.remote.places import Place
-from inference.remote.wire import BINARY, check_name, model_path, read_signature
+from inference.remote.wire import BINARY, Found, Offered, check_name, model_path, read_signature
 from inference.transport.calls import plain
 from registry.signature import Signature
 
@@ -21,24 +20,6 @@ T = TypeVar("T")
 
 ASK_S = 5.0
 MOST_MODELS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A model in a server's index."""
-
-    name: str
-    version: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A model as its server tells it; without a signature where the server has none."""
-
-    signature: Signature | None
-    platform: str
-    is_binary: bool
 
 
 def list_models(place: Place) -> list[Offered]:

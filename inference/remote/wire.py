@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,24 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 MAX_NAME = 255
 HEAD_BYTES = 1 << 20
 NUMBER_BYTES = 32  # of one number as JSON, and then some
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A model in a server's index."""
+
+    name: str
+    version: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model as its server tells it; without a signature where the server has none."""
+
+    signature: Signature | None
+    platform: str
+    is_binary: bool
 
 
 def model_path(model: str, version: str = "", *, verb: str = "") -> str:

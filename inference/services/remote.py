@@ -25,7 +25,7 @@ from guards.services import bump
 from inference.models import RemoteModel, RemoteServer
 from inference.models.remote import NAME_LENGTH, URL_LENGTH
 from inference.remote.places import BEARER, Place, place_on
-from inference.remote.wire import check_name
+from inference.remote.wire import Offered, check_name
 from inference.services.deployments import STAMP, Actor
 from registry.manifest import MANIFEST, MAX_BATCH, REMOTE, parse_manifest
 from registry.models import ModelVersion, RegisteredModel
@@ -116,6 +116,13 @@ def remove_server(*, server: RemoteServer, actor: Actor, reason: str = "") -> No
         raise Conflict(_("It runs %(names)s, and more perhaps: it stays known.") % {"names": ", ".join(versions)})
     record(action="inference.server_removed", actor=actor, target=server, before=_facts(server), reason=reason)
     server.delete()
+
+
+def offered_models(*, server: RemoteServer) -> list[Offered]:
+    """Ask a server which models it has; empty where it has no index. Raises Unavailable, DeadlineExceeded."""
+    from inference.remote.discovery import list_models  # noqa: PLC0415 - aiohttp only where something runs elsewhere
+
+    return list_models(place_on(server))
 
 
 # -- versions ----------------------------------------------------------------------------------------------------------

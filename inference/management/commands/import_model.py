@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +9,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from common.errors import FluemanError
+from inference.management.waiting import wait_for_check
 from inference.services import deploy
-from jobs.models import Job, JobLog
 from registry import services
 from registry.manifest import list_files, load_json
 from registry.models import ModelVersion
 
 ACTOR = "command line"
-WORKER_HINT_S = 10
-State = ModelVersion.State
 
 
 class Command(BaseCommand):
@@ -48,7 +44,7 @@ class Command(BaseCommand):
             version = _add(options, actor)
             self.stdout.write(f"{version}: {version.size_bytes:,} bytes, sha256 {version.digest}")
             if not options["no_wait"]:
-                self._wait(version, actor, options["timeout"])
+                wait_for_check(version, actor, options["timeout"], self.stdout.write)
             if options["alias"]:
                 services.set_alias(model=version.model, name=options["alias"], version=version, actor=actor)
             if options["deploy"]:
@@ -57,22 +53,6 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         done = [f"alias {options['alias']}"] * bool(options["alias"]) + ["deployed"] * options["deploy"]
         self.stdout.write(self.style.SUCCESS(", ".join([f"{version} {version.state}", *done])))
-
-    def _wait(self, version: ModelVersion, actor: User | str, timeout_s: float) -> None:
-        """Tell the steps of the check as they happen. Raises CommandError if it is not ready at the end."""
-        if version.state == State.READY:
-            return
-        if version.state in (State.REFUSED, State.ARCHIVED):
-            services.recheck(version=version, actor=actor, reason="imported again")
-        if version.is_waiting_for_trust:
-            raise CommandError(
-                f"{version} is a program ({version.get_format_display()}): it is checked once somebody with the "
-                "permission to trust programs has trusted it, in the admin or by REST"
-            )
-        for line in _follow(version, timeout_s):
-            self.stdout.write(line)
-        if version.state != State.READY:
-            raise CommandError(f"{version} was not accepted: {version.refusal or version.get_state_display()}")
 
 
 def _actor(username: str) -> User | str:
@@ -98,26 +78,3 @@ def _add(options: dict[str, Any], actor: User | str) -> ModelVersion:
         actor=actor,
         is_reused=True,
     )
-
-
-def _follow(version: ModelVersion, timeout_s: float) -> Iterator[str]:
-    """Give a line for each step until the check is over. Raises CommandError if it fails or takes too long."""
-    started, told, is_hinted = time.monotonic(), 0, False
-    while True:
-        version.refresh_from_db()
-        is_over = version.state not in (State.PENDING, State.CHECKING)
-        job = services.check_jobs(version).first()
-        lines = list(JobLog.objects.filter(job=job).order_by("id")[told:]) if job else []
-        told += len(lines)
-        yield from (f"  {line.message}" for line in lines)
-        if is_over:
-            return
-        if job is None or job.state in (Job.State.FAILED, Job.State.CANCELLED):
-            raise CommandError(f"the check of {version} did not end: {job.error if job else 'its job is gone'}")
-        waited = time.monotonic() - started
-        if job.state == Job.State.QUEUED and waited > WORKER_HINT_S and not is_hinted:
-            is_hinted = True
-            yield "  still waiting for a worker: `make run` (or `manage.py run_jobs`) starts one"
-        if waited > timeout_s:
-            raise CommandError(f"the check of {version} was not over after {timeout_s:g} s; it goes on without this")
-        time.sleep(0.2)
