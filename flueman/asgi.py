@@ -22,7 +22,8 @@ from common.gathering import Gathered  # noqa: E402
 from flueman.checks import refuse_to_start_unsafe  # noqa: E402
 from flueman.probes import Probes  # noqa: E402
 from inference.engine import get_engine, start_on_this_loop  # noqa: E402
-from inference.gateway import Gateway  # noqa: E402
+from inference.readiness import Readiness  # noqa: E402
+from inference.v2.gateway import Gateway  # noqa: E402
 
 API_PREFIXES = ("/api/", "/v1/", "/v2/", "/oauth/token", "/.well-known/", "/openapi.json")
 GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cycles
@@ -30,8 +31,9 @@ GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cy
 refuse_to_start_unsafe()
 
 _pages = Gathered(LongBodies(django_application, threads=settings.WEB_THREADS), most=settings.MAX_JSON_BYTES)
-_gateway = Gateway(get_engine)
-_probes = Probes(get_engine)
+_readiness = Readiness(get_engine)
+_gateway = Gateway(get_engine, _readiness)
+_probes = Probes(_readiness)
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +67,7 @@ async def _live(receive: Receive, send: Send) -> None:
             gc.set_threshold(GC_THRESHOLD, 10, 10)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            _probes.drain()
+            _readiness.is_draining = True
             if engine:
                 await engine.stop()
             await send({"type": "lifespan.shutdown.complete"})

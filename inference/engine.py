@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import uvloop
 from django.conf import settings
@@ -33,9 +33,15 @@ from inference.payload import Inputs, rows_of
 from inference.recorder import Claim, Record, Recorder
 from inference.rows import prediction_row, request_row
 from inference.runners import Runners
+from inference.running import Running
 from inference.snapshot import Endpoint, Snapshot, Target, refresh
-from inference.transport import Output, Result, is_finite
+from inference.stored import answer_text, file_of, read_answer
+from inference.transport import Output
+from inference.watching import Watch
 from registry.signature import Signature, TensorSpec
+
+if TYPE_CHECKING:
+    from inference.asynchronous.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +49,15 @@ POLL_S = 0.4
 TOUCH_S = 30.0
 MAY_BE_NEW = {"unknown_key", "unknown_client", "unknown_signing_key", "ended_session", "unknown_model"}
 PREDICT = "inference.predict_deployment"
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Ask:
-    """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature."""
+    """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature.
+
+    `json_length` is set where bytes of tensors follow the JSON of the body; `render` sets the same of the answer.
+    """
 
     deployment: str
     caller: Caller
@@ -57,11 +67,26 @@ class Ask:
     read: Callable[[Signature], Inputs]
     render: Callable[[Answer], bytes]
     version: str | None = None
+    json_length: int | None = None
+    route_key: str = ""
     idempotency_key: str = ""
     trace_id: str = ""
     client_id: str = ""
     address: str = ""
     id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
+
+    @property
+    def sticky(self) -> str:
+        """What decides the version where several answer: the caller's own key, else the person, else chance.
+
+        An API key is no person: an application that calls for many people would have all of them in one slot.
+        """
+        return self.route_key or (self.caller.identity if self.caller.session_id else self.id)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its row holds the body: bytes take some four times the room once they are text."""
+        return len(self.body) * (1 if self.json_length is None else 4) <= settings.INLINE_INPUT_BYTES
 
 
 @dataclass(slots=True)
@@ -71,11 +96,13 @@ class Answer:
     request_id: str
     target: Target
     body: bytes = b""
+    json_length: int | None = None
     inputs: Inputs | None = None
     outputs: list[tuple[TensorSpec, Output]] = field(default_factory=list)
     parse_ms: float = 0.0
     queue_ms: float = 0.0
     run_ms: float = 0.0
+    executions: float | None = None
     commit_ms: float = 0.0
     total_ms: float = 0.0
     is_replay: bool = False
@@ -96,6 +123,9 @@ class Engine:
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="engine")
         self._limiter = Limiter(self._threads)
+        self._watch = Watch(self._runners, self._threads)
+        self._running = Running(self._runners, self._watch, self.current)
+        self._later: Worker | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -105,15 +135,23 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder()
         self.snapshot = await self._loop.run_in_executor(self._keeper, refresh, None)
-        self._tasks = [self._loop.create_task(self._keep_fresh()), self._loop.create_task(self._keep_touching())]
+        from inference.asynchronous.worker import Worker  # noqa: PLC0415 - it makes calls of this module
+
+        self._later = Worker(self)
+        work = (self._keep_fresh(), self._keep_touching(), self._watch.keep_writing(), self._later.work())
+        self._tasks = [self._loop.create_task(one) for one in work]
 
     async def stop(self) -> None:
         """Write what waits, then end."""
         for task in self._tasks:
             task.cancel()
+        if self._later:
+            await self._later.stop()
+        await self._watch.write()
         if self._recorder:
             await self._recorder.close()
         self._runners.close()
+        await self._runners.wait_closed()
         self._keeper.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -179,13 +217,24 @@ class Engine:
         caller = identify(headers, self.current().directory)
         return caller, self.endpoint(name, caller)
 
+    async def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Give the caller. Raises NotAuthenticated; like `let_in` it looks for changes first."""
+        try:
+            return identify(headers, self.current().directory)
+        except FluemanError as error:
+            if error.code not in MAY_BE_NEW:
+                raise
+        await self.refresh()
+        return identify(headers, self.current().directory)
+
     async def predict(self, ask: Ask) -> Answer:
         """Run a call and keep it. Raises a FluemanError; a call that reached a version is kept then, too."""
         if ask.deployment not in self.current().endpoints:
             await self.refresh()
-        target = self.endpoint(ask.deployment, ask.caller).choose(ask.version)
+        endpoint = self.endpoint(ask.deployment, ask.caller)
+        target = endpoint.choose(ask.version, ask.sticky)
         if ask.caller.limit:
-            await self._count(ask.caller, ask.caller.limit)
+            await self.count(ask.caller, ask.caller.limit)
         if ask.caller.key_id:
             self._used_keys.add((ask.caller.key_id, ask.caller.has_old_secret))
         elif ask.caller.session_id:
@@ -197,24 +246,33 @@ class Engine:
             if ask.idempotency_key:
                 held = await self._claim(ask)
                 if isinstance(held, idempotency.Replay):
-                    return Answer(ask.id, target, held.body.encode(), is_replay=True)
+                    return Answer(ask.id, target, *read_answer(held.body), is_replay=True)
                 claimed = held
-            blob = await self._store_body(ask)
-            runner = self._runners.get(target)
-            result = await runner.submit(inputs.tensors, inputs.rows, ask.received + settings.INFER_DEADLINE_S)
-            _fill(answer, result, target.signature)
+            blob = "" if ask.is_small else await self._store_body(ask, inputs, target.signature)
+            await self._running.run(endpoint, ask, answer)
             answer.total_ms = (perf_counter() - ask.received) * 1000
             answer.body = ask.render(answer)
             await self._keep(ask, answer, blob, claimed)
+            self._watch.copy(endpoint, ask, answer)
             return answer
         except FluemanError as error:
             if claimed is not None:
                 await self.loop.run_in_executor(self._threads, _release, claimed)
             if error.code != "not_recorded":
-                await self._keep_failure(ask, target, answer, error)
+                await self._keep_failure(ask, answer, error)
             raise
 
-    async def _count(self, caller: Caller, limit: Limit) -> None:
+    def waiting_rows(self, deployment: str) -> int:
+        """Give how many rows of this process wait or are under way for the versions of a deployment."""
+        endpoint = self.current().endpoints.get(deployment)
+        return sum(self._runners.rows(target) for target in endpoint.targets) if endpoint else 0
+
+    def ring(self) -> None:
+        """Say, from any thread, that an asynchronous prediction waits."""
+        if self._later:
+            self.loop.call_soon_threadsafe(self._later.ring)
+
+    async def count(self, caller: Caller, limit: Limit) -> None:
         """Count a call against its caller's limit. Raises TooMany, which leaves no row: it should cost no write."""
         wait_s = await self._limiter.try_take(caller.identity, limit)
         if wait_s is not None:
@@ -232,13 +290,15 @@ class Engine:
 
         return await self._in_time(ask, work)
 
-    async def _store_body(self, ask: Ask) -> str:
-        """Keep a large body as a blob before its row; give its SHA-256, or nothing for a small one."""
-        if len(ask.body) <= settings.INLINE_INPUT_BYTES:
-            return ""
-        return await self._in_time(ask, lambda: _store(ask.body))
+    async def _store_body(self, ask: Ask, inputs: Inputs, signature: Signature) -> str:
+        """Keep a large body as a blob before its row; give its SHA-256."""
+        return await self._in_time(ask, lambda: _store(file_of(ask.body, ask.json_length, inputs, signature)))
 
-    async def _in_time(self, ask: Ask, work: Callable[[], Any]) -> Any:
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do what asks the database, off the loop. Raises Unavailable where that does not answer."""
+        return await self.loop.run_in_executor(self._threads, _in_thread, work)
+
+    async def _in_time(self, ask: Ask, work: Callable[[], T]) -> T:
         """Do what the database or the store may hold up, off the loop, until the deadline of the call."""
         left_s = ask.received + settings.INFER_DEADLINE_S - perf_counter()
         try:
@@ -254,7 +314,9 @@ class Engine:
         record = Record(
             request_row(ask, answer, status=200, blob=blob),
             [prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
-            Claim(claimed.id, claimed.stored_lease, 200, answer.body.decode()) if claimed else None,
+            Claim(claimed.id, claimed.stored_lease, 200, answer_text(answer.body, answer.json_length))
+            if claimed
+            else None,
         )
         started = perf_counter()
         future = self._recorder.write(record)
@@ -262,7 +324,7 @@ class Engine:
             await future
         answer.commit_ms = (perf_counter() - started) * 1000
 
-    async def _keep_failure(self, ask: Ask, target: Target, answer: Answer, error: FluemanError) -> None:
+    async def _keep_failure(self, ask: Ask, answer: Answer, error: FluemanError) -> None:
         """Keep a refused or failed call as well as the database lets us; the caller gets the first error either way."""
         assert self._recorder is not None
         answer.total_ms = (perf_counter() - ask.received) * 1000
@@ -273,15 +335,7 @@ class Engine:
             logger.warning("a failed call could not be kept: %s", second)
 
 
-def _fill(answer: Answer, result: Result, signature: Signature) -> None:
-    answer.queue_ms, answer.run_ms = result.queue_ms, result.run_ms
-    answer.outputs = list(zip(signature.outputs, result.outputs, strict=True))
-    for spec, output in answer.outputs:
-        if not is_finite(output):
-            raise Unavailable(f"the model gave a number that is not finite in '{spec.name}'", code="output_not_finite")
-
-
-def _in_thread(work: Callable[[], Any]) -> Any:
+def _in_thread(work: Callable[[], T]) -> T:
     close_old_connections()
     try:
         return work()

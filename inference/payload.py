@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from common.errors import Invalid
 from common.strict_json import loads
-from inference import large_bodies
+from inference import binary, large_bodies
 from inference.runner.frames import Tensor, pack_strings
 from inference.transport import Output
+from inference.wanted import Wanted, read_wanted
 from registry.signature import Signature, TensorSpec, infer_shape, pack_numbers, read_texts
 
 MAX_ROWS = 1024  # of one request
@@ -24,12 +23,27 @@ MAX_ID_LENGTH = 128
 
 @dataclass(slots=True)
 class Inputs:
-    """A checked call: tensors in the signature's order, and how many rows they hold."""
+    """A checked call: tensors in the signature's order, and how many rows they hold. `outputs` is `None` for all."""
 
     tensors: list[Tensor]
     rows: int
     client_id: str = ""
-    outputs: tuple[str, ...] | None = None
+    outputs: tuple[Wanted, ...] | None = None
+
+
+def read_v2_body(body: bytes, json_length: int | None, signature: Signature) -> Inputs:
+    """Read a body of the Open Inference Protocol, with tensors after its JSON where that has a length of its own.
+
+    Raises Invalid, naming the input.
+    """
+    if json_length is None:
+        return read_v2_text(body, signature)
+    tail = memoryview(body)[json_length:]
+    if json_length:
+        return read_v2(loads(body[:json_length]), signature, tail=tail)
+    tensor = binary.read_raw(tail, signature)
+    outputs = tuple(Wanted(spec.name, is_binary=True) for spec in signature.outputs)
+    return Inputs([tensor], _count_rows(signature, [tensor]), "", outputs)
 
 
 def read_v2_text(text: bytes, signature: Signature) -> Inputs:
@@ -43,8 +57,8 @@ def read_v2_text(text: bytes, signature: Signature) -> Inputs:
     return read_v2(loads(text), signature, has_booleans=has_booleans)
 
 
-def read_v2(body: Any, signature: Signature, *, has_booleans: bool = True) -> Inputs:
-    """Read a body of the Open Inference Protocol. Raises Invalid, naming the input.
+def read_v2(body: Any, signature: Signature, *, has_booleans: bool = True, tail: memoryview | None = None) -> Inputs:
+    """Read the object of a call of the Open Inference Protocol, with the bytes after it. Raises Invalid.
 
     Without `has_booleans` the text is known to hold neither `true` nor `false`, which saves a look at each value.
     """
@@ -62,8 +76,13 @@ def read_v2(body: Any, signature: Signature, *, has_booleans: bool = True) -> In
             raise _bad(name, "is given twice")
         given[name] = entry
     _check_names(given, signature)
-    tensors = [_read_v2_tensor(spec, given[spec.name], has_booleans) for spec in signature.inputs]
-    return Inputs(tensors, _count_rows(signature, tensors), _client_id(body.get("id")), _wanted(body, signature))
+    pieces = binary.cut(given, tail) if tail is not None else {}
+    tensors = [
+        _read_v2_tensor(spec, given[spec.name], has_booleans, pieces.get(spec.name)) for spec in signature.inputs
+    ]
+    return Inputs(
+        tensors, _count_rows(signature, tensors), read_client_id(body.get("id")), read_wanted(body, signature)
+    )
 
 
 def read_friendly(body: Any, signature: Signature) -> Inputs:
@@ -82,31 +101,6 @@ def read_friendly(body: Any, signature: Signature) -> Inputs:
             data = [data]
         tensors.append(_read_tensor(spec, infer_shape(spec, data), data))
     return Inputs(tensors, _count_rows(signature, tensors))
-
-
-def v2_answer(
-    *,
-    outputs: Sequence[tuple[TensorSpec, Output]],
-    model: str,
-    version: int,
-    client_id: str,
-    wanted: tuple[str, ...] | None,
-) -> bytes:
-    """Give the answer of the Open Inference Protocol: flat, row-major data."""
-    answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}
-    if client_id:
-        answer["id"] = client_id
-    answer["outputs"] = [
-        {"name": spec.name, "datatype": spec.datatype, "shape": output.shape, "data": _flat(output)}
-        for spec, output in outputs
-        if wanted is None or spec.name in wanted
-    ]
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _flat(output: Output) -> Any:
-    """Give an output's elements, row-major, as orjson takes them."""
-    return flat_values(output) if isinstance(output.values, list) else output.values.reshape(-1)
 
 
 def flat_values(output: Output) -> list[Any]:
@@ -144,34 +138,6 @@ def _by_row(output: Output) -> Any:
     return nested_values(output) if is_plain else output.values
 
 
-def inputs_of(stored: str) -> dict[str, Any]:
-    """Give values by input name from a body that either door has taken, as the request log keeps it.
-
-    Flat data of a `/v2` body stays flat; `shapes_of` tells its shape.
-    """
-    given = _stored_inputs(stored)
-    if isinstance(given, Mapping):
-        return dict(given)
-    return {str(entry.get("name")): entry.get("data") for entry in given if isinstance(entry, dict)}
-
-
-def shapes_of(stored: str) -> dict[str, list[int]]:
-    """Give shapes by input name where the stored body names them."""
-    given = _stored_inputs(stored)
-    if isinstance(given, Mapping):
-        return {}
-    return {str(entry.get("name")): entry["shape"] for entry in given if isinstance(entry, dict) and "shape" in entry}
-
-
-def _stored_inputs(stored: str) -> Any:
-    try:
-        body = orjson.loads(stored)
-    except orjson.JSONDecodeError:
-        return {}
-    given = body.get("inputs") if isinstance(body, dict) else None
-    return given if isinstance(given, (dict, list)) else {}
-
-
 def _check_names(given: Mapping[str, Any], signature: Signature) -> None:
     if len(given) == len(signature.inputs) and all(spec.name in given for spec in signature.inputs):
         return
@@ -182,15 +148,28 @@ def _check_names(given: Mapping[str, Any], signature: Signature) -> None:
         raise _bad(str(name)[:100], f"is no input of this model; it takes {', '.join(sorted(wanted))}")
 
 
-def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any], has_booleans: bool) -> Tensor:
+def _read_v2_tensor(spec: TensorSpec, entry: dict[str, Any], has_booleans: bool, piece: memoryview | None) -> Tensor:
     datatype, shape = entry.get("datatype"), entry.get("shape")
     if datatype != spec.datatype:
         raise _bad(spec.name, f"datatype is {str(datatype)[:20]}, the model takes {spec.datatype}")
     if not isinstance(shape, list):
         raise _bad(spec.name, "needs a shape")
+    if piece is not None:
+        return binary.read_binary(spec, shape, piece)
     if "data" not in entry:
-        raise _bad(spec.name, "needs data")
+        raise _bad(spec.name, _why_no_data(entry))
+    if spec.datatype == "BF16":
+        raise _bad(spec.name, "JSON has no BF16; send it as binary data")
     return _read_tensor(spec, shape, entry["data"], has_booleans)
+
+
+def _why_no_data(entry: Mapping[str, Any]) -> str:
+    parameters = entry.get("parameters")
+    if isinstance(parameters, dict) and "shared_memory_region" in parameters:
+        return "shared memory is not supported here; send the data"
+    if binary.size_of(entry) is not None:
+        return "binary data needs the header Inference-Header-Content-Length"
+    return "needs data"
 
 
 def _read_tensor(spec: TensorSpec, shape: Sequence[int], data: Any, has_booleans: bool = True) -> Tensor:
@@ -215,28 +194,13 @@ def _count_rows(signature: Signature, tensors: Sequence[Tensor]) -> int:
     return rows
 
 
-def _client_id(value: Any) -> str:
+def read_client_id(value: Any) -> str:
+    """Give the id that a caller names a call by, empty if none. Raises Invalid."""
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > MAX_ID_LENGTH or not value.isprintable():
         raise _bad("id", f"must be printable text of at most {MAX_ID_LENGTH} characters")
     return value
-
-
-def _wanted(body: dict[str, Any], signature: Signature) -> tuple[str, ...] | None:
-    entries = body.get("outputs")
-    if not entries:
-        return None
-    if not isinstance(entries, list):
-        raise _bad("outputs", "must be a list")
-    known = {spec.name for spec in signature.outputs}
-    names: list[str] = []
-    for entry in entries:
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or name not in known:
-            raise _bad("outputs", f"{str(name)[:100]} is no output of this model; it gives {', '.join(sorted(known))}")
-        names.append(name)
-    return tuple(names)
 
 
 def _bad(where: str, what: str) -> Invalid:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.payload import inputs_of, shapes_of
+from inference.stored import inputs_of, shapes_of
 from registry.signature import Signature, TensorSpec
 
-_DATA = re.compile(r'"data"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_DATA = re.compile(r'"(?:data|text_input)"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _FIRST_NUMBERS = 4
@@ -54,8 +54,8 @@ def _unescape(found: re.Match[str] | None) -> str:
         return text.rpartition("\\")[0] + "…"
 
 
-def read_inputs(body: str, signature: Signature | None) -> list[Shown]:
-    """Give the inputs of a stored body, as the signature names them; empty if it is no body of ours."""
+def read_inputs(body: str | bytes, signature: Signature | None) -> list[Shown]:
+    """Give the inputs of a stored call, as the signature names them; empty if it is no body of ours."""
     specs = {spec.name: spec for spec in signature.inputs} if signature else {}
     shapes = shapes_of(body)
     return [_shown(name, data, specs.get(name), shapes.get(name)) for name, data in inputs_of(body).items()]

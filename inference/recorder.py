@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 REQUEST_COLUMNS = (
     "id", "created_at", "deployment", "model", "version", "version_id", "user_id", "key_id", "caller", "door", "status",
     "error_code", "error", "rows", "latency_ms", "queue_ms", "run_ms", "input", "input_blob", "client_request_id",
-    "trace_id", "address",
+    "trace_id", "address", "executions",
 )  # fmt: skip
 _BLOB = REQUEST_COLUMNS.index("input_blob")
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")

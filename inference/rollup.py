@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, IntegerField, Max, Q, QuerySet, Sum, Value
-from django.db.models.functions import Cast, Floor, Greatest, Ln
+from django.db.models import Count, F, FloatField, IntegerField, Max, Q, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Ln, Round
 from django.utils import timezone
 
 from common.ids import uuid7_floor, uuid7_time_ms
@@ -22,7 +22,11 @@ from inference.models import InferenceRequest, MetricWindow
 MINUTE = timedelta(minutes=1)
 OPEN_MINUTES = 2
 MOST_MINUTES = 240
-_COUNTED = ["requests", "rows", "errors", "latency_sum_ms", "latency_max_ms", "histogram"]
+_COUNTED = [
+    *("requests", "rows", "errors", "latency_sum_ms", "latency_max_ms", "histogram"),
+    *("success_rows", "error_sum_ms", "queue_sum_ms", "run_sum_ms", "executions", "last_at", "batches"),
+]
+_GOOD, _BAD = Q(status__lt=400), Q(status__gte=400)
 
 
 def roll_up(*, now: datetime | None = None, most_minutes: int = MOST_MINUTES) -> int:
@@ -38,27 +42,48 @@ def roll_up(*, now: datetime | None = None, most_minutes: int = MOST_MINUTES) ->
 
 def write_minute(minute: datetime) -> None:
     """Count one minute and write its windows."""
+    windows = windows_of(requests_between(minute, minute + MINUTE))
+    for window in windows:
+        window.minute = minute
+    target: dict[str, Any] = {}
+    if connection.features.supports_update_conflicts_with_target:
+        target = {"unique_fields": ["minute", "deployment", "version"]}
+    MetricWindow.objects.bulk_create(windows, update_conflicts=True, update_fields=_COUNTED, **target)
+
+
+def windows_of(requests: QuerySet[InferenceRequest]) -> list[MetricWindow]:
+    """Count requests by deployment and version, as windows of no minute that are not saved."""
     windows: dict[tuple[str, int], MetricWindow] = {}
-    for row in _count(requests_between(minute, minute + MINUTE)):
-        window = windows.setdefault(
-            (row["deployment"], row["version"]),
-            MetricWindow(minute=minute, deployment=row["deployment"], version=row["version"]),
-        )
+    for row in _count(requests):
+        key = row["deployment"], row["version"]
+        window = windows.setdefault(key, MetricWindow(deployment=key[0], version=key[1]))
         window.requests += row["count"]
         window.rows += row["row_count"]
         window.errors += row["error_count"]
         window.latency_sum_ms += row["sum_ms"]
         window.latency_max_ms = max(window.latency_max_ms, row["max_ms"])
         window.histogram[str(row["bucket"])] = row["count"]
-    target: dict[str, Any] = {}
-    if connection.features.supports_update_conflicts_with_target:
-        target = {"unique_fields": ["minute", "deployment", "version"]}
-    MetricWindow.objects.bulk_create(windows.values(), update_conflicts=True, update_fields=_COUNTED, **target)
+        window.success_rows += row["good_rows"] or 0
+        window.error_sum_ms += row["error_ms"] or 0
+        window.queue_sum_ms += row["good_queue_ms"] or 0
+        window.run_sum_ms += row["good_run_ms"] or 0
+        window.executions += row["runs"] or 0
+        window.last_at = max(filter(None, (window.last_at, row["last_good_at"])), default=None)
+    for row in _count_batches(requests):
+        window = windows[row["deployment"], row["version"]]
+        window.batches = {**(window.batches or {}), str(row["size"]): [row["runs"], row["ms"] or 0]}
+    return list(windows.values())
 
 
 def requests_between(begin: datetime, end: datetime) -> QuerySet[InferenceRequest]:
     """Give the requests that arrived in a span of time, by the range of their keys."""
     return InferenceRequest.objects.filter(id__gte=uuid7_floor(_ms(begin)), id__lt=uuid7_floor(_ms(end)))
+
+
+def requests_since(begin: datetime | None) -> QuerySet[InferenceRequest]:
+    """Give the requests that arrived at a moment or later; all without one."""
+    rows = InferenceRequest.objects.all()
+    return rows.filter(id__gte=uuid7_floor(_ms(begin))) if begin else rows
 
 
 def _count(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str, Any]]:
@@ -70,10 +95,27 @@ def _count(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str, Any]]:
         .annotate(
             count=Count("id"),
             row_count=Sum("rows"),
-            error_count=Count("id", filter=Q(status__gte=400)),
+            error_count=Count("id", filter=_BAD),
             sum_ms=Sum("latency_ms"),
             max_ms=Max("latency_ms"),
+            good_rows=Sum("rows", filter=_GOOD),
+            error_ms=Sum("latency_ms", filter=_BAD),
+            good_queue_ms=Sum("queue_ms", filter=_GOOD),
+            good_run_ms=Sum("run_ms", filter=_GOOD),
+            runs=Sum(Coalesce("executions", Value(1.0)), filter=_GOOD),
+            last_good_at=Max("created_at", filter=_GOOD),
         )
+    )
+
+
+def _count_batches(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str, Any]]:
+    """Count the runs of the model by the rows that ran together: each call holds its part of its run."""
+    together = Round(F("rows") / F("executions"), output_field=FloatField())
+    return (
+        requests.filter(_GOOD, executions__gt=0)
+        .order_by()
+        .values("deployment", "version", size=Cast(together, IntegerField()))
+        .annotate(runs=Sum("executions"), ms=Sum(F("executions") * F("run_ms")))
     )
 
 

@@ -7,7 +7,8 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from django.conf import settings
+
+from inference.stored import text_of
 
 if TYPE_CHECKING:
     from common.errors import FluemanError
@@ -21,14 +22,15 @@ def request_row(
 ) -> tuple[Any, ...]:
     """Give a call as `REQUEST_COLUMNS` of the recorder want it; its body as it was sent, unless it is in the store."""
     inputs, caller = answer.inputs, ask.caller
-    is_inline = not blob and len(ask.body) <= settings.INLINE_INPUT_BYTES
+    is_inline = not blob and ask.is_small
+    text = text_of(ask.body, ask.json_length, inputs, answer.target.signature) if is_inline else ""
     return (
         ask.id, _now(), ask.deployment, answer.target.model, answer.target.version, answer.target.version_id,
         caller.user_id, caller.key_id, caller.label, ask.door, status,
         error.code if error else "", error.message[:2000] if error else "", inputs.rows if inputs else 0,
         answer.total_ms, answer.queue_ms, answer.run_ms,
-        ask.body.decode("utf-8", "replace").replace("\0", "") if is_inline else "", blob,
-        (inputs.client_id if inputs else "") or ask.client_id, ask.trace_id, ask.address,
+        text, blob,
+        (inputs.client_id if inputs else "") or ask.client_id, ask.trace_id, ask.address, answer.executions,
     )  # fmt: skip
 
 

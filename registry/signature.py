@@ -55,15 +55,20 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Inputs and outputs in order. `is_batched`: the first dimension of each is -1 and counts rows."""
+    """Inputs and outputs in order. `is_batched`: the first dimension of each is -1 and counts rows.
+
+    `is_binary_only`: there is an output that JSON cannot carry.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     is_batched: bool = field(init=False)
+    is_binary_only: bool = field(init=False)
 
     def __post_init__(self) -> None:
         every = (*self.inputs, *self.outputs)
         object.__setattr__(self, "is_batched", all(spec.shape and spec.shape[0] == -1 for spec in every))
+        object.__setattr__(self, "is_binary_only", any(spec.datatype == "BF16" for spec in self.outputs))
 
     def as_dict(self) -> dict[str, Any]:
         """Inputs and outputs as plain data."""

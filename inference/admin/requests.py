@@ -23,6 +23,7 @@ from inference import log
 from inference.admin.search import FIELDS, lines_of, search_form, state_badge
 from inference.admin.values import name_of, show_input, show_output, timeline
 from inference.criteria import Criteria, read_criteria, read_uuid
+from inference.downloads import input_file
 from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
 from inference.readable import Shown, read_inputs, read_output
@@ -107,7 +108,7 @@ class RequestAdmin(ReadOnlyAdmin):
         names = label_names(version)
         return {
             "inputs": [(shown, show_input(shown, first=after + 1)) for shown in inputs],
-            "raw": body if body and not inputs else "",
+            "raw": _words(body) if body and not inputs else "",
             "outputs": [
                 (row, _text_of(inputs, row.row, obj.rows), show_output(read_output(row.output, signature), names))
                 for row in predictions
@@ -129,9 +130,7 @@ class RequestAdmin(ReadOnlyAdmin):
         blob = Blob.objects.filter(pk=row.input_blob).first() if row and row.input_blob else None
         if blob is None:
             raise Http404
-        return FileResponse(
-            open_blob(blob), as_attachment=True, filename=f"{key}.json", content_type="application/json"
-        )
+        return input_file(blob, str(key))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Give a request by its id in any usual spelling, `None` if there is none that this person may see."""
@@ -163,7 +162,7 @@ def _after(request: HttpRequest) -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1
 
 
-def _body(obj: InferenceRequest) -> str:
+def _body(obj: InferenceRequest) -> str | bytes:
     """Give the stored body; nothing where it is too large to be shown."""
     if not obj.input_blob:
         return obj.input
@@ -171,7 +170,11 @@ def _body(obj: InferenceRequest) -> str:
     if blob is None:
         return ""
     with open_blob(blob) as stream:
-        return stream.read().decode("utf-8", "replace")
+        return stream.read()
+
+
+def _words(body: str | bytes) -> str:
+    return body if isinstance(body, str) else body.decode("utf-8", "replace")
 
 
 def _text_of(inputs: list[Shown], row: int, rows: int) -> str:

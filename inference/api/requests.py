@@ -16,14 +16,15 @@ from rest_framework.response import Response
 
 from common.errors import Invalid, NotFound
 from files.models import Blob
-from files.services import open_blob
 from inference import log
 from inference.criteria import RANGES, read_criteria, read_uuid
+from inference.downloads import input_file
 from inference.models import InferenceRequest, Prediction
-from inference.payload import inputs_of
+from inference.stored import inputs_of
 
 SEE_ALL = "inference.view_any_inferencerequest"
 PREDICTIONS_SHOWN = 100
+INPUT_KINDS = ("application/json", "application/octet-stream")
 _FILTERS = [
     OpenApiParameter("q", str, description="A request id, the beginning of a key, a user name, or words of the input"),
     OpenApiParameter("request_id", OpenApiTypes.UUID),
@@ -146,15 +147,19 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
         rows = log.predictions_of(self.get_object().pk, after=int(after), size=_page_size(request))
         return Response(PredictionSerializer(rows, many=True).data)
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.BINARY})
+    @extend_schema(
+        responses={
+            (200, "application/json"): OpenApiTypes.BINARY,
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+        }
+    )
     @action(detail=True)
     def input(self, request: Request, pk: str) -> FileResponse:
         """Give a body that was too large for the row, as it was sent."""
         blob = Blob.objects.filter(sha256=self.get_object().input_blob).first()
         if blob is None:
             raise NotFound("the input of this request is not kept as a file; it is in the request itself")
-        stream = open_blob(blob)
-        return FileResponse(stream, as_attachment=True, filename=f"{pk}.json", content_type="application/json")
+        return input_file(blob, pk)
 
 
 class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Prediction]):

@@ -17,6 +17,13 @@ class MetricWindow(models.Model):
     errors = models.PositiveIntegerField(_("errors"), default=0)
     latency_sum_ms = models.FloatField(default=0)
     latency_max_ms = models.FloatField(default=0)
+    success_rows = models.PositiveIntegerField(default=0, db_default=0)
+    error_sum_ms = models.FloatField(default=0, db_default=0.0)
+    queue_sum_ms = models.FloatField(default=0, db_default=0.0)
+    run_sum_ms = models.FloatField(default=0, db_default=0.0)
+    executions = models.FloatField(default=0, db_default=0.0, help_text=_("runs of the model"))
+    last_at = models.DateTimeField(null=True, help_text=_("the last answer"))
+    batches = models.JSONField(null=True, help_text=_("runs and their milliseconds by rows that ran together"))
     histogram = models.JSONField(default=dict, help_text=_("requests by latency bucket: inference/latency.py"))
 
     class Meta:

@@ -128,11 +128,12 @@ class Batcher:
     def _run(self, batch: list[Waiting]) -> None:
         """Run frames joined and answer each; where that fails, each alone, so that only the bad one fails."""
         started = time.monotonic_ns()
+        sizes = [item.rows for item in batch]
+        rows = sum(sizes)
         try:
-            outputs = self._outputs([item.frame.tensors for item in batch], sum(item.rows for item in batch))
-            sizes = [item.rows for item in batch]
+            outputs = self._outputs([item.frame.tensors for item in batch], rows)
             parts = [outputs] if len(batch) == 1 else zip(*(split_rows(out, sizes) for out in outputs), strict=True)
-        except Exception as error:  # a model may raise anything; its caller is told, the traceback goes to the log
+        except BaseException as error:  # a model may raise anything, and a panic in Rust is no Exception
             if len(batch) > 1:
                 for item in batch:
                     self._run([item])
@@ -140,9 +141,12 @@ class Batcher:
             _refuse(batch[0], *describe(error))
             return
         model_us = min((time.monotonic_ns() - started) // 1000, 0xFFFFFFFF)
+        runs = math.ceil(rows / self._max_batch) if self._signature.is_batched else 1
         for item, tensors in zip(batch, parts, strict=True):
             queue_us = min((started - item.arrived_ns) // 1000, 0xFFFFFFFF)
-            item.peer.send(pack(id=item.frame.id, kind=RESULT, a=queue_us, b=model_us, tensors=tensors))
+            item.peer.send(
+                pack(id=item.frame.id, kind=RESULT, a=queue_us, b=model_us, tensors=tensors, share=runs / rows)
+            )
 
     def _outputs(self, inputs: list[list[Tensor]], rows: int) -> list[Tensor]:
         joined = inputs[0] if len(inputs) == 1 else [join_rows(column) for column in zip(*inputs, strict=True)]
@@ -204,7 +208,7 @@ def _fits(spec: TensorSpec, tensor: Tensor) -> bool:
     return size == elements * ITEM_BYTES[spec.datatype]
 
 
-def describe(error: Exception) -> tuple[str, str]:
+def describe(error: BaseException) -> tuple[str, str]:
     """Give code and message of a failure for the caller; what is not ours is printed to the log in full."""
     if isinstance(error, FluemanError):
         return error.code, error.message

@@ -8,6 +8,7 @@ Frame: `u32 length of the rest | u64 id | u8 kind | u8 tensors | u32 a | u32 b |
   INFER   a = milliseconds the caller still waits (0: no limit), b = 0
   RESULT  a = microseconds in the child's queue, b = microseconds in the model
   ERROR   the rest is UTF-8 text `code\\nmessage`
+After the tensors of a RESULT may stand `f32 runs of the model for each row`; older readers pass over it.
 Tensor: `u8 datatype | u8 dimensions | u64 bytes | i64 for each dimension | payload`
 """
 
@@ -19,12 +20,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 INFER, RESULT, ERROR = 1, 2, 3
+CLOSING = "closing"  # the code of an ERROR to call 0: no more is taken, what was sent will be answered
 MAX_FRAME_BYTES = 1 << 28
 MAX_ERROR_BYTES = 4096
 
 _HEAD = struct.Struct("<IQBBII")
 _AFTER_LENGTH = _HEAD.size - 4
 _TENSOR = struct.Struct("<BBQ")
+_SHARE = struct.Struct("<f")
 _DIMENSIONS = [struct.Struct(f"<{n}q") for n in range(33)]
 
 CODES = {
@@ -58,9 +61,12 @@ class Frame:
     b: int
     tensors: list[Tensor]
     text: str = ""
+    share: float = 0.0
 
 
-def pack(*, id: int, kind: int, a: int = 0, b: int = 0, tensors: Sequence[Tensor] = ()) -> list[bytes | memoryview]:
+def pack(
+    *, id: int, kind: int, a: int = 0, b: int = 0, tensors: Sequence[Tensor] = (), share: float = 0.0
+) -> list[bytes | memoryview]:
     """Give the pieces of a frame, for one `writelines`; payloads are not copied."""
     pieces: list[bytes | memoryview] = [b""]
     size = _AFTER_LENGTH
@@ -68,6 +74,9 @@ def pack(*, id: int, kind: int, a: int = 0, b: int = 0, tensors: Sequence[Tensor
         head = _TENSOR.pack(CODES[datatype], len(shape), len(payload)) + _DIMENSIONS[len(shape)].pack(*shape)
         size += len(head) + len(payload)
         pieces += (head, payload)
+    if share:
+        pieces.append(_SHARE.pack(share))
+        size += _SHARE.size
     pieces[0] = _HEAD.pack(size, id, kind, len(tensors), a, b)
     return pieces
 
@@ -172,4 +181,5 @@ def _read(data: bytes) -> Frame:
             at += size
     except (struct.error, KeyError, IndexError) as error:
         raise FrameError(f"a damaged frame: {error}") from error
-    return Frame(id, kind, a, b, tensors)
+    share = _SHARE.unpack_from(data, at)[0] if end - at >= _SHARE.size else 0.0
+    return Frame(id, kind, a, b, tensors, share=share)

@@ -27,23 +27,34 @@ class Output(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What the version answered to one call, and how long that took it."""
+    """What the version answered to one call, and how long that took it.
+
+    `executions_per_row`: one, divided by the rows that ran together; nought where that is not known.
+    """
 
     outputs: list[Output]
     queue_ms: float
     run_ms: float
+    executions_per_row: float = 0.0
 
 
 def split(
-    tensors: Sequence[Tensor], sizes: Sequence[int], signature: Signature, queue_ms: float, run_ms: float
+    tensors: Sequence[Tensor],
+    sizes: Sequence[int],
+    signature: Signature,
+    queue_ms: float,
+    run_ms: float,
+    executions_per_row: float = 0.0,
 ) -> list[Result]:
     """Cut the outputs of a joined call into the results of its parts. Raises ValueError for what is not as signed."""
+    if not 0 <= executions_per_row <= 1:
+        raise ValueError(f"{executions_per_row} runs for each row")
     if len(tensors) != len(signature.outputs):
         raise ValueError(f"{len(tensors)} outputs, the signature says {len(signature.outputs)}")
     rows = sum(sizes) if signature.is_batched else None
     outputs = [decode(tensor, spec, rows) for tensor, spec in zip(tensors, signature.outputs, strict=True)]
     if len(sizes) == 1:
-        return [Result(outputs, queue_ms, run_ms)]
+        return [Result(outputs, queue_ms, run_ms, executions_per_row)]
     parts: list[list[Output]] = [[] for _ in sizes]
     for output in outputs:
         rest = output.shape[1:]
@@ -53,7 +64,7 @@ def split(
             values = output.values[at * step : (at + count_) * step]
             part.append(Output(output.datatype, (count_, *rest), values))
             at += count_
-    return [Result(part, queue_ms, run_ms) for part in parts]
+    return [Result(part, queue_ms, run_ms, executions_per_row) for part in parts]
 
 
 def decode(tensor: Tensor, spec: TensorSpec, rows: int | None) -> Output:

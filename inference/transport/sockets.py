@@ -42,11 +42,12 @@ class SocketRunner(Runner, asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._reader = Reader(MOST_ANSWER_BYTES)
         self._is_ended = False
+        self._is_leaving = False  # the child takes no more calls on this connection
 
     def _is_open(self) -> bool:
         if self._transport is None and self._connecting is None and not self._is_ended:
             self._connecting = self._loop.create_task(self._connect())
-        return self._transport is not None
+        return self._transport is not None and not self._is_leaving
 
     def _hang_up(self) -> None:
         self._is_ended = self.is_down = True
@@ -67,7 +68,12 @@ class SocketRunner(Runner, asyncio.Protocol):
             return
         try:
             for frame in self._reader.feed(data):
-                self._finish(frame)
+                if frame.id == 0 and frame.kind == frames.ERROR and frame.text.startswith(frames.CLOSING):
+                    self._is_leaving = True
+                else:
+                    self._finish(frame)
+            if self._is_leaving and not self._under_way:
+                self._transport.close()
         except ValueError as error:
             self._fail_all(Unavailable(f"the model answered nonsense: {error}", code="runner_broken"))
             self._transport.abort()
@@ -77,7 +83,7 @@ class SocketRunner(Runner, asyncio.Protocol):
         if frame.id not in self._under_way or frame.kind not in (frames.RESULT, frames.ERROR):
             raise ValueError("a frame that nobody asked for")
         if frame.kind == frames.RESULT:
-            self._answer(frame.id, frame.tensors, frame.a / 1000, frame.b / 1000)
+            self._answer(frame.id, frame.tensors, frame.a / 1000, frame.b / 1000, frame.share)
         else:
             self._refuse(frame.id, _error(frame.text), is_about_one=not frame.text.startswith(_ABOUT_ALL))
 
@@ -103,8 +109,13 @@ class SocketRunner(Runner, asyncio.Protocol):
         self._reader = Reader(MOST_ANSWER_BYTES)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fail what was under way; the next call connects again."""
+        """Fail what was under way; the next call connects again, as does what was not sent to a child that leaves."""
         self._transport = None
+        if self._is_leaving and not self._under_way:
+            self._is_leaving = False
+            self._flush()
+            return
+        self._is_leaving = False
         self._fail_all(Unavailable("the model's process has ended", code="runner_lost", retry_after_s=1))
 
 

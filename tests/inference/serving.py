@@ -16,9 +16,9 @@ from accounts.services import create_api_key, create_user
 from guards.services import bump
 from inference import engine as engines
 from inference.engine import get_engine
-from inference.gateway import Gateway
 from inference.models import Deployment, Route, RunnerState
 from inference.snapshot import refresh
+from inference.v2.gateway import Gateway
 from registry.models import ModelVersion, RegisteredModel
 from tests.runner.making import Child
 

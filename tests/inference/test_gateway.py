@@ -131,7 +131,7 @@ def test_infer_when_body_is_too_large_then_413(small: Serving) -> None:
         ("/v2/models/small/versions/9/infer", "POST", 404),
         ("/v2/models/small/versions/1/infer", "GET", 405),
         ("/v2/models/small/infer", "GET", 405),
-        ("/v2/models/small/infer/", "POST", 404),
+        ("/v2/models/small/infer/", "POST", 400),
         ("/v2/models", "GET", 404),
         ("/v2/nothing", "GET", 404),
         ("/v2/models/%2e%2e%2fadmin", "GET", 404),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import Invalid
 from common.strict_json import loads
-from inference import payload
+from inference import payload, stored
 from inference.runner.frames import unpack_strings
 from inference.transport import Output
 from registry.signature import Signature, parse_signature
@@ -139,10 +139,10 @@ def test_answer_when_texts_in_two_dimensions_then_flat_there_and_nested_here() -
 
 
 def test_stored_bodies_when_of_either_door_then_read_by_name() -> None:
-    assert payload.inputs_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 2.5, 3, 4]}
-    assert payload.shapes_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 4]}
-    assert payload.inputs_of('{"inputs": {"text": ["안녕"]}}') == {"text": ["안녕"]}
-    assert payload.inputs_of("not json") == {}
+    assert stored.inputs_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 2.5, 3, 4]}
+    assert stored.shapes_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 4]}
+    assert stored.inputs_of('{"inputs": {"text": ["안녕"]}}') == {"text": ["안녕"]}
+    assert stored.inputs_of("not json") == {}
 
 
 json_values = st.recursive(

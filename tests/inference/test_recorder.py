@@ -46,6 +46,7 @@ def make_record(claimed: Claimed | None = None, **changes: Any) -> Record:
         "client_request_id": "",
         "trace_id": "",
         "address": "127.0.0.1",
+        "executions": 0.5,
     } | changes
     prediction = (uuid7().hex, values["id"], 0, '{"label": "greeting"}', "greeting", 0.9)
     promise = Claim(claimed.id, claimed.stored_lease, 200, "{}") if claimed else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
 
 import flueman.asgi
-from inference import gateway
+from inference.v2 import gateway
 
 _GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)")
 
@@ -53,27 +52,8 @@ def verbs() -> Iterator[tuple[type, Any]]:
 
 
 def gateway_routes() -> set[str]:
-    """Give the addresses that the gateway of `/v2` matches, as its source says."""
-    tree = ast.parse(inspect.getsource(gateway))
-    return {
-        "/".join(["/v2", *map(_part, pattern.patterns)])
-        for case in ast.walk(tree)
-        if isinstance(case, ast.match_case)
-        for pattern in _sequences(case.pattern)
-    }
-
-
-def _sequences(pattern: ast.pattern) -> list[ast.MatchSequence]:
-    if isinstance(pattern, ast.MatchOr):
-        return [found for one in pattern.patterns for found in _sequences(one)]
-    return [pattern] if isinstance(pattern, ast.MatchSequence) else []
-
-
-def _part(pattern: ast.pattern) -> str:
-    if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant):
-        return str(pattern.value.value)
-    assert isinstance(pattern, ast.MatchAs)
-    return "{" + str(pattern.name) + "}"
+    """Give the addresses that the gateway of `/v2` answers."""
+    return {f"/v2/{address}".removesuffix("/") for address in gateway.ROUTES}
 
 
 def asgi_routes() -> set[str]:

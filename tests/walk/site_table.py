@@ -7,7 +7,7 @@ Pages of a row are opened for a row that belongs to somebody else.
 
 from __future__ import annotations
 
-from tests.api.permission_table import CALLERS, KNOWN
+from tests.api.permission_table import CALLERS, KNOWN, OPERATORS
 
 PAGES: dict[str, str] = {
     "accounts_apikey_add": "yyyyll",
@@ -233,17 +233,31 @@ LEFT_OUT: dict[str, str] = {
 # The Open Inference Protocol: roles by token, and scopes of an administrator's key, that get through.
 _EVERYBODY = KNOWN | {"nobody", "predict", "feedback", "read", "manage"}
 _CALLERS = CALLERS | {"predict", "manage"}
+_KNOWN_CALLERS = _EVERYBODY - {"nobody"}
+_SWITCHERS = OPERATORS | {"manage"}
 GATEWAY: dict[str, frozenset[str]] = {
     "/v2": _EVERYBODY,
-    "/v2/": _EVERYBODY,
     "/v2/health/live": _EVERYBODY,
     "/v2/health/ready": _EVERYBODY,
-    "/v2/models/{name}": _CALLERS,
-    "/v2/models/{name}/infer": _CALLERS,
-    "/v2/models/{name}/ready": _CALLERS,
-    "/v2/models/{name}/versions/{version}": _CALLERS,
-    "/v2/models/{name}/versions/{version}/infer": _CALLERS,
-    "/v2/models/{name}/versions/{version}/ready": _CALLERS,
+    "/v2/models/stats": _CALLERS,
+    "/v2/repository/index": _CALLERS,
+    "/v2/repository/models/{name}/load": _SWITCHERS,
+    "/v2/repository/models/{name}/unload": _SWITCHERS,
+    **{
+        f"/v2/models/{{name}}{version}{path}": _CALLERS
+        for version in ("", "/versions/{version}")
+        for path in ("", "/infer", "/ready", "/config", "/stats", "/generate", "/generate_stream")
+    },
+    # Extensions that are not here: known callers are told so.
+    **dict.fromkeys(("/v2/logging", "/v2/trace/setting", "/v2/models/{name}/trace/setting"), _KNOWN_CALLERS),
+    **{
+        f"/v2/{kind}sharedmemory/{path}": _KNOWN_CALLERS
+        for kind in ("system", "cuda")
+        for path in (
+            *("status", "unregister"),
+            *("region/{name}/status", "region/{name}/register", "region/{name}/unregister"),
+        )
+    },
 }
 
 # What the ASGI application tells apart before Django: the gateway, and two probes that ask for nothing.
