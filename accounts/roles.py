@@ -36,7 +36,8 @@ _SEE_SERVING = (
 )
 _SEE_CALLS = _of(
     "inference",
-    "view_inferencerequest view_prediction view_any_inferencerequest view_shadowresult view_asynchronousprediction view_batchrun",
+    "view_inferencerequest view_prediction view_any_inferencerequest view_shadowresult view_asynchronousprediction "
+    "view_batchrun",
 )
 _SEE_FILES = _of("files", "view_blob view_storedfile")
 _OPERATE = (

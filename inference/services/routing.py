@@ -93,8 +93,8 @@ def reroute(
         action=f"inference.{action}",
         actor=actor,
         target=deployment,
-        before={"routes": [str(share) for share in before]},
-        after={"routes": [str(share) for share in shares], "revision": revision.number},
+        before={"version": told["before"], "routes": [str(share) for share in before]},
+        after={"version": told["after"], "routes": [str(share) for share in shares], "revision": revision.number},
         reason=reason,
     )
     bump(STAMP)
