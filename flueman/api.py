@@ -11,6 +11,7 @@ from inference.api.asynchronous import AsynchronousPredictionViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from inference.api.servers import ServerViewSet
+from inference.api.traffic import RevisionViewSet, ShadowResultViewSet, TrafficViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
 
@@ -31,6 +32,9 @@ router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
 router.register("deployments", DeploymentViewSet)
 router.register("servers", ServerViewSet)
+router.register("deployments/(?P<name>[^/]+)", TrafficViewSet, basename="traffic")
+router.register("deployments/(?P<name>[^/]+)/revisions", RevisionViewSet)
+router.register("deployments/(?P<name>[^/]+)/shadow-results", ShadowResultViewSet)
 router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
 router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
