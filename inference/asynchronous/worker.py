@@ -135,6 +135,11 @@ class Worker:
 
     async def _ask(self, prediction: AsynchronousPrediction) -> Ask:
         caller = self._caller(prediction)
+        if caller is None:
+            await self._engine.refresh()  # what was made a moment ago works at once
+            caller = self._caller(prediction)
+        if caller is None:
+            raise NotAllowed("the credential of this call has ended", code="caller_ended")
         body = await self._engine.in_thread(partial(services.read_body, prediction))
         yield_until = perf_counter() + MOST_YIELDED_S
         while self._engine.waiting_rows(prediction.deployment) > BUSY_ROWS and perf_counter() < yield_until:
@@ -142,8 +147,8 @@ class Worker:
         key = f"async {prediction.pk.hex}"
         return ask_of(prediction.deployment, caller, body, idempotency_key=key, address=prediction.address)
 
-    def _caller(self, prediction: AsynchronousPrediction) -> Caller:
-        """Give who called, as they stand now: a key that has ended meanwhile has no calls run. Raises NotAllowed."""
+    def _caller(self, prediction: AsynchronousPrediction) -> Caller | None:
+        """Give who called, as they stand now; `None` if their key has ended meanwhile: it has no calls run."""
         directory = self._engine.current().directory
         if prediction.key_id:
             facts = directory.key(prediction.key_prefix)
@@ -151,9 +156,7 @@ class Worker:
             caller = facts.caller if facts and is_same else None
         else:
             caller = directory.user(prediction.user_id)
-        if caller is None:
-            raise NotAllowed("the credential of this call has ended", code="caller_ended")
-        return replace(caller, limit=None)  # it was counted when it was accepted
+        return caller and replace(caller, limit=None)  # it was counted when it was accepted
 
 
 async def admit(engine: Engine, ask: Ask) -> None:

@@ -21,34 +21,40 @@ from jobs.models import Job
 from registry.models import ModelVersion
 
 RUN = "inference.run_batch"
+DEFAULT_LIMIT = 10
 
 
-def start_run(
+def look_at(
     *,
     version: ModelVersion,
     file: StoredFile,
-    actor: User,
     columns: Mapping[str, str] | None = None,
     id_column: str = "",
-    wrong_limit: int = 10,
-) -> BatchRun:
-    """Run a version over the rows of a file of the actor's, once its first rows were tried.
+    wrong_limit: int = DEFAULT_LIMIT,
+) -> Look:
+    """Try the first rows of a file before a run. Not inside a transaction.
 
     Inputs that `columns` leaves out get the column that fits best. Raises Invalid, naming the field, where the file
     cannot be read, a column is missing, or none of the first rows can be taken; Conflict for a version not ready.
-    Not inside a transaction.
     """
     if version.state != ModelVersion.State.READY:
         raise Conflict(_("%(version)s is not ready.") % {"version": version})
     look = look_into(file=file, version=version, columns=columns or {}, id_column=id_column)
     _check(look, id_column, wrong_limit)
-    return _begin(version, file, actor, look, id_column, wrong_limit)
+    return look
 
 
 @transactional
-def _begin(
-    version: ModelVersion, file: StoredFile, actor: User, look: Look, id_column: str, wrong_limit: int
+def start_run(
+    *,
+    version: ModelVersion,
+    file: StoredFile,
+    look: Look,
+    actor: User,
+    id_column: str = "",
+    wrong_limit: int = DEFAULT_LIMIT,
 ) -> BatchRun:
+    """Run a version over the rows of a file of the actor's, as `look_at` has found it."""
     batch = BatchRun(
         version=version,
         file=file,
@@ -66,6 +72,16 @@ def _begin(
     batch.save(force_insert=True)
     record(action="inference.batch_started", actor=actor, target=batch, after=_facts(batch))
     return batch
+
+
+def find_run(
+    *, version: ModelVersion, file: StoredFile, look: Look, actor: User, id_column: str = ""
+) -> BatchRun | None:
+    """Give the actor's last run of the same over the same that goes on or came to a good end."""
+    good = [Job.State.QUEUED, Job.State.RUNNING, Job.State.SUCCEEDED]
+    same = BatchRun.objects.filter(version=version, blob=file.blob, id_column=id_column, created_by=actor)
+    runs = same.filter(job__state__in=good).select_related("job").order_by("-id")
+    return next((run for run in runs[:20] if run.columns == dict(look.columns)), None)
 
 
 @transactional

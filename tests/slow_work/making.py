@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.services import create_user
 from files.models import StoredFile
 from files.services import add_file, open_blob
-from inference.batches.services import start_run
+from inference.batches.services import look_at, start_run
 from inference.models import BatchRun
 from jobs.runner import run_job
 from registry.models import ModelVersion
@@ -54,7 +54,9 @@ def make_run(version: ModelVersion, content: bytes, name: str, **options: Any) -
     """Begin a run over bytes."""
     file = make_file(content, name)
     assert file.owner
-    return start_run(version=version, file=file, actor=file.owner, **options)
+    look = look_at(version=version, file=file, **options)
+    options.pop("columns", None)
+    return start_run(version=version, file=file, look=look, actor=file.owner, **options)
 
 
 def finish(batch: BatchRun) -> BatchRun:
