@@ -17,6 +17,7 @@ from common.errors import Invalid, TooLarge
 from files.models import Blob
 from files.services import open_blob
 from files.storage import incoming_folder, is_on_disk, read_chunks, told_when_full
+from registry import huggingface
 from registry.archives import MAX_ENTRIES, unpack
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.manifest import MANIFEST, list_files
@@ -41,7 +42,10 @@ def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -
         folder = _unpack_lone_archive(folder)
         folder = _tidy(folder)
         weights = judge_contents(folder)
-        if manifest is not None:
+        files = list_files(folder)
+        if MANIFEST not in files and huggingface.is_huggingface(files):
+            _write(folder, huggingface.describe(folder, files, manifest or {}))
+        elif manifest is not None:
             write_manifest(folder, manifest, weights)
         yield folder
 
@@ -66,7 +70,12 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], weights: Mapping[s
     named = named if named is not None else next(iter(weights))
     known = {"weights": named, "format": weights.get(str(named))}
     whole = {**{key: value for key, value in known.items() if value}, **manifest}
-    (folder / MANIFEST).write_text(json.dumps(whole, ensure_ascii=False, indent=2, sort_keys=True), encoding="utf-8")
+    _write(folder, whole)
+
+
+def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
+    text = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def _copy_all(files: Mapping[str, Source], folder: Path) -> None:

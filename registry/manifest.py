@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from common.errors import Invalid
+from registry import huggingface
 from registry.architectures import NAMES, read_arguments
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff, unique_keys
 from registry.signature import Signature, infer_shape, parse_signature, read_numbers, read_texts
@@ -20,8 +21,9 @@ from registry.signature import Signature, infer_shape, parse_signature, read_num
 MANIFEST = "flueman.json"
 CONVERTED_WEIGHTS = "model.safetensors"  # what a state dict becomes
 REMOTE = "remote"  # no weights here: a server elsewhere runs it
-FORMATS = ("safetensors", "state_dict", "torchscript", "exported_program", REMOTE)
-TASKS = ("tensor", "text-classification")
+FORMATS = ("safetensors", "state_dict", "torchscript", "exported_program", huggingface.FORMAT, REMOTE)
+TASKS = ("tensor", *huggingface.TASKS)
+LABELLED = frozenset({"text-classification", "token-classification"})
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_BATCH = 4096
 
@@ -95,14 +97,19 @@ def list_files(folder: Path) -> frozenset[str]:
 
 def check_contents(folder: Path, manifest: Manifest, files: Collection[str]) -> None:
     """Compare what the files hold with what is said of them. Raises Invalid naming the first that lies."""
+    is_huggingface = manifest.format == huggingface.FORMAT
     for name in sorted(files):
         kind = sniff(folder / name)
         if kind in REFUSED:
             _refuse(name, f"is {REFUSED[kind]}")
-        if name == manifest.weights and kind != manifest.format:
+        if name == manifest.weights and kind != manifest.format and not is_huggingface:
             _refuse(name, f"is {kind} by its content, the manifest says {manifest.format}")
         if name != manifest.weights and kind in PROGRAMS:
             _refuse(name, f"is {kind}, a program that the manifest does not name")
+    if is_huggingface:
+        huggingface.check_folder(
+            folder, files, weights=manifest.weights, task=manifest.task, architecture=manifest.architecture
+        )
 
 
 def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
@@ -113,21 +120,36 @@ def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
         _refuse(str(key)[:100], f"is not known; a manifest has {', '.join(sorted(_KEYS))}")
     model_format, task = _word(value, "format", FORMATS), _word(value, "task", TASKS)
     signature = parse_signature(value.get("signature"))
-    architecture = _word(value, "architecture", NAMES) if model_format in WEIGHTS else None
+    architecture, arguments = _architecture(value, model_format)
+    if model_format == huggingface.FORMAT and task == "tensor":
+        _refuse("task", f"a Hugging Face folder serves one of {', '.join(huggingface.TASKS)}")
     is_here, has_texts = model_format != REMOTE, task != "tensor"
     return Manifest(
         format=model_format,
         architecture=architecture,
-        arguments=read_arguments(architecture, value.get("arguments", {})) if architecture else {},
+        arguments=arguments,
         task=task,
         signature=signature,
         weights=_file(value, "weights", files, is_needed=is_here),
         tokeniser=_file(value, "tokeniser", files, is_needed=is_here and has_texts) or None,
-        labels=_file(value, "labels", files, is_needed=is_here and has_texts) or None,
+        labels=_file(value, "labels", files, is_needed=is_here and task in LABELLED) or None,
         limits=_limits(value.get("limits", {})),
         sample=_sample(value.get("sample", {}), signature),
         raw=value,
     )
+
+
+def _architecture(value: Mapping[str, Any], model_format: str) -> tuple[str | None, Mapping[str, Any]]:
+    """Give the architecture, where the format has one, and its arguments."""
+    if model_format == huggingface.FORMAT:
+        named = value.get("architecture")
+        if not isinstance(named, str) or not named.isidentifier() or len(named) > 100:
+            _refuse("architecture", "is missing")
+        return named, huggingface.read_arguments(value.get("arguments", {}))
+    if model_format not in WEIGHTS:
+        return None, {}
+    architecture = _word(value, "architecture", NAMES)
+    return architecture, read_arguments(architecture, value.get("arguments", {}))
 
 
 def _word(value: Mapping[str, Any], key: str, words: tuple[str, ...]) -> str:

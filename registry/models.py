@@ -59,6 +59,7 @@ class ModelVersion(models.Model):
         STATE_DICT = "state_dict", "PyTorch state dict"
         TORCHSCRIPT = "torchscript", "TorchScript"
         EXPORTED_PROGRAM = "exported_program", "torch.export"
+        HUGGINGFACE = "huggingface", "Hugging Face"
         REMOTE = "remote", _("runs elsewhere")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -70,9 +70,10 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """Starts the fork server when it is first needed, and again should it have died."""
+    """Starts a fork server when it is first needed, and again should it have died."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self._channel: socket.socket | None = None
         self._process: Process | None = None
         self._turn = asyncio.Lock()
@@ -106,7 +107,7 @@ class ForkServer:
         ours.setblocking(False)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                *sandbox.command("inference.runner.forkserver"),
+                *sandbox.command("inference.runner.forkserver", *self._options),
                 env=sandbox.environment(threads=1),
                 cwd="/",
                 stdin=theirs.fileno(),

@@ -17,10 +17,11 @@ from django.conf import settings
 
 from inference.host.forkserver import ForkedProcess, ForkServer
 from inference.runner import frames
+from registry.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 
-fork_server = ForkServer()
+_plain, _with_transformers = ForkServer(), ForkServer("--transformers")
 
 KILL_AFTER_S = 8.0  # the host itself has to be gone 10 s after it was asked
 
@@ -28,15 +29,18 @@ _LINE_BYTES = 4 << 20  # of one report; a process that writes more is not believ
 _LOGGED_BYTES, _WINDOW_S, _PAUSE_S = 16 * 1024, 10.0, 0.1
 
 
-async def start(module: str, *arguments: object, folder: Path, is_trusted: bool) -> ForkedProcess:
+async def start(module: str, *arguments: object, folder: Path, version: ModelVersion) -> ForkedProcess:
     """Start an entry of `inference.runner` on a folder, with an environment that holds nothing of ours."""
     limits = ("--max-batch", settings.RUNNER["MAX_BATCH"], "--memory-bytes", settings.RUNNER["MEMORY_BYTES"])
     trust = [
-        f"--{word}" for word, is_so in (("trusted", is_trusted), ("open-programs", settings.RUNNER["OPEN"])) if is_so
+        f"--{word}"
+        for word, is_so in (("trusted", version.is_trusted), ("open-programs", settings.RUNNER["OPEN"]))
+        if is_so
     ]
     threads = ("--threads", settings.RUNNER["THREADS"])
     words = [str(word) for word in ("--folder", folder, *limits, *threads, *trust, *arguments)]
-    return await fork_server.fork(module, *words, limit=_LINE_BYTES)
+    server = _with_transformers if version.format == ModelVersion.Format.HUGGINGFACE else _plain
+    return await server.fork(module, *words, limit=_LINE_BYTES)
 
 
 async def reports(process: ForkedProcess) -> AsyncIterator[dict[str, Any]]:

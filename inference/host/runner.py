@@ -87,7 +87,7 @@ class Runner:
             *("--socket", self._socket, "--queue-rows", settings.RUNNER["QUEUE_ROWS"]),
             *("--batch-deadline-s", settings.RUNNER["BATCH_DEADLINE_S"]),
             folder=folder,
-            is_trusted=self._version.is_trusted,
+            version=self._version,
         )
         log = asyncio.create_task(processes.log_errors(process, self.wanted.label))
         watch = None

@@ -29,13 +29,17 @@ def main() -> int:
     """Answer requests with the number of a new process each, until the host has gone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parent", type=int, required=True)
-    parent = parser.parse_args().parent
+    parser.add_argument("--transformers", action="store_true", help="import what Hugging Face folders need too")
+    options = parser.parse_args()
+    parent = options.parent
     sandbox.die_with(parent)
     channel = socket.socket(fileno=os.dup(0))
     for module in _PRELOADED:
         import_module(module)
     for name in ENTRIES:
         import_module(f"inference.runner.{name}")
+    if options.transformers:
+        import_module("inference.runner.huggingface").preload()
     gc.collect()
     gc.freeze()  # the collector's marks would copy every shared page
     while True:

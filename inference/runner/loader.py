@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 
 from common.errors import Invalid, NotAllowed
 from inference.runner.architectures import build
+from inference.runner.huggingface import load_huggingface
 from inference.runner.options import Placement
 from inference.runner.pipelines import Pipeline, make_pipeline
 from inference.runner.placing import place
+from registry.huggingface import FORMAT
 from registry.manifest import Manifest, is_program
 
 _WALLS_OF_PROGRAMS = frozenset({"files", "system_calls"})  # the latter stop sockets too
@@ -38,7 +40,11 @@ def load(
     if is_program(manifest.format):
         _demand_walls(manifest.format, is_trusted, _WALLS_OF_PROGRAMS & set(missing_walls))
     torch.set_num_threads(placement.threads)
-    module = place(_module(folder / manifest.weights, manifest), placement, is_program=is_program(manifest.format))
+    if manifest.format == FORMAT:
+        module: Callable[..., Any] = load_huggingface(folder, manifest)
+    else:
+        module = _module(folder / manifest.weights, manifest)
+    module = place(module, placement, is_program=is_program(manifest.format))
     return make_pipeline(manifest, folder, module)
 
 

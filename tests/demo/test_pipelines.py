@@ -21,7 +21,8 @@ def make_manifest(task, inputs, outputs, **more):
             "outputs": [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in outputs],
         }
     )
-    return SimpleNamespace(task=task, signature=signature, **{"tokeniser": None, "labels": None, **more})
+    others = {"format": "safetensors", "arguments": {}, "tokeniser": None, "labels": None}
+    return SimpleNamespace(task=task, signature=signature, **others | more)
 
 
 def make_numbers(module, output=("y", "FP32", [-1, 2])):
