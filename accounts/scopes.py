@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-_PREDICT = {"inference.predict_deployment", "inference.view_deployment"}
+_PREDICT = {
+    "inference.predict_deployment",
+    "inference.view_deployment",
+    "inference.view_asynchronousprediction",
+}
 _FEEDBACK = {"feedback.add_feedback", "feedback.view_feedback"}
 
 SCOPES: dict[str, Callable[[str], bool]] = {

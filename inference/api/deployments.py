@@ -7,22 +7,22 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-import orjson
-from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.context import origin
-from common.errors import Invalid, NotFound, TooLarge
+from common.errors import Invalid, NotFound
 from common.names import composed
 from common.strict_json import loads
 from inference import payload, services
-from inference.engine import Answer, Ask, predict_sync
+from inference.api.asynchronous import PredictsLater
+from inference.api.bodies import RawJsonParser
+from inference.engine import Ask, predict_sync
+from inference.friendly import friendly_answer
 from inference.models import Deployment, InferenceRequest
 from registry.models import ModelVersion
 
@@ -104,20 +104,9 @@ class PredictionAnswerSerializer(serializers.Serializer[Any]):
     timing = TimingSerializer()
 
 
-class RawJsonParser(BaseParser):
-    """Keeps the bytes: the prediction path parses them itself, once."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
-        """Give the whole body. Raises TooLarge."""
-        body: bytes = stream.read(settings.MAX_INFER_BYTES + 1)
-        if len(body) > settings.MAX_INFER_BYTES:
-            raise TooLarge(f"the body has more than {settings.MAX_INFER_BYTES} bytes")
-        return body
-
-
-class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]):
+class DeploymentViewSet(
+    PredictsLater, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]
+):
     """Deployments by name."""
 
     queryset = Deployment.objects.prefetch_related("routes__version__model", "routes__version__runner")
@@ -130,8 +119,10 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         "disable": "inference.disable_deployment",
         "destroy": "inference.disable_deployment",
         "predict": "inference.predict_deployment",
+        "predict_async": "inference.predict_deployment",
     }
     own_keys = ("predict",)
+    slow_actions = ("predict_async",)
 
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
     def create(self, request: Request) -> Response:
@@ -166,7 +157,15 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(
         request=PredictSerializer,
         responses=PredictionAnswerSerializer,
-        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        parameters=[
+            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER),
+            OpenApiParameter(
+                "X-Flueman-Route-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="Calls with the same key are answered by the same version while shares stay as they are.",
+            ),
+        ],
         examples=[OpenApiExample("intent", {"inputs": {"text": ["근처에 갈 만한 식당 알려줘"]}}, request_only=True)],
     )
     @action(detail=True, methods=["post"], parser_classes=[RawJsonParser])
@@ -184,6 +183,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
             received=received,
             read=lambda signature: payload.read_friendly(loads(body), signature),
             render=partial(friendly_answer, name),
+            route_key=request.headers.get("X-Flueman-Route-Key", ""),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             address=request.META.get("REMOTE_ADDR", ""),
             **_ids(request),
@@ -211,26 +211,3 @@ def _ids(request: Request) -> dict[str, str]:
     told = origin.get().request_id
     is_callers_own = request.headers.get("X-Request-ID") == told
     return {"client_id": told} if is_callers_own else {"id": UUID(told).hex}
-
-
-def friendly_answer(deployment: str, answer: Answer) -> bytes:
-    """Give the answer of the friendly door."""
-    return orjson.dumps(
-        {
-            "outputs": {spec.name: payload.nested_values(output) for spec, output in answer.outputs},
-            "deployment": deployment,
-            "model": answer.target.model,
-            "version": answer.target.version,
-            "request_id": _dashed(answer.request_id),
-            "timing": {
-                "parse_ms": round(answer.parse_ms, 3),
-                "queue_ms": round(answer.queue_ms, 3),
-                "model_ms": round(answer.run_ms, 3),
-                "total_ms": round(answer.total_ms, 3),
-            },
-        }
-    )
-
-
-def _dashed(value: str) -> str:
-    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import User
 from common.errors import FluemanError
 from files.models import StoredFile
-from files.services import add_file, open_blob
+from files.services import name_blob, open_blob, store
 from inference.batches import services
 from inference.models import BatchRun
 from jobs.models import Job
@@ -92,7 +92,7 @@ def _file(path: Path, user: User) -> StoredFile:
     """Give the person's file of these bytes and this name, kept now if it is not there yet."""
     if not path.is_file():
         raise CommandError(f"there is no file {path}")
-    with path.open("rb") as stream:
-        file = add_file(stream=stream, name=path.name, owner=user)
-    same = StoredFile.objects.present().filter(owner=user, name=path.name, blob=file.blob).order_by("pk").first()
-    return same or file
+    blob = store(path)
+    own = StoredFile.objects.present().select_related("blob")
+    same = own.filter(owner=user, name=path.name, blob=blob).order_by("pk").first()
+    return same or name_blob(blob=blob, name=path.name, owner=user)
