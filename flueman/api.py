@@ -8,6 +8,7 @@ from common.api.errors import unknown_route
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
 from inference.api.asynchronous import AsynchronousPredictionViewSet
+from inference.api.batches import BatchRunViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from inference.api.servers import ServerViewSet
@@ -38,6 +39,7 @@ router.register("deployments/(?P<name>[^/]+)/shadow-results", ShadowResultViewSe
 router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
 router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
+router.register("batch-runs", BatchRunViewSet)
 
 urlpatterns = [
     path("me", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),

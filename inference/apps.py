@@ -23,5 +23,8 @@ class InferenceConfig(AppConfig):
         register_finder(deployments_of)
         register_next_step(DEPLOY)
         register_holder(self.get_model("InferenceRequest")._default_manager.all, "input_blob")
+        register_holder(self.get_model("AsynchronousPrediction")._default_manager.all, "body_blob")
+        register_holder(self.get_model("BatchRun")._default_manager.all, "blob_id")
+        register_holder(self.get_model("BatchPart")._default_manager.all, "blob_id")
         deployments = self.get_model("Deployment")._default_manager
         register_source(lambda: deployments.values_list("name", flat=True), example_call)

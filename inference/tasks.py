@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from files.models import Blob
 from inference import rollup
+from inference.asynchronous import services as asynchronous
 from inference.host import client
 from inference.models import BatchRun
 from jobs.handlers import handler
@@ -49,6 +50,12 @@ def run_batch(run: JobRun) -> None:
     from inference.batches.running import run_batch as work  # noqa: PLC0415 - Arrow is only for the job's own process
 
     work(run, BatchRun.objects.select_related("version__model", "blob", "created_by").get(pk=run.payload["run"]))
+
+
+@handler("inference.forget_asynchronous", label=_("Forget old asynchronous predictions"), every_minutes=10)
+def forget_asynchronous(run: JobRun) -> None:
+    """Delete asynchronous predictions whose answers were kept long enough."""
+    run.result({"deleted": asynchronous.forget_old()})
 
 
 @handler("inference.roll_up", label=_("Counting requests"), every_minutes=1)
