@@ -15,10 +15,11 @@ from django.conf import settings
 
 from common.errors import Invalid
 from files.services import store
+from inference.folders import remove
 from inference.host import process as processes
 from inference.host.database import Database
 from inference.host.forkserver import ForkedProcess
-from inference.host.materialise import materialise, remove
+from inference.host.materialise import materialise
 from inference.host.places import cache_folder
 from inference.host.reports import read_report, read_step
 from inference.host.states import read_version

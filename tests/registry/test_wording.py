@@ -18,6 +18,7 @@ FILES = (
     *("registry/signature.py", "registry/intake.py", "registry/naming.py", "common/names.py"),
     *("inference/runner/loader.py", "inference/runner/pipelines.py", "inference/runner/examination.py"),
     *("inference/runner/batching.py", "inference/host/check.py", "inference/host/process.py"),
+    "inference/folders.py",
     "inference/host/materialise.py",
 )
 SAYING = {"_bad", "_refuse", "_failed", "Invalid", "Unprocessable", "Unavailable", "NotAllowed", "TooLarge", "NotFound"}

@@ -1,0 +1,82 @@
+"""Serves one version by the Open Inference Protocol, without database: `python -m inference.standalone --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from common.errors import FluemanError
+from inference.standalone.application import Application
+from inference.standalone.fetching import read_index
+from inference.standalone.spec import Spec
+
+_GRACE_S = 25
+
+
+def main() -> int:
+    """Serve until SIGTERM. Gives 1 if the model cannot be had or loaded."""
+    options = _options()
+    try:
+        spec = _spec(options)
+    except (FluemanError, OSError) as error:
+        sys.exit(f"Cannot serve: {error}")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Application(spec),
+            host=options.host,
+            port=options.port,
+            lifespan="on",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+            ssl_certfile=options.certificate,
+            ssl_keyfile=options.key,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+def _spec(options: argparse.Namespace) -> Spec:
+    token = options.token_file.read_text().strip() if options.token_file else os.environ.pop("FLUEMAN_TOKEN", "")
+    source = os.environ.pop("FLUEMAN_SOURCE", "")
+    return Spec(
+        name=options.name,
+        version=options.version,
+        token=token,
+        folder=str(options.folder or ""),
+        source=source,
+        files={} if options.folder else read_index(source),
+        is_trusted=options.trusted,
+        threads=options.threads,
+        max_batch=options.max_batch,
+        memory_bytes=options.memory_bytes,
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m inference.standalone", description=__doc__)
+    parser.add_argument("--name", required=True, help="of the model, as callers say it")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--folder", type=Path, help="with flueman.json; else FLUEMAN_SOURCE is the signed address")
+    parser.add_argument("--token-file", type=Path, help="what callers must send; or FLUEMAN_TOKEN")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--certificate", help="PEM file, for TLS")
+    parser.add_argument("--key", help="PEM file")
+    parser.add_argument("--trusted", action="store_true", help="run a version that is a program")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--max-batch", type=int, default=128)
+    parser.add_argument("--memory-bytes", type=int, default=6 * 1024**3)
+    options = parser.parse_args()
+    if not options.folder and not os.environ.get("FLUEMAN_SOURCE"):
+        parser.error("--folder or FLUEMAN_SOURCE is needed")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
