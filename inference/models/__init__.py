@@ -13,6 +13,7 @@ from inference.models.requests import (
     PredictionQuerySet,
     prediction_key,
 )
+from inference.models.settings import RunSettings, VersionSettings
 from inference.models.traffic import Revision, RouteTally, ShadowResult, ShadowResultQuerySet
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "Revision",
     "Route",
     "RouteTally",
+    "RunSettings",
     "RunnerState",
     "ShadowResult",
     "ShadowResultQuerySet",
+    "VersionSettings",
     "prediction_key",
 ]

@@ -86,6 +86,7 @@ class RunnerState(models.Model):
     restarts = models.PositiveIntegerField(_("restarts"), default=0)
     load_ms = models.PositiveIntegerField(_("load time in ms"), null=True, blank=True)
     memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), null=True, blank=True)
+    device_bytes = models.PositiveBigIntegerField(_("memory of the device in bytes"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)

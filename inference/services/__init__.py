@@ -11,6 +11,7 @@ from inference.services.deployments import (
     update_deployment,
 )
 from inference.services.loading import note_failure, settle_routes
+from inference.services.settings import keep_measurement, set_version_settings, settings_of
 from inference.services.shadows import ShadowFigures, keep_shadow_results, shadow_standing
 from inference.services.tallies import keep_tally
 from inference.services.traffic import (
@@ -34,6 +35,7 @@ __all__ = [
     "delete_deployment",
     "deploy",
     "end_route",
+    "keep_measurement",
     "keep_shadow_results",
     "keep_tally",
     "live_version",
@@ -42,7 +44,9 @@ __all__ = [
     "rollback",
     "runner_of",
     "set_enabled",
+    "set_version_settings",
     "set_weights",
+    "settings_of",
     "settle_routes",
     "shadow_standing",
     "start_canary",
