@@ -92,7 +92,11 @@ class Host:
         self.database.changed.clear()
 
     async def _end(self) -> None:
-        await asyncio.gather(*(runner.stop(drain_s=0) for runner in self.runners.values()), *self._ending.values())
+        stops = [asyncio.create_task(runner.stop(drain_s=0)) for runner in self.runners.values()]
+        await asyncio.sleep(0)  # each has noted that it stops: web hears it first
+        with contextlib.suppress(DatabaseAwayError):
+            await self.database.flush()
+        await asyncio.gather(*stops, *self._ending.values())
         with contextlib.suppress(DatabaseAwayError):
             await self.database.flush()
 

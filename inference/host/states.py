@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from common.errors import NotFound
 from guards.services import bump
-from inference.models import ModelHost, Replica, Route, RunnerState
+from inference.models import ModelHost, Replica, Route, RunnerState, RunSettings
 from inference.models.batches import BatchRun
+from inference.models.settings import run_of
 from inference.remote.places import Place, place_of
-from inference.services import STAMP, settle_routes
+from inference.services import STAMP, note_failure, settle_routes
 from registry.models import ModelVersion
 
 State = RunnerState.State
@@ -51,16 +52,17 @@ class Wanted:
     label: str
     is_trusted: bool
     remote: Place | None = None  # where it runs elsewhere
+    run: RunSettings = RunSettings()
 
 
 def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wanted]:
     """Give the ready versions that an enabled deployment routes to or a batch run is at, and the explicitly loaded."""
     routed = Route.objects.filter(deployment__is_enabled=True).values("version_id")
-    ready = ModelVersion.objects.ready().select_related("model", "remote__server")
+    ready = ModelVersion.objects.ready().select_related("model", "remote__server", "settings")
     batches = BatchRun.objects.running().values("version_id")
     versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=list(explicit)))
     return {
-        version.pk: Wanted(version.pk, str(version), version.is_trusted, place_of(version))
+        version.pk: Wanted(version.pk, str(version), version.is_trusted, place_of(version), run_of(version))
         for version in versions
         if host.is_for(version.model.name)
     }
@@ -68,7 +70,9 @@ def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wan
 
 def read_version(version_id: UUID) -> ModelVersion:
     """Give a version with its files. Raises NotFound."""
-    versions = ModelVersion.objects.select_related("model", "remote__server").prefetch_related("files__blob")
+    versions = ModelVersion.objects.select_related("model", "remote__server", "settings").prefetch_related(
+        "files__blob"
+    )
     version = versions.filter(pk=version_id).first()
     if version is None:
         raise NotFound("there is no such model version")
@@ -105,6 +109,8 @@ def write(host: Identity, version_id: UUID, fields: Mapping[str, Any]) -> None:
             for name, value in fields.items():
                 setattr(runner, name, value)
             runner.save(update_fields=list(fields))
+            if runner.state == State.FAILED:
+                note_failure(version=runner.version, error=runner.error)
             if runner.state == State.READY:
                 settle_routes(version=runner.version)
             else:

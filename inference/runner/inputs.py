@@ -33,7 +33,7 @@ def with_rows(inputs: list[Tensor], rows: int, others: list[Tensor]) -> list[Ten
     """Give `rows` rows: those of `inputs` over and over, mixed with `others` where both have one form."""
     if not inputs or inputs[0].shape[:1] == (rows,):
         return inputs
-    if all(a.shape[1:] == b.shape[1:] for a, b in zip(inputs, others, strict=True)):
+    if others and all(a.shape[1:] == b.shape[1:] for a, b in zip(inputs, others, strict=True)):
         inputs = [join_rows([a, b]) for a, b in zip(inputs, others, strict=True)]
     return [_repeat(tensor, rows) for tensor in inputs]
 

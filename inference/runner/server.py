@@ -17,12 +17,13 @@ from typing import TextIO, cast
 import uvloop
 
 from inference.runner.batching import Batcher, describe
-from inference.runner.frames import INFER, FrameError, Reader, pack_error
+from inference.runner.frames import CLOSING, INFER, FrameError, Reader, pack_error
 from inference.runner.loader import load
 from inference.runner.options import placement_of
+from inference.runner.warming import warm_up
 from registry.manifest import read_manifest
 
-_QUIET_S = 0.1  # after SIGTERM: frames already on their way are still read
+_QUIET_S = 1.0  # after SIGTERM: of peers that do not hang up frames on their way are still read
 _MAX_STOP_S = 5.0
 
 
@@ -100,6 +101,8 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
             is_trusted=options.trusted,
             missing_walls=walls,
         )
+        max_batch = min(options.max_batch, manifest.limits.get("max_batch", options.max_batch))
+        warm_up(pipeline, manifest, max_batch=max_batch, deadline_s=options.batch_deadline_s)
     except Exception as error:  # whatever it was, the host is told in one line
         code, message = describe(error)
         print(json.dumps({"error": {"code": code, "message": message}}), file=report)
@@ -108,7 +111,7 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
         Batcher,
         pipeline=pipeline,
         signature=manifest.signature,
-        max_batch=min(options.max_batch, manifest.limits.get("max_batch", options.max_batch)),
+        max_batch=max_batch,
         queue_rows=options.queue_rows,
         batch_deadline_s=options.batch_deadline_s,
     )
@@ -140,9 +143,11 @@ async def _serve(make_batcher: Callable[..., Batcher], listener: socket.socket, 
 
 
 async def _finish(server: _Server) -> None:
-    give_up = time.monotonic() + _MAX_STOP_S
-    server.last_data = max(server.last_data, time.monotonic() - _QUIET_S / 2)
-    while time.monotonic() < give_up:
+    """Answer what was sent. Peers are told that no more is taken, and hang up once they have their answers."""
+    give_up, server.last_data = time.monotonic() + _MAX_STOP_S, time.monotonic()
+    for connection in list(server.connections):
+        connection.send([pack_error(id=0, code=CLOSING, message="")])
+    while server.connections and time.monotonic() < give_up:
         if server.batcher.is_idle and time.monotonic() - server.last_data > _QUIET_S:
             break
         await asyncio.sleep(0.02)

@@ -201,8 +201,9 @@ def test_child_when_told_to_stop_finishes_what_waits(tmp_path):
     with child(make_folder(tmp_path / "m"), "--max-batch", "1") as model:
         model.send(*((n, [rows_of([n, 0, 0, 0])]) for n in range(1, 201)))
         model.process.send_signal(signal.SIGTERM)
-        answers = model.receive(200)
+        answers = model.receive(201)
         assert all(answers[n].kind == RESULT for n in range(1, 201))
+        assert answers[0].text.startswith("closing")
         assert model.process.wait(10) == 0
 
 
