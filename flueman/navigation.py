@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
-    (_("Serve"), [("inference.Deployment", "rocket_launch", "d"), ("inference.InferenceRequest", "receipt_long", "r")]),
+    (
+        _("Serve"),
+        [
+            ("inference.Deployment", "rocket_launch", "d"),
+            ("inference.InferenceRequest", "receipt_long", "r"),
+            ("inference.RemoteServer", "dns", "v"),
+        ],
+    ),
     (
         _("Models"),
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.sealing import SealedField
@@ -63,3 +64,8 @@ class RemoteModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.model_version}".strip()
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether a web process holds calls back now."""
+        return self.breaker_until is not None and self.breaker_until > timezone.now()

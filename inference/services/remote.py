@@ -25,7 +25,7 @@ from guards.services import bump
 from inference.models import RemoteModel, RemoteServer
 from inference.models.remote import NAME_LENGTH, URL_LENGTH
 from inference.remote.places import BEARER, Place, place_on
-from inference.remote.wire import Offered, check_name
+from inference.remote.wire import Found, Offered, check_name
 from inference.services.deployments import STAMP, Actor
 from registry.manifest import MANIFEST, MAX_BATCH, REMOTE, parse_manifest
 from registry.models import ModelVersion, RegisteredModel
@@ -125,6 +125,16 @@ def offered_models(*, server: RemoteServer) -> list[Offered]:
     return list_models(place_on(server))
 
 
+def find_remote(*, server: RemoteServer, remote_model: str, remote_version: str = "") -> Found:
+    """Ask a server what one of its models takes and gives. Raises Invalid, Unavailable, DeadlineExceeded."""
+    from inference.remote.discovery import find_model  # noqa: PLC0415 - aiohttp only where something runs elsewhere
+
+    check_name(remote_model, "remote_model")
+    if remote_version:
+        check_name(remote_version, "remote_version")
+    return find_model(place_on(server, model=remote_model, version=remote_version))
+
+
 # -- versions ----------------------------------------------------------------------------------------------------------
 def register_remote(
     *, model: RegisteredModel | str, kept: Kept, actor: Actor, description: str = "", is_reused: bool = False
@@ -161,14 +171,9 @@ def look_at_remote(
 
     `signature` is for a server that tells none. Raises Invalid, Unavailable, DeadlineExceeded.
     """
-    from inference.remote.discovery import find_model  # noqa: PLC0415 - aiohttp only where something runs elsewhere
-
     model_name(name)
-    check_name(remote_model, "remote_model")
-    if remote_version:
-        check_name(remote_version, "remote_version")
-    place = place_on(server, model=remote_model, version=remote_version, most_rows=max_batch)
-    found = find_model(place)
+    found = find_remote(server=server, remote_model=remote_model, remote_version=remote_version)
+    place = place_on(server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=max_batch)
     signed = parse_signature(signature) if signature else found.signature
     if signed is None:
         raise Invalid(
@@ -179,9 +184,7 @@ def look_at_remote(
     raw = _manifest(server, place, signed, max_batch, sample)
     text = json.dumps(raw, ensure_ascii=False, indent=2, sort_keys=True).encode()
     files = KeptFiles(parse_manifest(raw, {MANIFEST}), {MANIFEST: store(BytesIO(text))})
-    return Kept(files, server, place_on(
-        server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=max_batch
-    ))  # fmt: skip
+    return Kept(files, server, place)
 
 
 def _manifest(

@@ -17,7 +17,7 @@ from audit.services import record
 from common.ids import uuid7
 from files.models import Quota
 from files.services import add_file
-from inference.models import Deployment, InferenceRequest, Route, RunnerState
+from inference.models import Deployment, InferenceRequest, RemoteModel, RemoteServer, Route, RunnerState
 from jobs.models import Job, Schedule
 from notify.services import publish
 from notify.subscriptions import create_channel, create_webhook
@@ -103,6 +103,16 @@ def make_notices(name: str) -> None:
         delivery.tries.create(status=500, took_ms=12.5, answer="Internal Server Error", error="HTTP 500")
 
 
+def make_server(name: str) -> RemoteServer:
+    """Make a server elsewhere, at an address that may not be opened, and a version that runs there."""
+    server = RemoteServer.objects.create(name=name, base_url="http://127.0.0.1:9")
+    version = make_version(f"{name}-there")
+    ModelVersion.objects.filter(pk=version.pk).update(format="remote")
+    RunnerState.objects.create(version=version, state="failed", error="nothing answers")
+    RemoteModel.objects.create(version=version, server=server, model="sum")
+    return server
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -116,6 +126,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         deployment = make_deployment(name)
         make_request(name, user_id=person.pk)
         make_notices(name)
+        make_server(name)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())
         make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")
