@@ -16,6 +16,7 @@ ONCE = (
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
     "tests/host/test_host.py",
+    "tests/triton/",
 )
 # What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")

@@ -70,7 +70,7 @@ def make_program(folder: Path, module: torch.nn.Module, **changes: Any) -> Path:
     return folder
 
 
-def make_text_folder(folder: Path) -> Path:
+def make_text_folder(folder: Path, signature: dict[str, Any] = TEXT_SIGNATURE) -> Path:
     """Give a folder with a text classifier over two labels."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -90,7 +90,7 @@ def make_text_folder(folder: Path) -> Path:
         architecture="text_cnn",
         arguments=arguments,
         task="text-classification",
-        signature=TEXT_SIGNATURE,
+        signature=signature,
         tokeniser="tokenizer.json",
         labels="labels.json",
     )
