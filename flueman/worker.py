@@ -11,6 +11,7 @@ from uvicorn_worker import UvicornWorker
 HEAD_BYTES = 64 * 1024  # of all header lines together; uvicorn itself knows no limit
 HEADER_COSTS = 32  # what each line counts beyond its bytes
 HEAD_S = 20.0  # from the connection, or the first byte of a request, to the end of its headers
+LINGER_S = 2.0  # an idle connection of a worker that ends waits so long for a last request
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -21,6 +22,7 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _fed_bytes = 0
     _patience: TimerHandle | None = None
+    _is_leaving = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -61,6 +63,26 @@ class Protocol(HttpToolsProtocol):
         if self._patience:
             self._be_patient()
         super().on_headers_complete()
+        if self._is_leaving:
+            self._say_last()
+
+    def shutdown(self) -> None:
+        """End the connection with its next answer, which says so: closing it now would lose a request on its way."""
+        self._is_leaving = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self._say_last()
+        self.loop.call_later(LINGER_S, self._hang_up)
+
+    def _say_last(self) -> None:
+        self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"close")]
+        self.cycle.keep_alive = False
+
+    def _hang_up(self) -> None:
+        """Close an idle connection; one that is busy ends with its answer, or where that has begun, after it."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
 
     def _be_patient(self) -> None:
         if self._patience:
