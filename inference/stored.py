@@ -41,7 +41,9 @@ def text_of(body: bytes, json_length: int | None, inputs: Inputs | None, signatu
 
 def file_of(body: bytes, json_length: int | None, inputs: Inputs, signature: Signature) -> bytes:
     """Give a large call as a file that tells by itself what it holds."""
-    return body if json_length != 0 else _head(body, 0, inputs, signature) + body
+    if json_length == 0:  # the body is the input alone
+        return _head(body, 0, inputs, signature) + inputs.tensors[0].payload
+    return body
 
 
 def _head(body: bytes, json_length: int, inputs: Inputs, signature: Signature) -> bytes:
