@@ -290,6 +290,7 @@ ASYNC_AT_ONCE = env.integer("ASYNC_AT_ONCE", 4, least=1)
 ASYNC_DEADLINE_S = env.number("ASYNC_DEADLINE_S", 3600, least=1)
 ASYNC_RESULT_HOURS = env.number("ASYNC_RESULT_HOURS", 24, least=0.01)
 BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
+IMAGE = env.text("FLUEMAN_IMAGE", f"flueman:{VERSION}")
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
     "BATCH_DEADLINE_S": env.number("RUNNER_BATCH_DEADLINE_S", 20, least=0.1),
@@ -299,6 +300,7 @@ RUNNER = {
     "QUEUE_ROWS": env.integer("RUNNER_QUEUE_ROWS", 4096, least=1),
     "OPEN": env.flag("RUNNER_OPEN_PROGRAMS", default=False),
 }
+RUNNER_DEVICE = env.text("RUNNER_DEVICE", "auto")
 # One side of a door between machines: a host listens and shows a certificate, web trusts it; both know the token.
 MODEL_HOST = {
     "NAME": env.text("MODEL_HOST_NAME"),

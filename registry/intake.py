@@ -42,9 +42,9 @@ def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -
         folder = _unpack_lone_archive(folder)
         folder = _tidy(folder)
         weights = judge_contents(folder)
-        files = list_files(folder)
-        if MANIFEST not in files and huggingface.is_huggingface(files):
-            _write(folder, huggingface.describe(folder, files, manifest or {}))
+        paths = list_files(folder)
+        if MANIFEST not in paths and huggingface.is_huggingface(paths):
+            _write(folder, huggingface.describe(folder, paths, manifest or {}))
         elif manifest is not None:
             write_manifest(folder, manifest, weights)
         yield folder

@@ -32,9 +32,9 @@ def control_socket() -> Path:
     return run_folder() / "host.sock"
 
 
-def model_socket(version_id: UUID) -> Path:
+def model_socket(version_id: UUID, process: str = "") -> Path:
     """Give the socket of a version's process. It stays the same over restarts, so that callers just connect again."""
-    return run_folder() / f"m-{version_id.hex}.sock"
+    return run_folder() / f"m-{version_id.hex}{process}.sock"
 
 
 def cache_folder(name: str) -> Path:

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 
 from inference.host.forkserver import ForkedProcess, ForkServer
+from inference.models import RunSettings
+from inference.models.settings import run_of
 from inference.runner import frames
 from registry.models import ModelVersion
 
@@ -29,16 +31,21 @@ _LINE_BYTES = 4 << 20  # of one report; a process that writes more is not believ
 _LOGGED_BYTES, _WINDOW_S, _PAUSE_S = 16 * 1024, 10.0, 0.1
 
 
-async def start(module: str, *arguments: object, folder: Path, version: ModelVersion) -> ForkedProcess:
+async def start(
+    module: str, *arguments: object, folder: Path, version: ModelVersion, run: RunSettings | None = None
+) -> ForkedProcess:
     """Start an entry of `inference.runner` on a folder, with an environment that holds nothing of ours."""
-    limits = ("--max-batch", settings.RUNNER["MAX_BATCH"], "--memory-bytes", settings.RUNNER["MEMORY_BYTES"])
+    run = run or run_of(version)
+    limits = ("--max-batch", run.max_batch or settings.RUNNER["MAX_BATCH"])
+    memory = ("--memory-bytes", settings.RUNNER["MEMORY_BYTES"], "--device-share", run.device_share)
+    place = ("--device", run.device or settings.RUNNER_DEVICE, *(("--half", run.half) if run.half else ()))
     trust = [
         f"--{word}"
         for word, is_so in (("trusted", version.is_trusted), ("open-programs", settings.RUNNER["OPEN"]))
         if is_so
     ]
-    threads = ("--threads", settings.RUNNER["THREADS"])
-    words = [str(word) for word in ("--folder", folder, *limits, *threads, *trust, *arguments)]
+    threads = ("--threads", run.threads or settings.RUNNER["THREADS"])
+    words = [str(word) for word in ("--folder", folder, *limits, *memory, *place, *threads, *trust, *arguments)]
     server = _with_transformers if version.format == ModelVersion.Format.HUGGINGFACE else _plain
     return await server.fork(module, *words, limit=_LINE_BYTES)
 

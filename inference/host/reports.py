@@ -35,8 +35,7 @@ def read_message(error: Any) -> str:
 def read_report(given: Mapping[str, Any], signature: Signature | None) -> dict[str, Any]:
     """Give the figures and the sample of a report; what has another form than ours is left out."""
     found: dict[str, Any] = {"ok": given.get("ok") is True}
-    if _is_count(given.get("memory_bytes")):
-        found["memory_bytes"] = given["memory_bytes"]
+    found |= {name: given[name] for name in ("memory_bytes", "device_bytes") if _is_count(given.get(name))}
     found["missing_walls"] = [wall for wall in WALLS if wall in _list(given.get("missing_walls"))]
     found["latency_ms"] = _latencies(given.get("latency_ms"))
     sample = given.get("sample")

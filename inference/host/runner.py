@@ -1,152 +1,158 @@
-"""One version's process, kept alive: copied, started, watched, started again."""
+"""The processes of one version: as many as its settings say, replaced without a gap when those change."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import count
+from pathlib import Path
 
-from django.conf import settings
 from django.utils import timezone
 
-from common.errors import FluemanError, Unprocessable
-from inference.host import process as processes
-from inference.host.database import Database, DatabaseAwayError
-from inference.host.forkserver import ForkedProcess
-from inference.host.materialise import materialise
+from inference.host.database import Database
+from inference.host.instance import Instance
 from inference.host.places import model_socket
-from inference.host.reports import read_message, read_report
 from inference.host.states import State, Wanted, read_version
+from inference.models import RunSettings
 from registry.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-REFUSED_PAUSE_S = 30.0  # before a version that cannot be loaded is tried again
-STEADY_S = 10.0  # who served this long and then died is started again at once
 DRAIN_S = 2.5  # web learns within a second that a version is not served any more
-WATCH_S = 3.0
 
 
 class Runner:
-    """Keeps the process of one version; the database hears of every change."""
+    """Keeps the processes of one version; the database hears of every change."""
 
     def __init__(self, wanted: Wanted, database: Database) -> None:
-        self.wanted = wanted
-        self.state = State.STARTING
-        self.restarts = 0
+        self._wanted = wanted
         self._database = database
-        self._process: ForkedProcess | None = None
         self._version: ModelVersion | None = None
-        self._memory_bytes = 0
-        self._socket = model_socket(wanted.id)
-        self._task = asyncio.create_task(self._keep())
+        self._generations = count()
+        self._trouble = ""
+        self._swap: asyncio.Task[None] | None = None
+        self._is_ending = False
+        self._started_at = timezone.now()
+        self._instances = self._start(wanted.run)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the database says of the version."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: Wanted) -> None:
+        """Take up other settings: fresh processes take over once they have loaded."""
+        is_new = wanted.run != self._wanted.run
+        self._wanted = wanted
+        if is_new and not self._is_ending:
+            if self._swap is not None:
+                self._swap.cancel()
+            self._swap = asyncio.create_task(self._take_up(wanted.run, self._swap))
+
+    @property
+    def state(self) -> State:
+        """Ready while one process is."""
+        states = {instance.state for instance in self._instances}
+        if self._is_ending:
+            return State.STOPPED
+        return next((state for state in (State.READY, State.FAILED) if state in states), State.STARTING)
+
+    @property
+    def restarts(self) -> int:
+        """How often its processes were started again."""
+        return sum(instance.restarts for instance in self._instances)
 
     @property
     def pid(self) -> int | None:
-        """The process that serves, if one does."""
-        return self._process.pid if self._process else None
+        """The first process that serves, if one does."""
+        return next((instance.pid for instance in self._instances if instance.pid), None)
 
     @property
     def addresses(self) -> list[str]:
         """Where web reaches the version, empty while it is not served."""
-        return [self._database.host.reach(self._socket)] if self.state == State.READY else []
+        if self._is_ending:
+            return []
+        ready = [instance.socket for instance in self._instances if instance.state == State.READY]
+        return [self._database.host.reach(socket) for socket in ready]
 
     async def stop(self, *, drain_s: float = DRAIN_S) -> None:
-        """Take the version out of service: web is told first, then the process finishes what waits."""
-        self._note(State.STOPPED, addresses=[], pid=None, error="")
-        if self._process is not None:
+        """Take the version out of service: web is told first, then the processes finish what waits."""
+        self._is_ending = True
+        self._database.note(self.wanted.id, state=State.STOPPED, addresses=[], pid=None, error="")
+        if self._swap is not None:
+            self._swap.cancel()
+            await asyncio.gather(self._swap, return_exceptions=True)
+        if self.pid is not None:
             await asyncio.sleep(drain_s)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._socket.unlink(missing_ok=True)
+        await _stop_all(self._instances)
 
-    async def _keep(self) -> None:
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                is_steady = await self._serve_once()
-                pause_s = FIRST_PAUSE_S if is_steady else min(2 * pause_s, LONGEST_PAUSE_S)
-            except DatabaseAwayError:
-                pause_s = LONGEST_PAUSE_S
-            except (FluemanError, OSError) as error:
-                logger.error("%s cannot be served: %s", self.wanted.label, error)
-                self._note(State.FAILED, addresses=[], pid=None, error=str(error))
-                pause_s = REFUSED_PAUSE_S
-            await asyncio.sleep(pause_s)
+    def _start(self, run: RunSettings) -> list[Instance]:
+        generation = next(self._generations) % 100
+        return [
+            Instance(
+                label=self.wanted.label,
+                socket=self._socket(generation, number),
+                run=run,
+                version=self._read,
+                changed=self._tell,
+            )
+            for number in range(run.processes)
+        ]
 
-    async def _serve_once(self) -> bool:
-        """Load and serve until the process ends; give whether it served for a good while."""
-        loop = asyncio.get_running_loop()
-        self._note(State.STARTING, started_at=timezone.now(), restarts=self.restarts)
+    def _socket(self, generation: int, number: int) -> Path:
+        return model_socket(self.wanted.id, f"-{generation}-{number}" if generation or number else "")
+
+    async def _read(self) -> ModelVersion:
         if self._version is None:  # what is ready does not change, and a restart must not wait for the database
             self._version = await self._database.call(read_version, self.wanted.id)
-        folder = await loop.run_in_executor(None, materialise, self._version)
-        began = loop.time()
-        process = self._process = await processes.start(
-            "child",
-            *("--socket", self._socket, "--queue-rows", settings.RUNNER["QUEUE_ROWS"]),
-            *("--batch-deadline-s", settings.RUNNER["BATCH_DEADLINE_S"]),
-            folder=folder,
-            version=self._version,
-        )
-        log = asyncio.create_task(processes.log_errors(process, self.wanted.label))
-        watch = None
+        return self._version
+
+    async def _take_up(self, run: RunSettings, before: asyncio.Task[None] | None) -> None:
+        """Have fresh processes take over; where one of them cannot load, the old ones go on and it is said why."""
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        fresh = self._start(run)
+        old: list[Instance] = []
         try:
-            if await self._is_ready(process):
-                self._note_ready(load_ms=round((loop.time() - began) * 1000))
-                watch = loop.create_task(self._watch(process))
-            returncode = await process.wait()
+            for instance in fresh:
+                await instance.settled.wait()
+            refused = next((one for one in fresh if one.state != State.READY), None)
+            if refused is not None and self.state == State.READY:
+                self._trouble = f"the new settings cannot be used: {refused.error}"
+                logger.error("%s: %s", self.wanted.label, self._trouble)
+                self._tell()
+                return
+            old, self._instances, fresh = self._instances, fresh, []
+            self._trouble = ""
+            self._tell()
+            await asyncio.sleep(DRAIN_S)
         finally:
-            if watch is not None:
-                watch.cancel()
-            await processes.end(process)
-            await log
-            self._process = None
-        self.restarts += 1
-        words = processes.last_words(returncode)
-        logger.warning("%s: %s; it is started again", self.wanted.label, words)
-        self._note(State.STARTING, pid=None, error=words)
-        return loop.time() - began > STEADY_S
+            await _stop_all([*fresh, *old])
 
-    async def _watch(self, process: ForkedProcess) -> None:
-        """End a process that no longer answers: a model may have shut its door or switched off its own alarm."""
-        missed = 0
-        while missed < 2:
-            await asyncio.sleep(WATCH_S)
-            is_there = await processes.answers(self._socket, settings.RUNNER["BATCH_DEADLINE_S"] + 1)
-            missed = 0 if is_there else missed + 1
-        logger.warning("%s does not answer any more and is ended", self.wanted.label)
-        await processes.kill(process)
-
-    async def _is_ready(self, process: ForkedProcess) -> bool:
-        """Wait until the model is loaded. Raises Unprocessable if it cannot be, or takes too long."""
-        try:
-            async with asyncio.timeout(settings.RUNNER["CHECK_DEADLINE_S"]):
-                report = await anext(processes.reports(process), None)
-        except TimeoutError:
-            raise Unprocessable(f"loading took more than {settings.RUNNER['CHECK_DEADLINE_S']:g} s") from None
-        if report is None:
-            return False
-        if "error" in report:
-            raise Unprocessable(read_message(report["error"]))
-        figures = read_report(report, None)
-        if figures["missing_walls"]:
-            logger.warning("%s runs without walls around %s", self.wanted.label, figures["missing_walls"])
-        self._memory_bytes = figures.get("memory_bytes", 0)
-        return True
-
-    def _note_ready(self, *, load_ms: int) -> None:
-        logger.info("%s serves after %d ms", self.wanted.label, load_ms)
-        self._note(
-            State.READY,
-            pid=self.pid,
-            addresses=[self._database.host.reach(self._socket)],
-            load_ms=load_ms,
-            memory_bytes=self._memory_bytes,
-            heartbeat_at=timezone.now(),
-            error="",
+    def _tell(self) -> None:
+        """Note how the version stands now."""
+        if self._is_ending:
+            return
+        all_, ready = self._instances, [one for one in self._instances if one.state == State.READY]
+        fields: dict[str, object] = {"error": self._trouble or next((one.error for one in all_ if one.error), "")}
+        if ready:
+            fields |= {
+                "load_ms": max(one.load_ms for one in ready),
+                "memory_bytes": sum(one.memory_bytes for one in ready),
+                "device_bytes": sum(one.device_bytes for one in ready) or None,
+                "heartbeat_at": timezone.now(),
+            }
+        self._database.note(
+            self.wanted.id,
+            state=self.state,
+            pid=self.pid if ready else None,
+            addresses=self.addresses,
+            restarts=self.restarts,
+            started_at=self._started_at,
+            **fields,
         )
 
-    def _note(self, state: State, **fields: object) -> None:
-        self.state = state
-        self._database.note(self.wanted.id, state=state, **fields)
+
+async def _stop_all(instances: list[Instance]) -> None:
+    await asyncio.gather(*(instance.stop() for instance in instances))

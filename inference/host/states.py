@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,13 +52,13 @@ class Wanted:
     label: str
     is_trusted: bool
     remote: Place | None = None  # where it runs elsewhere
-    run: RunSettings = RunSettings()
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wanted]:
     """Give the ready versions that an enabled deployment routes to or a batch run is at, and the explicitly loaded."""
     routed = Route.objects.filter(deployment__is_enabled=True).values("version_id")
-    ready = ModelVersion.objects.ready().select_related("model", "remote__server", "settings")
+    ready = ModelVersion.objects.ready().select_related("model", "remote__server", "run_settings")
     batches = BatchRun.objects.running().values("version_id")
     versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=list(explicit)))
     return {
@@ -70,7 +70,7 @@ def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wan
 
 def read_version(version_id: UUID) -> ModelVersion:
     """Give a version with its files. Raises NotFound."""
-    versions = ModelVersion.objects.select_related("model", "remote__server", "settings").prefetch_related(
+    versions = ModelVersion.objects.select_related("model", "remote__server", "run_settings").prefetch_related(
         "files__blob"
     )
     version = versions.filter(pk=version_id).first()

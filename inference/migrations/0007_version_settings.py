@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='VersionSettings',
             fields=[
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='settings', serialize=False, to='registry.modelversion', verbose_name='version')),
+                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='run_settings', serialize=False, to='registry.modelversion', verbose_name='version')),
                 ('processes', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(16)], verbose_name='processes')),
                 ('threads', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(64)], verbose_name='threads')),
                 ('max_batch', models.PositiveIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(4096)], verbose_name='largest batch')),

@@ -38,7 +38,7 @@ class VersionSettings(models.Model):
     version = models.OneToOneField(
         ModelVersion,
         on_delete=models.CASCADE,
-        related_name="settings",
+        related_name="run_settings",
         primary_key=True,
         verbose_name=_("version"),
     )
@@ -75,5 +75,5 @@ class VersionSettings(models.Model):
 
 def run_of(version: ModelVersion) -> RunSettings:
     """Give how a version runs, by its own row where it has one."""
-    own: VersionSettings | None = getattr(version, "settings", None)
+    own: VersionSettings | None = getattr(version, "run_settings", None)
     return own.as_run() if own else RunSettings()

@@ -214,7 +214,8 @@ def describe(error: BaseException) -> tuple[str, str]:
         return error.code, error.message
     traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
-        most = resource.getrlimit(resource.RLIMIT_AS)[0] // 1024**2
+        limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+        most = max(limits) // 1024**2  # one of them is set, the other -1
         return "model_failed", f"the model wants more memory than the {most} MiB it may have"
     first_line = (str(error).splitlines() or [""])[0][:200]
     return "model_failed", f"the model raised {type(error).__name__}: {first_line}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inference.runner import sandbox
 from inference.runner.child import take_stdout
-from inference.runner.options import common_options
+from inference.runner.options import common_options, placement_of, uses_cuda
 from registry.architectures import MAX_PARAMETERS
 from registry.formats import MAX_HEADER_BYTES
 
@@ -28,6 +28,7 @@ def main() -> int:
         readable=[options.folder],
         writable=[options.out],
         memory_bytes=options.memory_bytes,
+        has_device=uses_cuda(options),
         file_bytes=_CONVERTED_BYTES,
     )
     from inference.runner.examination import Examination  # noqa: PLC0415 - numpy and torch: after the walls stand
@@ -40,6 +41,7 @@ def main() -> int:
         report=report,
         missing_walls=missing,
         is_open=options.open_programs,
+        placement=placement_of(options),
     )
     return 0 if examination.run() else 1
 

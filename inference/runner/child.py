@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from inference.runner import sandbox
-from inference.runner.options import common_options
+from inference.runner.options import common_options, uses_cuda
 
 
 def main() -> int:
@@ -21,7 +21,12 @@ def main() -> int:
     options = _options()
     listener = _bind(options.socket)
     report = take_stdout()
-    missing = sandbox.confine(parent=options.parent, readable=[options.folder], memory_bytes=options.memory_bytes)
+    missing = sandbox.confine(
+        parent=options.parent,
+        readable=[options.folder],
+        memory_bytes=options.memory_bytes,
+        has_device=uses_cuda(options),
+    )
     from inference.runner.server import run  # noqa: PLC0415 - numpy and torch start threads: after the walls stand
 
     return run(options=options, listener=listener, report=report, missing_walls=missing)

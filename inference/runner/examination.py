@@ -17,6 +17,7 @@ from inference.runner.batching import check_inputs, describe
 from inference.runner.frames import Tensor, join_rows, split_rows, unpack_strings
 from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_rows
 from inference.runner.loader import load, read_weights
+from inference.runner.options import Placement
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
 from registry.manifest import Manifest, read_manifest
@@ -48,7 +49,9 @@ class Examination:
         report: TextIO,
         missing_walls: list[str],
         is_open: bool = False,
+        placement: Placement = Placement(),  # noqa: B008 - it is frozen
     ) -> None:
+        self._placement = placement
         self._folder, self._out = folder, out
         self._is_trusted = is_trusted
         self._needed_walls = [] if is_open else missing_walls
@@ -87,7 +90,11 @@ class Examination:
 
     def _load(self) -> str:
         self._pipeline = load(
-            self._folder, self._manifest, is_trusted=self._is_trusted, missing_walls=self._needed_walls
+            self._folder,
+            self._manifest,
+            placement=self._placement,
+            is_trusted=self._is_trusted,
+            missing_walls=self._needed_walls,
         )
         self._found["memory_bytes"] = memory_bytes()
         return f"{self._found['memory_bytes'] // 1024**2} MiB in the process"

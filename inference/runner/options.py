@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+_DRIVER = Path("/dev/nvidiactl")
 HALVES = ("fp16", "bf16")
 
 
@@ -39,3 +40,8 @@ def common_options(description: str | None) -> argparse.ArgumentParser:
 def placement_of(options: argparse.Namespace) -> Placement:
     """Give where the model of these options computes."""
     return Placement(options.device, options.half, options.threads, options.device_share)
+
+
+def uses_cuda(options: argparse.Namespace) -> bool:
+    """Whether the model may compute on a CUDA device; asked before torch can be."""
+    return options.device != "cpu" and _DRIVER.exists()

@@ -74,9 +74,18 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def confine(
-    *, parent: int, readable: Sequence[Path], writable: Sequence[Path] = (), memory_bytes: int, file_bytes: int = 0
+    *,
+    parent: int,
+    readable: Sequence[Path],
+    writable: Sequence[Path] = (),
+    memory_bytes: int,
+    file_bytes: int = 0,
+    has_device: bool = False,
 ) -> list[str]:
-    """Build the walls and give the names of those that this system has not (`network`, `files`, `system_calls`)."""
+    """Build the walls and give the names of those that this system has not (`network`, `files`, `system_calls`).
+
+    With a device, what is written to is limited and not what is reserved: CUDA reserves more addresses than any limit.
+    """
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     tempfile.tempdir = os.environ.get("TMPDIR")  # torch asks its name to load an exported program; nothing is written
     _be_killed_first()
@@ -86,7 +95,7 @@ def confine(
             resource.RLIMIT_NOFILE: 1024,
             resource.RLIMIT_MSGQUEUE: 0,
             resource.RLIMIT_FSIZE: file_bytes,
-            resource.RLIMIT_AS: memory_bytes,
+            resource.RLIMIT_DATA if has_device else resource.RLIMIT_AS: memory_bytes,
         }
     )
     missing = [] if _leave_network() else ["network"]

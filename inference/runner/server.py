@@ -20,6 +20,7 @@ from inference.runner.batching import Batcher, describe
 from inference.runner.frames import CLOSING, INFER, FrameError, Reader, pack_error
 from inference.runner.loader import load
 from inference.runner.options import placement_of
+from inference.runner.placing import device_bytes
 from inference.runner.warming import warm_up
 from registry.manifest import read_manifest
 
@@ -119,6 +120,7 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
         "ready": True,
         "load_ms": round((time.monotonic() - started) * 1000),
         "memory_bytes": memory_bytes(),
+        "device_bytes": device_bytes(),
         "missing_walls": missing_walls,
     }
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides
@@ -127,8 +129,12 @@ def run(*, options: Namespace, listener: socket.socket, report: TextIO, missing_
 
 
 def memory_bytes() -> int:
-    """Give the resident memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Give the memory of this process; what it shares with others counts in parts, where the system tells it."""
+    try:
+        line = next(line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if line[:4] == "Pss:")
+    except OSError:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(line.split()[1]) * 1024
 
 
 async def _serve(make_batcher: Callable[..., Batcher], listener: socket.socket, announce: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ FIELDS = ("processes", "threads", "max_batch", "device", "half", "device_share")
 
 @transactional
 def set_version_settings(
-    *, version: ModelVersion, actor: Actor, reason: str = "", compile: bool = False, **changes: Any
+    *, version: ModelVersion, actor: Actor, reason: str = "", is_compiled: bool = False, **changes: Any
 ) -> VersionSettings:
     """Change how a version runs; fields that are not named stay as they are. Safe to call again.
 
@@ -34,7 +34,7 @@ def set_version_settings(
         if name not in FIELDS:
             raise Invalid(f"{name[:50]}: there is no such setting", fields={name[:50]: "there is no such setting"})
         setattr(own, name, value)
-    _check(version, own, compile=compile)
+    _check(version, own, is_compiled=is_compiled)
     if _facts(own) != before or own._state.adding:
         own.save()
         record(
@@ -67,10 +67,10 @@ def _facts(own: VersionSettings) -> dict[str, Any]:
     return {name: getattr(own, name) for name in FIELDS}
 
 
-def _check(version: ModelVersion, own: VersionSettings, *, compile: bool) -> None:
+def _check(version: ModelVersion, own: VersionSettings, *, is_compiled: bool) -> None:
     if version.is_remote:
         raise Conflict(_("This version runs elsewhere: its server decides how."))
-    if compile:
+    if is_compiled:
         raise Conflict(
             _("torch.compile starts a C++ compiler, and no program can be started behind the walls around models.")
         )
