@@ -19,6 +19,8 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         [
             ("inference.Deployment", "rocket_launch", "d"),
             ("inference.InferenceRequest", "receipt_long", "r"),
+            ("inference.BatchRun", "table_rows", "b"),
+            ("inference.AsynchronousPrediction", "schedule_send", "p"),
             ("inference.RemoteServer", "dns", "v"),
         ],
     ),

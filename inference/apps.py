@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from accounts.callables import register_source
+from files import usage as files
 from registry.usage import register_finder, register_next_step
 
 
@@ -18,10 +19,21 @@ class InferenceConfig(AppConfig):
         """Tell the apps below what they cannot ask for."""
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
-        from inference.usages import DEPLOY, deployments_of  # noqa: PLC0415 - models are there only now
+        from inference.usages import (  # noqa: PLC0415 - models are there only now
+            DEPLOY,
+            RUN_BATCH,
+            RUN_OVER_FILE,
+            batch_runs_of,
+            batch_runs_with,
+            deployments_of,
+        )
 
         register_finder(deployments_of)
+        register_finder(batch_runs_of)
         register_next_step(DEPLOY)
+        register_next_step(RUN_BATCH)
+        files.register_finder(batch_runs_with)
+        files.register_next_step(RUN_OVER_FILE)
         register_holder(self.get_model("InferenceRequest")._default_manager.all, "input_blob")
         register_holder(self.get_model("AsynchronousPrediction")._default_manager.all, "body_blob")
         register_holder(self.get_model("BatchRun")._default_manager.all, "blob_id")

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from inference.models import Route
+from files.models import StoredFile
+from files.usage import NextStep as FileStep
+from files.usage import Use
+from inference.models import BatchRun, Route
 from registry.models import ModelVersion, ModelVersionQuerySet
 from registry.usage import NextStep, Usage
+
+
+SHOWN_RUNS = 100
+READABLE = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 
 
 def deployments_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
@@ -24,8 +32,42 @@ def deployments_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
     return dict(found)
 
 
+def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
+    """Give the batch runs of some versions that go on, and the last one that has ended, in one query."""
+    found: dict[UUID, list[Usage]] = defaultdict(list)
+    runs = BatchRun.objects.filter(version__in=versions).select_related("job").order_by("-id")[:SHOWN_RUNS]
+    for run in runs:
+        is_live = not run.job.is_finished
+        if is_live or run.version_id not in found:
+            label = gettext("batch run over %(file)s") % {"file": run.file_name}
+            found[run.version_id].append(Usage(label, _page_of(run), is_live))
+    return dict(found)
+
+
+def batch_runs_with(stored: StoredFile) -> list[Use]:
+    """Give the batch runs that read a file, or made it."""
+    runs = BatchRun.objects.filter(Q(file=stored) | Q(result=stored)).select_related("version__model").order_by("-id")
+    told = {True: gettext("result of the batch run of %(version)s"), False: gettext("batch run of %(version)s")}
+    return [Use(told[run.result_id == stored.pk] % {"version": run.version}, _page_of(run)) for run in runs[:SHOWN_RUNS]]
+
+
+def _page_of(run: BatchRun) -> str:
+    return reverse("admin:inference_batchrun_change", args=[run.pk])
+
+
+def _batch_url(version: ModelVersion) -> str:
+    return f"{reverse('admin:inference_batchrun_add')}?version={version.pk}"
+
+
+def _file_url(stored: StoredFile) -> str:
+    is_readable = stored.name.lower().endswith(READABLE)
+    return f"{reverse('admin:inference_batchrun_add')}?file={stored.pk}" if is_readable else ""
+
+
 def _deploy_url(version: ModelVersion) -> str:
     return f"{reverse('admin:inference_deployment_add')}?version={version.pk}&name={version.model.name}"
 
 
+RUN_BATCH = NextStep(_("Run over a file"), "inference.add_batchrun", _batch_url)
+RUN_OVER_FILE = FileStep(_("Run a model over it"), "inference.add_batchrun", _file_url)
 DEPLOY = NextStep(_("Deploy"), "inference.deploy_deployment", _deploy_url)

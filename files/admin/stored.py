@@ -25,6 +25,7 @@ from files.downloads import send_file
 from files.models import StoredFile
 from files.services.quotas import quota_of, used_bytes
 from files.storage import open_part
+from files.usage import find_uses, next_steps
 
 PREVIEW_TEXT_BYTES = 64 * 1024
 PREVIEW_IMAGE_BYTES = 20 * 1024 * 1024
@@ -173,7 +174,11 @@ class StoredFileAdmin(ReadOnlyAdmin):
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Offer the bytes."""
-        return [{"label": _("Download"), "url": reverse("admin:files_storedfile_content", args=[obj.pk])}]
+        download = {"label": _("Download"), "url": reverse("admin:files_storedfile_content", args=[obj.pk])}
+        if obj.deleted_at or obj.owner_id != request.user.pk:
+            return [download]
+        steps = [step for step in next_steps() if request.user.has_perm(step.permission)]
+        return [*({"label": step.label, "url": url} for step in steps if (url := step.url(obj))), download]
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say what it is."""
@@ -185,7 +190,7 @@ class StoredFileAdmin(ReadOnlyAdmin):
         is_image = obj.content_type in IMAGES and obj.blob.size_bytes <= PREVIEW_IMAGE_BYTES
         is_text = obj.content_type == TEXT
         is_cut = is_text and obj.blob.size_bytes > PREVIEW_TEXT_BYTES
-        return {"is_previewed": is_image or is_text, "is_text": is_text, "is_cut": is_cut}
+        return {"is_previewed": is_image or is_text, "is_text": is_text, "is_cut": is_cut, "uses": find_uses(obj)}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Let the page hold its preview's frame."""
