@@ -24,6 +24,7 @@ from inference.v2.statistics import statistics
 
 logger = logging.getLogger(__name__)
 
+Methods = tuple[str, ...]
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
@@ -41,38 +42,38 @@ async def refuse(call: Exchange) -> None:
     raise Invalid(f"the extension {_ABSENT[extension]} is not supported", code="unsupported_extension")
 
 
+_GET, _POST, _BOTH = ("GET", "HEAD"), ("POST",), ("GET", "HEAD", "POST")
 _ABSENT = {
     "trace/setting": "trace",
     "logging": "logging",
     "systemsharedmemory": "system_shared_memory",
     "cudasharedmemory": "cuda_shared_memory",
 }
-_OF_VERSIONS: Mapping[str, tuple[str, Handler]] = {
-    "/infer": ("POST", infer),
-    "": ("GET", metadata.metadata),
-    "/ready": ("GET", metadata.ready),
-    "/config": ("GET", metadata.config),
-    "/stats": ("GET", statistics),
-    "/generate": ("POST", generate),
-    "/generate_stream": ("POST", generate_stream),
+_OF_VERSIONS: Mapping[str, tuple[Methods, Handler]] = {
+    "/infer": (_POST, infer),
+    "": (_GET, metadata.metadata),
+    "/ready": (_GET, metadata.ready),
+    "/config": (_GET, metadata.config),
+    "/stats": (_GET, statistics),
+    "/generate": (_POST, generate),
+    "/generate_stream": (_POST, generate_stream),
 }
-_BOTH = "GET, POST"
 # By address below /v2, with {name} and {version} where these stand: methods, and what answers.
-ROUTES: Mapping[str, tuple[str, Handler]] = {
+ROUTES: Mapping[str, tuple[Methods, Handler]] = {
     **{f"models/{{name}}{path}": route for path, route in _OF_VERSIONS.items()},
     **{f"models/{{name}}/versions/{{version}}{path}": route for path, route in _OF_VERSIONS.items()},
-    "": ("GET", metadata.server),
-    "health/live": ("GET", metadata.live),
-    "health/ready": ("GET", metadata.server_ready),
-    "models/stats": ("GET", statistics),
-    "repository/index": ("POST", repository.index),
-    "repository/models/{name}/load": ("POST", repository.load),
-    "repository/models/{name}/unload": ("POST", repository.unload),
+    "": (_GET, metadata.server),
+    "health/live": (_GET, metadata.live),
+    "health/ready": (_GET, metadata.server_ready),
+    "models/stats": (_GET, statistics),
+    "repository/index": (_POST, repository.index),
+    "repository/models/{name}/load": (_POST, repository.load),
+    "repository/models/{name}/unload": (_POST, repository.unload),
     "trace/setting": (_BOTH, refuse),
     "models/{name}/trace/setting": (_BOTH, refuse),
     "logging": (_BOTH, refuse),
     **{
-        f"{kind}sharedmemory/{path}": ("GET" if path.endswith("status") else "POST", refuse)
+        f"{kind}sharedmemory/{path}": (_GET if path.endswith("status") else _POST, refuse)
         for kind in ("system", "cuda")
         for path in (
             *("status", "unregister"),
@@ -106,7 +107,7 @@ class Gateway:
         # The raw path keeps an encoded slash inside a name apart from one that separates.
         raw = scope.get("raw_path") or scope["path"].encode()
         address, name, version = locate(raw.decode("ascii", "replace"))
-        methods, handler = ROUTES.get(address, ("", None))
+        methods, handler = ROUTES.get(address, ((), None))
         if handler is None:
             raise NotFound("there is no such address")
         _expect(scope, methods)
@@ -131,9 +132,7 @@ def locate(path: str) -> tuple[str, str, str | None]:
     return "/".join(parts), "", None
 
 
-def _expect(scope: Scope, methods: str) -> None:
-    method = scope["method"]
-    if method in methods or (method == "HEAD" and "GET" in methods):
-        return
-    allowed = methods.replace("GET", "GET, HEAD")
-    raise MethodNotAllowed(f"this address takes {allowed}", headers={"Allow": allowed})
+def _expect(scope: Scope, methods: Methods) -> None:
+    if scope["method"] not in methods:
+        allowed = ", ".join(methods)
+        raise MethodNotAllowed(f"this address takes {allowed}", headers={"Allow": allowed})

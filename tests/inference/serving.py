@@ -80,6 +80,11 @@ class Serving:
         engine = get_engine()
         engine.snapshot = refresh(engine.snapshot)
 
+    def refresh_routes(self) -> None:
+        """Say that routes have changed, and let the engine see it."""
+        bump("routes")
+        self.refresh()
+
     def addresses(self) -> tuple[str, ...]:
         """Where the engine reaches the version."""
         snapshot = get_engine().snapshot
