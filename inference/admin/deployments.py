@@ -21,6 +21,7 @@ from inference.admin.deploying import VERBS, NewDeploymentForm
 from inference.admin.history import Change, changes_of
 from inference.admin.lanes import lanes_of
 from inference.admin.lately import rate, span_words
+from inference.admin.manifests import manifest_view
 from inference.admin.numbers import Standing, headline, standing_of
 from inference.admin.overview import day_of, rows_of
 from inference.admin.shadows import difference_plot, shadow_words, worst_of
@@ -61,6 +62,7 @@ class DeploymentAdmin(ModelAdmin):
         return [
             ("<int:key>/try/", lambda request, key: try_view(self, request, key), "try"),
             ("<int:key>/live/", self.live_view, "live"),
+            ("<int:key>/manifest/", lambda request, key: manifest_view(self, request, key), "manifest"),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -21,6 +21,7 @@ from common.strict_json import loads
 from inference import payload, services
 from inference.api.asynchronous import PredictsLater
 from inference.api.bodies import RawJsonParser
+from inference.api.manifests import WritesManifest
 from inference.engine import Ask, predict_sync
 from inference.friendly import friendly_answer
 from inference.models import Deployment, InferenceRequest
@@ -105,7 +106,7 @@ class PredictionAnswerSerializer(serializers.Serializer[Any]):
 
 
 class DeploymentViewSet(
-    PredictsLater, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]
+    PredictsLater, WritesManifest, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]
 ):
     """Deployments by name."""
 
@@ -120,6 +121,7 @@ class DeploymentViewSet(
         "destroy": "inference.disable_deployment",
         "predict": "inference.predict_deployment",
         "predict_async": "inference.predict_deployment",
+        "manifest": "inference.view_route",
     }
     own_keys = ("predict",)
     slow_actions = ("predict_async",)

@@ -95,6 +95,7 @@ TABLE: dict[str, frozenset[str]] = {
     "POST deployments": OPERATORS,
     "GET deployments/{name}": KNOWN,
     "DELETE deployments/{name}": OPERATORS,
+    "GET deployments/{name}/manifest": STAFF,
     "POST deployments/{name}/disable": OPERATORS,
     "POST deployments/{name}/enable": OPERATORS,
     "POST deployments/{name}/predict": CALLERS,

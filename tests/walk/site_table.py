@@ -103,6 +103,7 @@ PAGES: dict[str, str] = {
     "inference_deployment_do": "aaaall",
     "inference_deployment_history": "aaaall",
     "inference_deployment_live": "yyyyll",
+    "inference_deployment_manifest": "yyyyll",
     "inference_deployment_try": "yyynll",
     "inference_inferencerequest_add": "nnnnll",
     "inference_inferencerequest_change": "yyyyll",

@@ -74,17 +74,19 @@ class OipServer:
         if self.token and seen.headers.get("authorization") != f"Bearer {self.token}":
             return await _send(writer, 401, {"error": f"bad credential {seen.headers.get('authorization')}"})
         parts = seen.path.split("?")[0].strip("/").split("/")
-        if parts == ["v2"]:
-            return await _send(writer, 200, {"name": "test", "version": "1", "extensions": self.extensions})
-        if parts == ["v2", "repository", "index"]:
-            return await _send(writer, 200, [{"name": "sum", "version": "1", "state": "READY", "reason": ""}])
-        if parts[-1] == "ready":
-            return await _send(writer, 200 if self.is_ready else 503, {"ready": self.is_ready})
         if parts[-1] == "infer":
             return await getattr(self, f"_{self.mode}")(seen, writer)
-        if parts[2:3] == ["sum"]:
-            return await _send(writer, 200, self.metadata)
-        return await _send(writer, 404, {"error": "no such model"})
+        return await _send(writer, *self._tell(parts))
+
+    def _tell(self, parts: list[str]) -> tuple[int, Any]:
+        """Give status and body for a question about the server or a model."""
+        if parts == ["v2"]:
+            return 200, {"name": "test", "version": "1", "extensions": self.extensions}
+        if parts == ["v2", "repository", "index"]:
+            return 200, [{"name": "sum", "version": "1", "state": "READY", "reason": ""}]
+        if parts[-1] == "ready":
+            return (200 if self.is_ready else 503), {"ready": self.is_ready}
+        return (200, self.metadata) if parts[2:3] == ["sum"] else (404, {"error": "no such model"})
 
     # -- ways to answer ------------------------------------------------------------------------------------------------
     async def _good(self, seen: Seen, writer: asyncio.StreamWriter, change: Callable[[Any], Any] | None = None) -> bool:

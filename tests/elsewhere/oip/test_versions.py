@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import Any
 
 import pytest
 
 from accounts.models import User
 from audit.models import AuditEvent
-from common.errors import Conflict, FluemanError, Invalid
+from common.errors import Conflict, Invalid
 from common.sealing import is_sealed, unseal
 from inference.host import client
 from inference.models import Deployment, RemoteModel, RemoteServer, RunnerState
 from inference.services import deploy
 from inference.services import remote as services
-from inference.tasks import check_version
 from jobs.models import Job
 from registry.models import ModelVersion
 from registry.services import pass_check, start_check
