@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -17,7 +17,9 @@ from django.utils.translation import gettext
 from accounts.directory import caller_of
 from common.errors import FluemanError, Invalid, TooLarge
 from inference import payload
+from inference.admin.shadows import difference_words
 from inference.admin.values import show_output, timeline
+from inference.difference import difference
 from inference.engine import Answer, Ask, predict_sync
 from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
@@ -41,19 +43,46 @@ class Try:
 
 
 def run_try(request: HttpRequest, deployment: Deployment, signature: Signature) -> Try:
-    """Run what was typed through the deployment and give the fragment with its answer or its error."""
+    """Run what was typed through the deployment and give the fragment with its answer or its error.
+
+    On two versions where the form names a second one: both answers, and how they differ.
+    """
     done = Try()
     try:
         inputs = _read_form(request, signature, done)
-        ask = _make_ask(request, deployment, inputs)
+        asks = [_make_ask(request, deployment, inputs, version) for version in _versions(request)]
     except FluemanError as error:
-        return _refused(request, done, error, None)
+        done.html = _refused(request, done, error, None)
+        return done
+    ran = [_run(request, deployment, done, ask, inputs) for ask in asks]
+    done.html = ran[0][1] if len(ran) == 1 else _beside(ran)
+    return done
+
+
+def _versions(request: HttpRequest) -> list[str | None]:
+    """Give what is asked for: nothing named is whatever a caller would meet."""
+    first, second = request.POST.get("version") or None, request.POST.get("against") or None
+    return [first, second] if second and second != first else [first]
+
+
+def _run(
+    request: HttpRequest, deployment: Deployment, done: Try, ask: Ask, inputs: Mapping[str, Any]
+) -> tuple[Answer | None, str]:
     try:
         answer = predict_sync(ask)
     except FluemanError as error:
-        return _refused(request, done, error, ask)
-    done.html = _show_answer(request, deployment, answer, inputs)
-    return done
+        return None, _refused(request, done, error, ask)
+    return answer, _show_answer(request, deployment, answer, inputs)
+
+
+def _beside(ran: Sequence[tuple[Answer | None, str]]) -> str:
+    first, second = (answer for answer, _html in ran)
+    context: dict[str, Any] = {"cards": [html for _answer, html in ran]}
+    if first is not None and second is not None:
+        outputs = [{spec.name: output for spec, output in one.outputs} for one in (first, second)]
+        apart = difference(*outputs)
+        context |= {"words": difference_words(apart), "is_same": apart.largest == 0}
+    return render_to_string("admin/inference/beside.html", context)
 
 
 def _read_form(request: HttpRequest, signature: Signature, done: Try) -> dict[str, Any]:
@@ -77,7 +106,7 @@ def _read_form(request: HttpRequest, signature: Signature, done: Try) -> dict[st
     return inputs
 
 
-def _make_ask(request: HttpRequest, deployment: Deployment, inputs: Mapping[str, Any]) -> Ask:
+def _make_ask(request: HttpRequest, deployment: Deployment, inputs: Mapping[str, Any], version: str | None) -> Ask:
     body = orjson.dumps({"inputs": inputs})
     if len(body) > settings.MAX_INFER_BYTES:
         raise TooLarge(gettext("The inputs are too large."))
@@ -89,6 +118,7 @@ def _make_ask(request: HttpRequest, deployment: Deployment, inputs: Mapping[str,
         received=perf_counter(),
         read=lambda signature: payload.read_friendly({"inputs": inputs}, signature),
         render=lambda _answer: b"",
+        version=version,
         address=request.META.get("REMOTE_ADDR", ""),
     )
 
@@ -115,14 +145,13 @@ def _show_answer(request: HttpRequest, deployment: Deployment, answer: Answer, i
     return render_to_string("admin/inference/answer.html", context, request)
 
 
-def _refused(request: HttpRequest, done: Try, error: FluemanError, ask: Ask | None) -> Try:
+def _refused(request: HttpRequest, done: Try, error: FluemanError, ask: Ask | None) -> str:
     """Put each message at its input, and the rest above; a call that was kept is linked."""
     known = {name: text for name, text in error.fields.items() if name in done.typed}
     done.errors.update(known)
     is_kept = ask is not None and InferenceRequest.objects.filter(pk=UUID(ask.id)).exists()
     context = {"error": error, "is_at_field": bool(known), "log_id": UUID(ask.id) if ask and is_kept else None}
-    done.html = render_to_string("admin/inference/answer.html", context, request)
-    return done
+    return render_to_string("admin/inference/answer.html", context, request)
 
 
 def samples_for(

@@ -21,6 +21,7 @@ from files.models import Blob
 from files.services import open_blob
 from inference import log
 from inference.admin.search import FIELDS, lines_of, search_form, state_badge
+from inference.admin.shadows import shadow_answers
 from inference.admin.values import name_of, show_input, show_output, timeline
 from inference.criteria import Criteria, read_criteria, read_uuid
 from inference.downloads import input_file
@@ -121,6 +122,7 @@ class RequestAdmin(ReadOnlyAdmin):
             "version_row": version if self._may(request, "registry.view_modelversion") else None,
             "deployment_row": Deployment.objects.filter(name=obj.deployment).first(),
             "caller_url": self._caller_url(request, obj),
+            "shadows": shadow_answers(obj.pk) if self._may(request, "inference.view_shadowresult") else [],
             "same_caller": _same_caller(obj),
         }
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import orjson
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from common.display import duration, percent, thousands
+from inference.admin.values import show_output
+from inference.difference import Difference
+from inference.labels import label_names
 from inference.models import Route, ShadowResult
+from inference.readable import show_values
 from inference.services import ShadowFigures
+from registry.models import ModelVersion
 
 WORST_SHOWN = 5
+ROWS_SHOWN = 20
 _EDGES = (-0.5, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.5)  # those that are counted: a twentieth apart near nought
 
 
@@ -63,6 +72,50 @@ def worst_of(route: Route) -> list[ShadowResult]:
     """Give the answers that differ most."""
     found = ShadowResult.objects.worst(route.deployment.name, route.version.number)
     return list(found.filter(difference__gt=0)[:WORST_SHOWN])
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowAnswer:
+    """What a shadow answered to one call, row by row, and in words how that differs from what the caller got."""
+
+    result: ShadowResult
+    version: ModelVersion | None
+    words: str
+    rows: Sequence[SafeString]
+
+
+def shadow_answers(request_id: UUID) -> list[ShadowAnswer]:
+    """Give what shadows answered to a call."""
+    return [_answer(result) for result in ShadowResult.objects.of_request(request_id)]
+
+
+def _answer(result: ShadowResult) -> ShadowAnswer:
+    named = ModelVersion.objects.select_related("model").filter(model__name=result.model, number=result.version)
+    version = named.first()
+    signature, names = version.parsed_signature() if version else None, label_names(version)
+    rows = orjson.loads(result.outputs)[:ROWS_SHOWN] if result.outputs else []
+    words = ""
+    if not result.error_code:
+        scores = (result.score_difference,) if result.score_difference is not None else ()
+        words = difference_words(Difference(result.difference or 0.0, result.by_output, result.same_labels, scores))
+    return ShadowAnswer(result, version, words, [show_output(show_values(row, signature), names) for row in rows])
+
+
+def difference_words(apart: Difference) -> str:
+    """Say how the second of two answers differs from the first."""
+    if apart.largest == 0:
+        return gettext("The answers are the same.")
+    said = []
+    if apart.same_labels is not None:
+        words = (
+            gettext("the same label") if apart.same_labels == 1 else gettext("another label in %(share)s of the rows")
+        )
+        said.append(words % {"share": percent(1 - apart.same_labels)})
+    if apart.score is not None:
+        said.append(gettext("scores %(difference)s apart") % {"difference": f"{apart.score:.3f}"})
+    others = [(name, told["max"]) for name, told in apart.by_output.items() if "max" in told and name != "score"]
+    said += [gettext("%(name)s up to %(most)s apart") % {"name": name, "most": f"{most:.3g}"} for name, most in others]
+    return ", ".join(said) or gettext("The answers differ.")
 
 
 def _binned(differences: Sequence[tuple[float, int]]) -> list[int]:

@@ -30,6 +30,8 @@ class Share:
 class SharesWidget(forms.Widget):
     """A slider and a number for each version."""
 
+    template_name = "admin/inference/shares.html"
+
     def __init__(self, shares: Sequence[Share], per_minute: float) -> None:
         super().__init__()
         self.shares = shares
@@ -61,7 +63,7 @@ class SharesWidget(forms.Widget):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Draw with the site's templates, which the renderer of forms does not know."""
-        return render_to_string("admin/inference/shares.html", self.get_context(name, value, attrs))
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
 
 
 class SharesField(forms.Field):

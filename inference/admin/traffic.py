@@ -86,10 +86,12 @@ def _before_shadow(obj: Deployment) -> Consequence:
 
 
 def _before_promote(obj: Deployment) -> Consequence:
-    """Say what each route gets before and after, where only one can be promoted."""
-    only = candidates(obj) if len(candidates(obj)) == 1 else []
+    """Say what each route gets before and after; where several can be promoted, that the others end."""
+    only = candidates(obj)
+    if len(only) > 1:
+        return _calls_now(obj, _now(obj), gettext("The chosen version gets 100 %, all others end."))
     ends = gettext("ends")
-    changes = [(route.version, _gets(route), "100 %" if route in only else ends) for route in routes_of(obj) if only]
+    changes = [(route.version, _gets(route), "100 %" if route in only else ends) for route in routes_of(obj)]
     return Consequence(_calls_now(obj).text, changes)
 
 
@@ -98,10 +100,14 @@ def _before_end(obj: Deployment) -> Consequence:
 
 
 def _before_rollback(obj: Deployment) -> Consequence:
-    now = ", ".join(f"{route.version} {_gets(route)}" for route in routes_of(obj))
     ending = len(tried(obj))
     more = ngettext("The canary or shadow ends.", "Canaries and shadows end.", ending) if ending else ""
-    return _calls_now(obj, gettext("Now: %(routes)s.") % {"routes": now}, more)
+    return _calls_now(obj, _now(obj), more)
+
+
+def _now(obj: Deployment) -> str:
+    routes = ", ".join(f"{route.version} {_gets(route)}" for route in routes_of(obj))
+    return gettext("Now: %(routes)s.") % {"routes": routes}
 
 
 def _gets(route: Route) -> str:

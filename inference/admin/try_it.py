@@ -70,9 +70,18 @@ def try_view(model_admin: ModelAdmin, request: HttpRequest, key: int) -> HttpRes
         version=version,
         runner=RunnerState.objects.filter(version=version).first() if version else None,
         boxes=boxes,
+        versions=_versions(deployment),
+        chosen={name: request.POST.get(name) or request.GET.get(name, "") for name in ("version", "against")},
         answer_html=done.html,
         samples=samples_for(request, deployment, _first_inputs(boxes), signature) if signature else [],
     )
+
+
+def _versions(deployment: Deployment) -> list[tuple[str, str]]:
+    """Give the versions that can be chosen apart, as number and name; none where one answers everything."""
+    routes = deployment.routes.filter(weight__gt=0).select_related("version__model").order_by("-weight", "-id")
+    found = [(str(one.version.number), f"{one.version} · {one.get_kind_display()} {one.weight} %") for one in routes]
+    return found if len(found) > 1 else []
 
 
 def _headline(deployment: Deployment, version: ModelVersion | None) -> str:
