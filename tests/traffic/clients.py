@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ class Clients:
         finally:
             self._is_stopping = True
             self._thread.join(LONGEST_S + 10)
+            sys.stdout.write(f"\n{self.table()}\n")
 
     def begin(self, name: str) -> Phase:
         """Count what comes from now on under another name."""

@@ -73,4 +73,5 @@ if __name__ == "__main__":
     for line in sys.stdin:
         asked = json.loads(line)
         close_old_connections()
-        print(json.dumps(do(asked.pop("verb"), asked)), flush=True)
+        sys.stdout.write(json.dumps(do(asked.pop("verb"), asked)) + "\n")
+        sys.stdout.flush()
