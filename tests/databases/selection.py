@@ -12,6 +12,7 @@ ONCE = (
     "tests/attacks/secrets/",
     "tests/browser/",
     "tests/demo/",
+    "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/test_door.py",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",

@@ -172,7 +172,7 @@ class OipServer:
         return False
 
     async def _bomb(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
-        return await _send(writer, 200, gzip.compress(b" " * (64 << 20)), {"Content-Encoding": "gzip"})
+        return await _send(writer, 200, gzip.compress(b" " * (16 << 20), 1), {"Content-Encoding": "gzip"})
 
     async def _drip(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
