@@ -48,7 +48,9 @@ def batch_runs_with(stored: StoredFile) -> list[Use]:
     """Give the batch runs that read a file, or made it."""
     runs = BatchRun.objects.filter(Q(file=stored) | Q(result=stored)).select_related("version__model").order_by("-id")
     told = {True: gettext("result of the batch run of %(version)s"), False: gettext("batch run of %(version)s")}
-    return [Use(told[run.result_id == stored.pk] % {"version": run.version}, _page_of(run)) for run in runs[:SHOWN_RUNS]]
+    return [
+        Use(told[run.result_id == stored.pk] % {"version": run.version}, _page_of(run)) for run in runs[:SHOWN_RUNS]
+    ]
 
 
 def _page_of(run: BatchRun) -> str:

@@ -102,12 +102,6 @@ class BatchRunAdmin(ReadOnlyAdmin):
         """Add the part of the page that follows the run."""
         return [("<uuid:pk>/live/", self.live_view, "live")]
 
-    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Lead to a new run."""
-        if not self.has_add_permission(request):
-            return []
-        return [{"label": _("New batch run"), "url": reverse("admin:inference_batchrun_add"), "primary": True}]
-
     def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
         """Go back to the list after a run was forgotten."""
         answer = super().verb_view(request, object_id, verb)

@@ -65,7 +65,7 @@ def _look(stream: BinaryIO, question: dict[str, Any]) -> Look:
     columns, missing = guessing.guess_columns(signature, types, question["columns"])
     id_column = question["id_column"]
     known = [name for name in (*columns.values(), id_column) if name in types]
-    pieces = reading.read_pieces(stream, kind, known, reading.Start(), most_rows=TRIED_ROWS)
+    pieces = reading.read_pieces(stream, kind, known, reading.Start(), most_rows=lambda: TRIED_ROWS)
     piece = next(pieces, None) if known else None
     errors: dict[int, str] = {}
     if piece and not missing and all(name in types for name in columns.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
@@ -19,6 +19,7 @@ from inference.batches.columns import Column
 from registry.signature import FLOATS, Signature, TensorSpec
 
 MOST_ROWS = 16_384  # of a piece
+READ_ROWS = 1024  # of Parquet at a time
 PIECE_BYTES = 32 << 20
 MOST_LINE_BYTES = 16 << 20
 MOST_COLUMNS = 4096
@@ -89,9 +90,12 @@ def count_rows(stream: BinaryIO, kind: str) -> int:
 
 
 def read_pieces(
-    stream: BinaryIO, kind: str, columns: Sequence[str], start: Start, *, most_rows: int = MOST_ROWS
+    stream: BinaryIO, kind: str, columns: Sequence[str], start: Start, *, most_rows: Callable[[], int]
 ) -> Iterator[Piece]:
-    """Give the rows from `start` on, piece by piece. Raises Invalid for a file that is damaged further on."""
+    """Give the rows from `start` on, in pieces of as many rows as are wanted at the time.
+
+    Raises Invalid for a file that is damaged further on.
+    """
     read = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv_pieces}[kind]
     with _told():
         yield from read(stream, list(dict.fromkeys(columns)), start, most_rows)
@@ -145,13 +149,13 @@ class _told:  # noqa: N801 - reads as a verb
             raise Invalid(f"the file cannot be read: {str(error)[:300]}", fields={"file": "is damaged"}) from error
 
 
-def _parquet(stream: BinaryIO, columns: list[str], start: Start, most_rows: int) -> Iterator[Piece]:
+def _parquet(stream: BinaryIO, columns: list[str], start: Start, most_rows: Callable[[], int]) -> Iterator[Piece]:
     file = pq.ParquetFile(stream)
     meta = file.metadata
     row_bytes = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups)) // max(1, meta.num_rows)
-    size = max(1, min(most_rows, PIECE_BYTES // max(1, row_bytes)))
+    most = max(1, min(MOST_ROWS, PIECE_BYTES // max(1, row_bytes)))
     groups, first = _groups_from(meta, start.row)
-    batches = file.iter_batches(batch_size=size, row_groups=groups, columns=columns, use_threads=False)
+    batches = file.iter_batches(batch_size=min(most, READ_ROWS), row_groups=groups, columns=columns, use_threads=False)
     at, skip = start.row, start.row - first
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
@@ -160,7 +164,7 @@ def _parquet(stream: BinaryIO, columns: list[str], start: Start, most_rows: int)
             continue
         waiting.append(batch.slice(skip))
         skip = 0
-        while sum(one.num_rows for one in waiting) >= size:
+        while sum(one.num_rows for one in waiting) >= (size := min(most, most_rows())):
             table = pa.Table.from_batches(waiting)
             yield _piece(table.slice(0, size), at)
             at += size
@@ -188,7 +192,7 @@ def _joined(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def _jsonl(stream: BinaryIO, columns: list[str], start: Start, most_rows: int) -> Iterator[Piece]:
+def _jsonl(stream: BinaryIO, columns: list[str], start: Start, most_rows: Callable[[], int]) -> Iterator[Piece]:
     values: dict[str, list[Any]] = {name: [] for name in columns}
     broken: dict[int, str] = {}
     rows, size, at, position = 0, 0, start.row, start.position
@@ -200,7 +204,7 @@ def _jsonl(stream: BinaryIO, columns: list[str], start: Start, most_rows: int) -
         for name in columns:
             values[name].append((row or {}).get(name))
         rows, size = rows + 1, size + length
-        if rows >= most_rows or size >= PIECE_BYTES:
+        if rows >= most_rows() or size >= PIECE_BYTES:
             yield Piece(at, rows, values, Start(at + rows, position), broken)
             at += rows
             values, broken, rows, size = {name: [] for name in columns}, {}, 0, 0
@@ -235,12 +239,12 @@ def _object(line: tuple[bytes | None, int]) -> tuple[dict[str, Any] | None, str]
     return (row, "") if isinstance(row, dict) else (None, "the line is no JSON object")
 
 
-def _csv_pieces(stream: BinaryIO, columns: list[str], start: Start, most_rows: int) -> Iterator[Piece]:
+def _csv_pieces(stream: BinaryIO, columns: list[str], start: Start, most_rows: Callable[[], int]) -> Iterator[Piece]:
     lines = _csv(stream)
     header = next(lines, [])
     places = {name: header.index(name) for name in columns}
     at, rows = start.row, islice(lines, start.row, None)
-    while piece := list(islice(rows, most_rows)):
+    while piece := list(islice(rows, most_rows())):
         broken = {
             n: f"the line has {len(row)} cells, the header {len(header)}"
             for n, row in enumerate(piece)

@@ -34,6 +34,7 @@ from registry.models import ModelVersion
 
 PIECES_UNDER_WAY = 2  # one is kept while the next is predicted
 LOOK_EVERY_S = 0.3
+FIRST_ROWS, LEAST_ROWS, PART_MS = 512, 16, 2000  # of a piece
 ENOUGH_ROWS = 100  # to judge the share of wrong ones
 ASSEMBLY_PERCENT = 95
 LOADING_S = 60.0  # beyond the time that loading itself may take
@@ -67,6 +68,7 @@ class _Attempt:
         # One thread reads, one keeps: each does its work in the order of the file.
         self._reader, self._keeper = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._kept_at = monotonic()
+        self._piece_rows = FIRST_ROWS
 
     async def predict(self) -> None:
         """Do all parts that are not done."""
@@ -89,7 +91,8 @@ class _Attempt:
         patience_s = settings.RUNNER["CHECK_DEADLINE_S"] + LOADING_S
         calls = Calls(self._place.runner, settings.RUNNER["BATCH_DEADLINE_S"], patience_s)
         start = reading.Start(self._last.row, self._last.position)
-        pieces = reading.read_pieces(self._stream, self._batch.format, self._wanted, start)
+        wanted = (self._batch.format, self._wanted, start)
+        pieces = reading.read_pieces(self._stream, *wanted, most_rows=lambda: self._piece_rows)
         under_way: deque[asyncio.Task[tuple[Piece, parts.Done]]] = deque()
         async with asyncio.TaskGroup() as group:
             while piece := await loop.run_in_executor(self._reader, next, pieces, None):
@@ -122,6 +125,7 @@ class _Attempt:
         self._last = parts.keep(
             run=self._run, batch=self._batch, last=self._last, piece=piece, done=done, worked_ms=worked_ms
         )
+        self._piece_rows = _paced(piece.rows, worked_ms)
         self._judge()
         share = self._last.row / max(self._total, self._last.row, 1)
         told = _("%(rows)s of %(total)s rows") % {"rows": thousands(self._last.row), "total": thousands(self._total)}
@@ -135,6 +139,11 @@ class _Attempt:
             said = _("%(wrong)s of %(rows)s rows are wrong, more than %(limit)d %%.")
             numbers = {"wrong": thousands(wrong), "rows": thousands(rows), "limit": self._batch.wrong_limit}
             raise Unprocessable(said % numbers, code="too_many_wrong")
+
+
+def _paced(rows: int, worked_ms: int) -> int:
+    """Give how many rows the next pieces have, so that each takes some seconds: what a kill can cost."""
+    return max(LEAST_ROWS, min(rows * PART_MS // max(1, worked_ms), 4 * rows, reading.MOST_ROWS))
 
 
 class _Place:
