@@ -18,7 +18,7 @@ from common.display import thousands
 from common.errors import FluemanError
 from inference import services
 from inference.admin.deploying import VERBS, NewDeploymentForm
-from inference.admin.history import Change, changes_of
+from inference.admin.history import Change, changes_of, stopped_canary
 from inference.admin.lanes import lanes_of
 from inference.admin.lately import rate, span_words
 from inference.admin.manifests import manifest_view
@@ -169,6 +169,7 @@ def _live_context(request: HttpRequest, model_admin: DeploymentAdmin, standing: 
         "answering": [lane for lane in lanes if lane.route.weight and not lane.is_copy],
         "copies": [lane for lane in lanes if lane.is_copy],
         "stands_in": standing.serving,
+        "stopped": stopped_canary(standing.deployment),
         "span": span_words(standing.pulse.span),
         "rate": rate(standing.pulse.whole.per_minute) if standing.pulse.whole.requests else "",
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.display import moment, person_name
@@ -54,6 +53,12 @@ def changes_of(deployment: Deployment) -> list[Change]:
     return [change_of(revision) for revision in found]
 
 
+def stopped_canary(deployment: Deployment) -> Change | None:
+    """Give the last change if it was the end of a canary that did harm."""
+    last = Revision.objects.filter(deployment=deployment).select_related("user").order_by("-number").first()
+    return change_of(last) if last and last.what == Revision.What.CANARY_STOPPED else None
+
+
 def change_of(revision: Revision) -> Change:
     """Give a revision for a reader."""
     first = revision.routes[0]["name"] if revision.routes else ""
@@ -64,13 +69,19 @@ def change_of(revision: Revision) -> Change:
         revision=revision,
         words=settle_particles(words),
         why=_why(revision),
-        who=person_name(revision.user) if revision.user else revision.agent or gettext("the system"),
+        who=person_name(revision.user) if revision.user else str(_AGENTS.get(revision.agent, revision.agent)),
         is_bad=revision.what in ("canary_stopped", "not_loaded"),
         parts=[{"tone": one["kind"], "weight": one["weight"], "text": text} for one, text in routes],
         routes=", ".join(text if one["kind"] == "live" else f"{text} ({_KINDS[one['kind']]})" for one, text in routes),
     )
 
 
+_AGENTS = {
+    "": _("the system"),
+    "canary guard": _("canary guard"),
+    "model host": _("model host"),
+    "command line": _("command line"),
+}
 _KINDS = {"canary": _("canary"), "shadow": _("shadow")}
 
 

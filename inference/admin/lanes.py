@@ -97,6 +97,8 @@ def _role(standing: Standing, route: Route) -> str:
     share = {"share": f"{route.weight} %"}
     if not standing.deployment.is_enabled:
         return gettext("out of service")
+    if state_of(route) in ("failed", "stopped"):
+        return ""
     if not is_ready(route):
         return gettext("gets %(share)s once it has loaded") % share if route.weight else ""
     if route.kind != Route.Kind.LIVE:

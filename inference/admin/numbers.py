@@ -117,18 +117,18 @@ def _live_words(standing: Standing) -> str:
     shared = [route for route in standing.of(Route.Kind.LIVE) if route.weight]
     if standing.state != "ready" or len(shared) < 2:
         return str(standing.live.version) if standing.live else ""
-    return " + ".join(f"{route.version} ({route.weight} %)" for route in shared)
+    names = [str(shared[0].version), *(short(route.version, shared[0].version) for route in shared[1:])]
+    return " + ".join(f"{name} ({route.weight} %)" for name, route in zip(names, shared, strict=True))
 
 
 def _other_words(route: Route, live: Route | None) -> str:
     version = short(route.version, live.version if live else None)
     state = state_of(route)
+    said = {"version": version, "share": f"{route.weight} %", "kind": route.get_kind_display()}
     if state in ("failed", "stopped"):
-        return gettext("%(version)s could not be loaded as %(kind)s") % {
-            "version": version,
-            "kind": route.get_kind_display(),
-        }
-    said = {"version": version, "share": f"{route.weight} %"}
+        return gettext("%(version)s could not be loaded as %(kind)s") % said
+    if state == "starting":
+        return gettext("%(version)s is loading as %(kind)s") % said
     if route.kind == Route.Kind.CANARY:
         return gettext("%(version)s gets %(share)s as canary") % said
     return gettext("%(version)s shadows %(share)s") % said
