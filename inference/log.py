@@ -25,6 +25,7 @@ PAGE_ROWS = 50
 SCAN_ROWS = 20_000
 INDEXED_SHARE = 10
 PREVIEW_CHARACTERS = 300
+SEARCHED_CHARACTERS = 64 * 1024  # of an input, for words
 # The statuses that doors write: equality with each walks an index in key order, a range of statuses would not.
 ERROR_STATUSES = {
     "4xx": (400, 401, 403, 404, 409, 413, 415, 422, 429, 499),
@@ -59,7 +60,7 @@ def search(
     floor = None
     if rest:
         rows, floor = _candidates(visible, rows, is_indexed=bool(indexed), scan=scan)
-        rows = rows.alias(input_lower=Lower("input")).filter(rest)
+        rows = rows.alias(input_lower=Lower(Left("input", SEARCHED_CHARACTERS))).filter(rest)
     found = list(rows.values_list("id", flat=True)[: size + 1])
     if len(found) > size:
         return Page(_load(visible, found[:size]), found[size - 1])

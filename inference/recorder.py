@@ -27,12 +27,15 @@ REQUEST_COLUMNS = (
     "trace_id", "address", "executions",
 )  # fmt: skip
 _BLOB = REQUEST_COLUMNS.index("input_blob")
+_INPUT = REQUEST_COLUMNS.index("input")
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")
 LOOP_LOCK_WAIT_S = 0.02
 GIVE_UP_S = 5.0
-CHECKPOINT_PAGES = 4000  # 16 MB: the loop itself checkpoints only what the thread has not kept up with
+CHECKPOINT_PAGES = 16_000  # 64 MB: the loop itself checkpoints only what the thread has not kept up with
 CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_CHARACTERS = 4 << 20  # of inputs: then the thread does not wait for the second to end
 MOST_WAITING = 4096
+MOST_WAITING_CHARACTERS = 128 << 20
 
 
 class Claim(NamedTuple):
@@ -179,12 +182,15 @@ class Recorder:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Record] = []
+        self._waiting_characters = 0
+        self._uncopied_characters = 0
         self._is_flush_due = False
         self._is_thread_busy = False
         self._is_closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._loop_writer: SqliteLoopWriter | None = None
-        self._is_checkpoint_due = False
+        self._is_checkpointing = False
+        self._checkpoint_timer: asyncio.TimerHandle | None = None
         if connection.vendor == "sqlite":
             path = str(connection.settings_dict["NAME"])
             self._loop_writer = SqliteLoopWriter(path, LOOP_LOCK_WAIT_S)
@@ -197,10 +203,11 @@ class Recorder:
     def write(self, record: Record) -> asyncio.Future[None]:
         """Take a record; the future ends after its commit, or with Unavailable if it could not be kept."""
         record.future = future = self._loop.create_future()
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._waiting_characters > MOST_WAITING_CHARACTERS:
             future.set_exception(_unrecorded("too many records wait"))
             return future
         self._waiting.append(record)
+        self._waiting_characters += len(record.request[_INPUT])
         if not self._is_flush_due and not self._is_thread_busy:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
@@ -218,12 +225,13 @@ class Recorder:
     def _flush(self) -> None:
         self._is_flush_due = False
         records, self._waiting = self._waiting, []
+        characters, self._waiting_characters = self._waiting_characters, 0
         if not records:
             return
         if self._loop_writer is not None:
             try:
                 _settle(records, self._loop_writer.write(records))
-                self._plan_checkpoint()
+                self._plan_checkpoint(characters)
                 return
             except sqlite3.Error as error:
                 logger.info("the loop could not commit, a thread tries on: %s", error)
@@ -232,15 +240,26 @@ class Recorder:
         work = self._loop.run_in_executor(self._thread, self._thread_write, records)
         work.add_done_callback(lambda done: self._thread_done(records, done))
 
-    def _plan_checkpoint(self) -> None:
-        if not self._is_checkpoint_due:
-            self._is_checkpoint_due = True
-            self._loop.call_later(CHECKPOINT_EVERY_S, self._begin_checkpoint)
+    def _plan_checkpoint(self, characters: int) -> None:
+        self._uncopied_characters += characters
+        if self._is_checkpointing:
+            return
+        if self._uncopied_characters > CHECKPOINT_CHARACTERS:
+            self._begin_checkpoint()
+        elif self._checkpoint_timer is None:
+            self._checkpoint_timer = self._loop.call_later(CHECKPOINT_EVERY_S, self._begin_checkpoint)
 
     def _begin_checkpoint(self) -> None:
-        self._is_checkpoint_due = False
+        if self._checkpoint_timer is not None:
+            self._checkpoint_timer.cancel()
+            self._checkpoint_timer = None
+        self._uncopied_characters = 0
         if not self._is_closing:
-            self._loop.run_in_executor(self._thread, self._checkpoint)
+            self._is_checkpointing = True
+            self._loop.run_in_executor(self._thread, self._checkpoint).add_done_callback(self._end_checkpoint)
+
+    def _end_checkpoint(self, _done: asyncio.Future[None]) -> None:
+        self._is_checkpointing = False
 
     def _thread_done(self, records: list[Record], done: asyncio.Future[Failures]) -> None:
         self._is_thread_busy = False

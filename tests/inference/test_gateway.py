@@ -233,7 +233,7 @@ def test_queue_when_full_then_503_at_once(small: Serving, settings: Any) -> None
 
 
 def test_body_when_over_64_kb_then_kept_as_a_blob(small: Serving) -> None:
-    reply = small.call("/v2/models/small/infer", b" " * 70_000 + orjson.dumps(tensor_with()))
+    reply = small.call("/v2/models/small/infer", b" " * 300_000 + orjson.dumps(tensor_with()))
     assert reply.status == 200
     row = InferenceRequest.objects.get()
     assert (row.input, len(row.input_blob)) == ("", 64)

@@ -16,7 +16,7 @@ from tests.runner.making import child, make_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TENSOR = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1.0, 2.0, 3.0, 4.0]}
-LARGE = b" " * 70_000 + orjson.dumps({"inputs": [TENSOR]})
+LARGE = b" " * 300_000 + orjson.dumps({"inputs": [TENSOR]})
 
 
 def test_blob_when_two_calls_with_one_body_are_kept_then_counted_twice(small: Serving) -> None:
