@@ -252,8 +252,8 @@ GATEWAY: dict[str, frozenset[str]] = {
     "/v2/health/ready": _EVERYBODY,
     "/v2/models/stats": _CALLERS,
     "/v2/repository/index": _CALLERS,
-    "/v2/repository/models/{name}/load": _SWITCHERS,
     "/v2/repository/models/{name}/unload": _SWITCHERS,
+    "/v2/repository/models/{name}/load": _SWITCHERS,  # after it, so that the others find it in service
     **{
         f"/v2/models/{{name}}{version}{path}": _CALLERS
         for version in ("", "/versions/{version}")
