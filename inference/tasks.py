@@ -12,7 +12,10 @@ from files.models import Blob
 from inference import rollup
 from inference.asynchronous import services as asynchronous
 from inference.host import client
+from inference.measuring import in_line
 from inference.models import BatchRun
+from inference.services import keep_measurement
+from inference.services.settings import MEASURE
 from jobs.handlers import handler
 from jobs.runner import JobRun
 from registry import services
@@ -37,6 +40,15 @@ def check_version(run: JobRun) -> None:
         )
     else:
         services.refuse(version=version, reason=_reason(report), report=report)
+
+
+@handler(MEASURE, label=_("Measurement of a version"))
+def measure_version(run: JobRun) -> None:
+    """Measure a version in the model host, and keep what was found for its page."""
+    version = ModelVersion.objects.get(pk=run.payload["version_id"])
+    measured = client.measure(version.pk, lambda line: run.log(in_line(line)))
+    keep_measurement(version=version, measured=measured, actor=run.job.created_by)
+    run.result(measured["proposal"])
 
 
 @handler(

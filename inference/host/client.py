@@ -35,6 +35,19 @@ def check(version_id: UUID | str, on_step: Callable[[Step], None]) -> dict[str, 
     raise _down("it ended before the check did")
 
 
+def measure(version_id: UUID | str, on_line: Callable[[Step], None]) -> dict[str, Any]:
+    """Have a version measured and give `points`, `refusals` and the `proposal`; `on_line` is told each as it is found.
+
+    Raises NotFound for an unknown version, Unavailable (host_down) if the host does not answer or dies meanwhile.
+    """
+    with _asked({"op": "measure", "version_id": str(version_id)}) as lines:
+        for line in lines:
+            if "report" in line:
+                return dict(line["report"])
+            on_line(line)
+    raise _down("it ended before the measurement did")
+
+
 def status() -> dict[str, Any]:
     """Give what the host says of its processes. Raises Unavailable (host_down) if it does not answer."""
     with _asked({"op": "status"}) as lines:

@@ -15,6 +15,7 @@ from common.errors import FluemanError, Invalid
 from inference.host import places
 from inference.host.check import check
 from inference.host.database import DatabaseAwayError
+from inference.host.measure import measure
 
 if TYPE_CHECKING:
     from inference.host.host import Host
@@ -98,6 +99,10 @@ async def _answer(host: Host, room: asyncio.Semaphore, question: dict[str, Any],
         async with room:
             report = await check(version_id, host.database, partial(_write, writer))
         await _write(writer, {"report": report})
+    elif verb == "measure" and version_id:
+        async with host.measuring:  # two at once would measure each other
+            report = await measure(version_id, host.database, partial(_write, writer))
+        await _write(writer, {"report": report})
     elif verb == "load" and version_id:
         host.explicit.add(version_id)
         await _write(writer, {"ok": True})
@@ -105,7 +110,7 @@ async def _answer(host: Host, room: asyncio.Semaphore, question: dict[str, Any],
         host.explicit.discard(version_id)
         await _write(writer, {"ok": True})
     else:
-        raise Invalid("op must be status, or check, load or unload with a version_id")
+        raise Invalid("op must be status, or check, measure, load or unload with a version_id")
 
 
 def _status(host: Host) -> dict[str, Any]:

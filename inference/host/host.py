@@ -34,6 +34,7 @@ class Host:
     def __init__(self, identity: states.Identity) -> None:
         self.runners: dict[UUID, Runner | Watch] = {}
         self.explicit: set[UUID] = set()
+        self.measuring = asyncio.Semaphore(1)
         self.database = Database(identity)
         self._ending: dict[UUID, asyncio.Task[None]] = {}
         self._last_beat = 0.0

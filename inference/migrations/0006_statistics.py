@@ -4,50 +4,52 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('inference', '0005_remote_models'),
+        ("inference", "0005_remote_models"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='inferencerequest',
-            name='executions',
-            field=models.FloatField(help_text='its part of the runs of the model: one run of 8 rows is half a run for a call of 4', null=True),
+            model_name="inferencerequest",
+            name="executions",
+            field=models.FloatField(
+                help_text="its part of the runs of the model: one run of 8 rows is half a run for a call of 4",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='batches',
-            field=models.JSONField(help_text='runs and their milliseconds by rows that ran together', null=True),
+            model_name="metricwindow",
+            name="batches",
+            field=models.JSONField(help_text="runs and their milliseconds by rows that ran together", null=True),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='error_sum_ms',
+            model_name="metricwindow",
+            name="error_sum_ms",
             field=models.FloatField(db_default=0.0, default=0),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='executions',
-            field=models.FloatField(db_default=0.0, default=0, help_text='runs of the model'),
+            model_name="metricwindow",
+            name="executions",
+            field=models.FloatField(db_default=0.0, default=0, help_text="runs of the model"),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='last_at',
-            field=models.DateTimeField(help_text='the last answer', null=True),
+            model_name="metricwindow",
+            name="last_at",
+            field=models.DateTimeField(help_text="the last answer", null=True),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='queue_sum_ms',
+            model_name="metricwindow",
+            name="queue_sum_ms",
             field=models.FloatField(db_default=0.0, default=0),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='run_sum_ms',
+            model_name="metricwindow",
+            name="run_sum_ms",
             field=models.FloatField(db_default=0.0, default=0),
         ),
         migrations.AddField(
-            model_name='metricwindow',
-            name='success_rows',
+            model_name="metricwindow",
+            name="success_rows",
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
     ]

@@ -6,35 +6,96 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('inference', '0006_statistics'),
-        ('registry', '0003_huggingface_folders'),
+        ("inference", "0006_statistics"),
+        ("registry", "0003_huggingface_folders"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='VersionSettings',
+            name="VersionSettings",
             fields=[
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='run_settings', serialize=False, to='registry.modelversion', verbose_name='version')),
-                ('processes', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(16)], verbose_name='processes')),
-                ('threads', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(64)], verbose_name='threads')),
-                ('max_batch', models.PositiveIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(4096)], verbose_name='largest batch')),
-                ('device', models.CharField(blank=True, max_length=10, validators=[django.core.validators.RegexValidator('^(auto|cpu|cuda:\\d{1,2})?\\Z', 'Write cpu, auto, or cuda: and a number.')], verbose_name='device')),
-                ('half', models.CharField(blank=True, choices=[('', 'as its weights are'), ('bf16', 'BF16'), ('fp16', 'FP16')], max_length=4, verbose_name='computes in')),
-                ('device_share', models.FloatField(default=1.0, validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(1)], verbose_name="share of the device's memory")),
-                ('measured', models.JSONField(blank=True, default=dict, verbose_name='measured')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated')),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="run_settings",
+                        serialize=False,
+                        to="registry.modelversion",
+                        verbose_name="version",
+                    ),
+                ),
+                (
+                    "processes",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(16),
+                        ],
+                        verbose_name="processes",
+                    ),
+                ),
+                (
+                    "threads",
+                    models.PositiveSmallIntegerField(
+                        default=0, validators=[django.core.validators.MaxValueValidator(64)], verbose_name="threads"
+                    ),
+                ),
+                (
+                    "max_batch",
+                    models.PositiveIntegerField(
+                        default=0,
+                        validators=[django.core.validators.MaxValueValidator(4096)],
+                        verbose_name="largest batch",
+                    ),
+                ),
+                (
+                    "device",
+                    models.CharField(
+                        blank=True,
+                        max_length=10,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(auto|cpu|cuda:\\d{1,2})?\\Z", "Write cpu, auto, or cuda: and a number."
+                            )
+                        ],
+                        verbose_name="device",
+                    ),
+                ),
+                (
+                    "half",
+                    models.CharField(
+                        blank=True,
+                        choices=[("", "as its weights are"), ("bf16", "BF16"), ("fp16", "FP16")],
+                        max_length=4,
+                        verbose_name="computes in",
+                    ),
+                ),
+                (
+                    "device_share",
+                    models.FloatField(
+                        default=1.0,
+                        validators=[
+                            django.core.validators.MinValueValidator(0.05),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                        verbose_name="share of the device's memory",
+                    ),
+                ),
+                ("measured", models.JSONField(blank=True, default=dict, verbose_name="measured")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated")),
             ],
             options={
-                'verbose_name': 'settings of a version',
-                'verbose_name_plural': 'settings of versions',
-                'default_permissions': ('view', 'change'),
+                "verbose_name": "settings of a version",
+                "verbose_name_plural": "settings of versions",
+                "default_permissions": ("view", "change"),
             },
         ),
         migrations.AddField(
-            model_name='runnerstate',
-            name='device_bytes',
-            field=models.PositiveBigIntegerField(blank=True, null=True, verbose_name='memory of the device in bytes'),
+            model_name="runnerstate",
+            name="device_bytes",
+            field=models.PositiveBigIntegerField(blank=True, null=True, verbose_name="memory of the device in bytes"),
         ),
     ]

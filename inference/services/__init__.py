@@ -11,7 +11,13 @@ from inference.services.deployments import (
     update_deployment,
 )
 from inference.services.loading import note_failure, settle_routes
-from inference.services.settings import keep_measurement, set_version_settings, settings_of
+from inference.services.settings import (
+    ask_measurement,
+    keep_measurement,
+    measurements_of,
+    set_version_settings,
+    settings_of,
+)
 from inference.services.shadows import ShadowFigures, keep_shadow_results, shadow_standing
 from inference.services.tallies import keep_tally
 from inference.services.traffic import (
@@ -31,6 +37,7 @@ __all__ = [
     "Actor",
     "ShadowFigures",
     "advance",
+    "ask_measurement",
     "canary_standing",
     "delete_deployment",
     "deploy",
@@ -39,6 +46,7 @@ __all__ = [
     "keep_shadow_results",
     "keep_tally",
     "live_version",
+    "measurements_of",
     "note_failure",
     "promote",
     "rollback",

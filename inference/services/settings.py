@@ -7,14 +7,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, Invalid
 from common.transactions import transactional
 from inference.models import VersionSettings
 from inference.services.deployments import Actor
+from jobs.models import Job
+from jobs.services import enqueue
 from registry.formats import PROGRAMS
 from registry.models import ModelVersion
 
+MEASURE = "inference.measure_version"
 FIELDS = ("processes", "threads", "max_batch", "device", "half", "device_share")
 
 
@@ -56,6 +60,23 @@ def keep_measurement(*, version: ModelVersion, measured: dict[str, Any], actor: 
     own.save(update_fields=["measured", "updated_at"])
     record(action="inference.version_measured", actor=actor, target=version, after=measured.get("proposal", {}))
     return own
+
+
+@transactional
+def ask_measurement(*, version: ModelVersion, actor: Actor) -> Job:
+    """Have a job measure a version. Raises Conflict while one does, or if the version is not ready or not here."""
+    ModelVersion.objects.select_for_update().get(pk=version.pk)
+    if version.is_remote or version.state != ModelVersion.State.READY:
+        raise Conflict(_("Only a version that is ready and runs here can be measured."))
+    if measurements_of(version).unfinished().exists():
+        raise Conflict(_("This version is being measured already."))
+    person = actor if isinstance(actor, User) else None
+    return enqueue(kind=MEASURE, payload={"version_id": str(version.pk)}, actor=person, target=version)
+
+
+def measurements_of(version: ModelVersion) -> Any:
+    """Give the jobs that measure a version, newest first."""
+    return Job.objects.filter(kind=MEASURE, target_type=version._meta.label_lower, target_id=str(version.pk))
 
 
 def settings_of(version: ModelVersion) -> VersionSettings:

@@ -35,7 +35,7 @@ def enqueue_check(version: ModelVersion, actor: Actor) -> None:
 
 def check_jobs(version: ModelVersion) -> Any:
     """Give the jobs that check a version, newest first."""
-    return Job.objects.filter(target_type=version._meta.label_lower, target_id=str(version.pk))
+    return Job.objects.filter(kind=CHECK, target_type=version._meta.label_lower, target_id=str(version.pk))
 
 
 def facts(version: ModelVersion) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""A version measured behind the walls, and what the figures propose."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import Unavailable
+from inference.host import client
+from inference.measuring import Point, percentiles, propose, read_points
+from tests.host.hosting import make_version, running_host
+from tests.runner.making import make_folder
+
+
+def point(rows_s: float, *, batch: int = 1, p50: float = 1.0, **way: object) -> Point:
+    """Give a measurement."""
+    chosen = {"processes": 1, "threads": 1, "half": ""} | way
+    return Point(batch=batch, rows_s=rows_s, p50_ms=p50, p99_ms=p50, memory_bytes=1, **chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("points", "wanted"),
+    [
+        ([], {}),
+        ([point(100)], {"processes": 1, "threads": 1, "half": "", "max_batch": 1}),
+        ([point(100), point(120, threads=2)], {"threads": 1}),  # a core for a fifth is not worth it
+        ([point(100), point(190, threads=2)], {"threads": 2}),
+        ([point(100), point(190, threads=2, p50=2.0)], {"threads": 1}),  # a lone call waits twice as long
+        ([point(100), point(140, half="bf16")], {"half": ""}),
+        ([point(100), point(160, half="bf16")], {"half": "bf16"}),
+        ([point(100), point(195, processes=2)], {"processes": 2}),
+        ([point(100), point(800, batch=32), point(810, batch=128)], {"max_batch": 32}),
+    ],
+)
+def test_proposal_when_figures_are_given_is_the_plainest_way_that_is_fast(
+    points: list[Point], wanted: dict[str, object]
+) -> None:
+    assert wanted.items() <= propose(points).items()
+
+
+def test_percentiles_when_given_times_are_by_nearest_rank() -> None:
+    assert percentiles([3.0]) == (3.0, 3.0)
+    assert percentiles([float(n) for n in range(100, 0, -1)]) == (50.0, 99.0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_version_when_measured_gives_figures_and_a_proposal_that_it_can_be_set_to(tmp_path: Path) -> None:
+    version = make_version(make_folder(tmp_path / "m"))
+    lines: list[dict[str, object]] = []
+    with running_host(RUNNER_MAX_BATCH="8"):
+        found = client.measure(version.pk, lines.append)
+        version.state = "refused"
+        version.save()
+        with pytest.raises(Unavailable, match="cannot be measured"):
+            client.measure(version.pk, lines.append)
+    points = read_points(found["points"])
+    assert {p.batch for p in points} == {1, 8}
+    assert {p.half for p in points} == {"", "bf16"}
+    assert max(p.processes for p in points) == min(4, os.cpu_count() or 1)
+    assert all(p.rows_s > 0 and p.p99_ms >= p.p50_ms > 0 and p.memory_bytes > 1_000_000 for p in points)
+    assert found["refusals"] == []
+    assert found["proposal"] == propose(points)
+    assert [line["point"] for line in lines] == found["points"]
