@@ -16,8 +16,17 @@ from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
 from files.models import Quota
-from files.services import add_file
-from inference.models import Deployment, InferenceRequest, RemoteModel, RemoteServer, Route, RunnerState
+from files.services import add_file, add_reference
+from inference.models import (
+    AsynchronousPrediction,
+    BatchRun,
+    Deployment,
+    InferenceRequest,
+    RemoteModel,
+    RemoteServer,
+    Route,
+    RunnerState,
+)
 from jobs.models import Job, Schedule
 from notify.services import publish
 from notify.subscriptions import create_channel, create_webhook
@@ -113,6 +122,23 @@ def make_server(name: str) -> RemoteServer:
     return server
 
 
+def make_slow_work(name: str, version: ModelVersion, owner: User) -> None:
+    """Make a batch run that goes on, and an asynchronous prediction that waits."""
+    file = add_file(stream=io.BytesIO(b'{"text": "hello"}'), name=f"{name}.jsonl", owner=owner)
+    add_reference(blob=file.blob)
+    job = Job.objects.create(kind="inference.run_batch", target_label=name, created_by=owner)
+    BatchRun.objects.create(
+        version=version, file=file, file_name=file.name, blob=file.blob, format="jsonl", columns={"text": "text"},
+        job=job, rows_total=10, rows_done=4, rows_wrong=1, worked_ms=1000, created_by=owner,
+        sample=[{"row": 0, "label": "인사", "error": None}], problems=[{"row": 1, "id": "1", "error": "text: is missing"}],
+    )  # fmt: skip
+    now = timezone.now()
+    AsynchronousPrediction.objects.create(
+        deployment=name, user_id=owner.pk, caller="앱", body='{"inputs": {"text": ["안녕"]}}',
+        due_at=now, deadline_at=now + timedelta(hours=1), created_at=now,
+    )  # fmt: skip
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -126,6 +152,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         deployment = make_deployment(name)
         make_request(name, user_id=person.pk)
         make_notices(name)
+        make_slow_work(name, make_version(f"{name}-slow"), person)
         make_server(name)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())
