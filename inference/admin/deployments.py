@@ -42,7 +42,7 @@ class DeploymentAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
         """Read the routes with a row."""
-        routes = Route.objects.select_related("version__model", "version__runner", "deployment")
+        routes = Route.objects.select_related("version__model", "version__runner")
         return Deployment.objects.prefetch_related(Prefetch("routes", routes))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -184,7 +184,7 @@ def test_live_part_with_more_calls_and_changes_takes_no_more_queries() -> None:
             read(browser, live(deployment))
         counts.append(len(queries))
     assert counts[0] == counts[1]
-    assert counts[0] <= 18
+    assert counts[0] <= 15
 
 
 def test_request_page_shows_what_a_shadow_answered_to_those_who_may_see_it() -> None:
