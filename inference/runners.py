@@ -38,8 +38,8 @@ class Runners:
     def _spread(self, target: Target) -> list[Runner]:
         if not target.addresses:
             if target.state == RunnerState.State.FAILED:
-                why = f"the model could not be loaded: {target.error}"[:300]
-                raise NotReady(why, code="not_ready", retry_after_s=5)
+                why = target.error if target.remote else f"the model could not be loaded: {target.error}"
+                raise NotReady(why[:300], code="not_ready", retry_after_s=5)
             raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)
         runners = [self._runner(target, address) for address in target.addresses]
         for runner in runners:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -188,7 +190,10 @@ def _retry_after(text: str) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """Say why in one short line, without addresses that only we know."""
-    inner = getattr(error, "os_error", None) or error
-    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return plain(str(text), 200)
+    """Say why in one short line, without numbers and names that only we know."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(inner, socket.gaierror):
+        return "its name has no address"
+    if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError):
+        return os.strerror(inner.errno) if inner.errno else "its address may not be opened"
+    return plain(getattr(inner, "verify_message", "") or str(inner) or type(inner).__name__, 200)
