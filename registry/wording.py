@@ -159,6 +159,7 @@ SENTENCES = (
     _("shape %(given)s does not fit %(wanted)s"),
     _("the batch is empty"),
     _("the signature must be an object with inputs and outputs"),
+    _("a version that runs elsewhere is registered from its server, not from files"),
     _("the server says the same"),
     _("the sample was answered"),
     _("the server does not say what the model takes and gives; the given signature holds"),
