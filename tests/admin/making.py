@@ -130,7 +130,8 @@ def make_slow_work(name: str, version: ModelVersion, owner: User) -> None:
     BatchRun.objects.create(
         version=version, file=file, file_name=file.name, blob=file.blob, format="jsonl", columns={"text": "text"},
         job=job, rows_total=10, rows_done=4, rows_wrong=1, worked_ms=1000, created_by=owner,
-        sample=[{"row": 0, "label": "인사", "error": None}], problems=[{"row": 1, "id": "1", "error": "text: is missing"}],
+        sample=[{"row": 0, "label": "인사", "error": None}],
+        problems=[{"row": 1, "id": "1", "error": "text: is missing"}],
     )  # fmt: skip
     now = timezone.now()
     AsynchronousPrediction.objects.create(
