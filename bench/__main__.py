@@ -1,117 +1,75 @@
-"""Load W1 (256 floats in, 16 out, one row a request) from 1, 8 and 64 clients on Flueman and its peers in turns.
+"""Measures Flueman and its peers: `python -m bench [WHAT]`.
 
-Flueman checks a key and has the request and prediction rows committed before it answers; the peers do neither.
+turns     W1, W2, W3 from 1, 8 and 64 clients on all servers in turns (the default; --quick: three servers, 3 minutes)
+rows      pages of a log of a million rows: `python -m bench.rows`
+many      100 models: memory of each, first answer of a cold one
+tensors   1 MB and 16 MB, JSON and binary
+slow      1,000 slow clients, and what other callers notice
+start     from start to first answer
+soak      60 % load for minutes: memory, descriptors, errors
+extras    what an idempotency key or a limit costs
+where     the microseconds of a call, by part
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
 
-from bench.load import Result, measure
-from bench.servers import ROOT, WORK, FastApi, Flueman, Server
+from bench import extras, many, report, slow, soak, start, tensors, turns, where
+from bench.loads import LOADS
+from bench.rivals import KINDS
 
-CLIENTS = (1, 8, 64)
-Runs = dict[tuple[str, int], list["Run"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One turn: what the clients saw, and the processor time an answer took in each part of the server."""
-
-    result: Result
-    cpu_us: dict[str, float]
+QUICK = ["fastapi", "fastapi-tuned", "flueman"]
+FULL = [*KINDS, *turns.FLUEMAN]
 
 
 def main() -> None:
-    """Start all, measure in turns, print medians and ratios."""
-    options = read_options()
-    WORK.mkdir(exist_ok=True)
-    subprocess.run([sys.executable, "-m", "bench.model", str(WORK / "model")], cwd=ROOT, check=True)
-    flueman = Flueman(WEB_CONCURRENCY=str(options.web), RECORD="relaxed" if options.relaxed else "committed")
-    servers: list[Server] = [FastApi(is_tuned=False), FastApi(is_tuned=True), flueman]
-    try:
-        for server in servers:
-            server.start()
-        print(f"load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores", flush=True)
-        runs = take_turns(servers, options.rounds, options.seconds)
-        print_table(runs)
-        for server in servers:
-            parts = ", ".join(f"{name} {count / 2**20:.0f}" for name, count in server.memory_bytes().items())
-            print(f"memory of {server.name} in MiB: {parts}")
-        if not os.environ.get("DATABASE_URL"):
-            print(f"answers {sum(run.result.answers for run in all_of(runs, 'flueman'))}, rows {flueman.rows()}")
-    finally:
-        for server in servers:
-            server.stop()
-
-
-def read_options() -> argparse.Namespace:
-    """Read the command line; without options this is the short form, of about two minutes."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--web", type=int, default=1, help="web workers of Flueman")
-    parser.add_argument("--relaxed", action="store_true", help="RECORD=relaxed: answer first, record afterwards")
-    return parser.parse_args()
-
-
-def take_turns(servers: list[Server], rounds: int, seconds: float) -> Runs:
-    """Measure A B C A B C …, so that what disturbs the machine disturbs all; the first, short turn warms up."""
-    runs: Runs = defaultdict(list)
-    for server in servers:
-        measure(server.url, server.script, clients=8, seconds=2)
-    for clients in CLIENTS:
-        for number in range(rounds):
-            for server in servers:
-                run = take_turn(server, clients, seconds)
-                runs[server.name, clients].append(run)
-                rate = run.result.per_second
-                print(f"{clients:3} clients, round {number + 1}, {server.name:13} {rate:7.0f}/s", flush=True)
-    return runs
-
-
-def take_turn(server: Server, clients: int, seconds: float) -> Run:
-    """Measure once."""
-    before = server.cpu_seconds()
-    result = measure(server.url, server.script, clients=clients, seconds=seconds)
-    after = server.cpu_seconds()
-    return Run(result, {name: (after[name] - before[name]) / result.answers * 1e6 for name in after})
-
-
-def print_table(runs: Runs) -> None:
-    """Print medians, and ratios to both peers, as a table in Markdown."""
-    names = list(dict.fromkeys(name for name, _ in runs))
-    print(
-        "\n| clients | server | answers/s | p50 ms | p99 ms | CPU per answer, us | Flueman is |\n" + "| --- " * 7 + "|"
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    for clients in CLIENTS:
-        own = middle(run.result.per_second for run in runs["flueman", clients])
-        for name in names:
-            turns = runs[name, clients]
-            results = [run.result for run in turns]
-            rate = middle(one.per_second for one in results)
-            times = f"{middle(one.p50_ms for one in results):.2f} | {middle(one.p99_ms for one in results):.2f}"
-            cpu = {part: middle(run.cpu_us[part] for run in turns) for part in turns[0].cpu_us}
-            shown = ", ".join(f"{part} {value:.0f}" for part, value in cpu.items() if value >= 1)
-            ratio = "" if name == "flueman" else f"{own / rate:.2f} times"
-            print(f"| {clients} | {name} | {rate:.0f} | {times} | {shown} | {ratio} |")
+    what = {
+        module.__name__.removeprefix("bench."): module.measure
+        for module in (many, tensors, slow, start, soak, extras, where)
+    }
+    parser.add_argument("what", nargs="?", default="turns", choices=["turns", *what])
+    parser.add_argument("--quick", action="store_true", help="three servers, one round of three seconds")
+    parser.add_argument("--loads", default=",".join(LOADS), help="of w1,w2,w3")
+    parser.add_argument("--servers", default="", help=f"of {','.join(FULL)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--minutes", type=float, default=30, help="of the soak")
+    parser.add_argument(
+        "--cores", choices=["one", "both"], default="both", help="one: servers on core 0, clients on core 1"
+    )
+    parser.add_argument("--keep", action="store_true", help="write bench/RESULTS.md and bench/results.json")
+    options = parser.parse_args()
+    turns.make_models()
+    print(report.machine(), flush=True)
+    if options.what == "turns":
+        measure_turns(options)
+        return
+    title, text, data = what[options.what](options)
+    print(f"\n## {title}\n\n{text}", flush=True)
+    if options.keep:
+        report.keep(options.what, title, text, data)
 
 
-def middle(values: Iterable[float]) -> float:
-    """Give the median."""
-    return statistics.median(values)
-
-
-def all_of(runs: Runs, wanted: str) -> list[Run]:
-    """Give all turns of one server."""
-    return [run for (name, _), turns in runs.items() if name == wanted for run in turns]
+def measure_turns(options: argparse.Namespace) -> None:
+    """Measure the loads one after the other; each is printed, and kept if so wanted, as soon as it is done."""
+    names = options.servers.split(",") if options.servers else QUICK if options.quick else FULL
+    rounds, seconds = (1, 3.0) if options.quick else (options.rounds, options.seconds)
+    cores = (
+        "the server on one core, the clients on another" if options.cores == "one" else f"all {os.cpu_count()} cores"
+    )
+    for load in options.loads.split(","):
+        found = turns.run(load, names, rounds=rounds, seconds=seconds, is_pinned=options.cores == "one")
+        title = f"{load.upper()} in turns, {cores}, {rounds} rounds of {seconds:.0f} s"
+        text = report.show(found)
+        print(f"\n## {title}\n\n{text}\n", flush=True)
+        if options.keep:
+            report.keep(f"turns {load} {options.cores}", title, text, report.as_data(found))
 
 
 if __name__ == "__main__":

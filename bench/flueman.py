@@ -26,7 +26,9 @@ class Flueman(Server):
     paused_by_stop = False  # its model host would take a pause for a hang
     path = "/v2/models/numbers/infer"
 
-    def __init__(self, name: str, load: Load, *, core: int | None = None, is_mariadb: bool = False, **settings: str) -> None:
+    def __init__(
+        self, name: str, load: Load, *, core: int | None = None, is_mariadb: bool = False, **settings: str
+    ) -> None:
         super().__init__(name, load, core=core)
         self.body = load.v2_body()
         self.home = WORK / "homes" / name

@@ -1,4 +1,4 @@
-"""One measurement: the same POST from a number of clients for some seconds, by wrk or where that lacks by `bench.loader`."""
+"""One measurement: the same POST from some clients for some seconds, by wrk, else by `bench.loader`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 TIMEOUT_S = 10.0
+Request = bytes | Callable[[], bytes]
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     return int(head[9:12]), body
 
 
-async def client(url: str, request: bytes, tally: Tally, *, until: float, every_s: float, delay_s: float) -> None:
+async def client(url: str, request: Request, tally: Tally, *, until: float, every_s: float, delay_s: float) -> None:
     """Call until the time is up; with `every_s` at a steady pace, measured from when each call was due."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 26)
@@ -57,7 +58,9 @@ async def client(url: str, request: bytes, tally: Tally, *, until: float, every_
         begun = due if every_s else perf_counter()
         due += every_s
         try:
-            status, body = await asyncio.wait_for(exchange(reader, writer, request), TIMEOUT_S)
+            status, body = await asyncio.wait_for(
+                exchange(reader, writer, request() if callable(request) else request), TIMEOUT_S
+            )
             if status // 100 != 2:
                 tally.errors.append(f"{status} {body[:200]!r}")
         except (OSError, EOFError, TimeoutError) as error:
@@ -68,7 +71,7 @@ async def client(url: str, request: bytes, tally: Tally, *, until: float, every_
     writer.close()
 
 
-async def run(url: str, request: bytes, *, clients: int, seconds: float, per_second: float = 0.0) -> Tally:
+async def run(url: str, request: Request, *, clients: int, seconds: float, per_second: float = 0.0) -> Tally:
     """Run clients side by side; `per_second` is the pace of all together, 0 as fast as the answers come."""
     tally, until = Tally(), perf_counter() + seconds
     every_s = clients / per_second if per_second else 0.0
@@ -100,7 +103,9 @@ def main() -> None:
     tally = uvloop.run(run(options.url, request, clients=options.clients, seconds=options.seconds))
     p50, p99 = (round(percentile(tally.latencies, share) * 1e6) for share in (0.5, 0.99))
     micros = round((perf_counter() - begun) * 1e6)
-    print(json.dumps({"requests": len(tally.latencies), "us": micros, "bad": len(tally.errors), "p50": p50, "p99": p99}))
+    print(
+        json.dumps({"requests": len(tally.latencies), "us": micros, "bad": len(tally.errors), "p50": p50, "p99": p99})
+    )
 
 
 if __name__ == "__main__":

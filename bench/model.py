@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from bench.loads import LOADS, Load
+from bench.loads import LOADS, WIDE, Load
 from inference.runner.architectures import build
 
 
 def main() -> None:
     """Write each model as Flueman and as the peers take it, and the expected outputs of each load."""
     torch.set_num_threads(1)
-    for load in LOADS.values():
+    for load in (LOADS | WIDE).values():
+        if load.name in WIDE and load.weights.with_name(f"{load.name}.npy").exists():
+            continue
         torch.manual_seed(1)
         module = build(load.architecture, dict(load.arguments)).eval()
         load.folder.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ class Peer(Server):
 
 
 class FastApi(Peer):
-    """Plain is what `pip install fastapi uvicorn` runs (asyncio and h11), tuned has uvloop and httptools, as Flueman."""
+    """Plain is what `pip install fastapi uvicorn` runs (asyncio, h11), tuned has uvloop and httptools, as Flueman."""
 
     package = "fastapi"
 
@@ -143,6 +143,7 @@ class PyTriton(V2Peer):
     """PyTriton."""
 
     package = "pytriton"
+
 
 class Ray(Peer):
     """Ray Serve."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.servers import WORK
+from bench.loads import WORK
 from tests.mariadb import MariaDB
 
 AT_ONCE = 5_000

@@ -69,7 +69,7 @@ class Server:
                 env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
                 stdout=log,
                 stderr=log,
-                preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
+                preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - no threads here
             )
 
     def await_answer(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:

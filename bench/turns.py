@@ -142,6 +142,7 @@ def told(turns: Turns, name: str, clients: int, number: int) -> None:
     """Print a line of progress."""
     result = turns.cells[name, clients].results[-1]
     errors = f", {result.errors} ERRORS" if result.errors else ""
-    print(f"{turns.load.name} {clients:3} clients, round {number + 1}, {name:17} {result.per_second:7.0f}/s{errors}", flush=True)
-
-
+    print(
+        f"{turns.load.name} {clients:3} clients, round {number + 1}, {name:17} {result.per_second:7.0f}/s{errors}",
+        flush=True,
+    )
