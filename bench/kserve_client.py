@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable
 
 import httpx
 import numpy as np
@@ -40,6 +41,15 @@ def found(outputs: list[InferOutput], name: str) -> np.ndarray:
     return next(output for output in outputs if output.name == name).as_numpy()
 
 
+async def refusal(call: Awaitable[object]) -> tuple[int, str]:
+    """Give status and words of a call that is refused."""
+    try:
+        await call
+    except httpx.HTTPStatusError as error:
+        return error.response.status_code, str(error)
+    raise AssertionError("it was answered")
+
+
 async def main(url: str, key: str) -> None:
     """Make each call there is and print what came back; fails at the first that is not right."""
     client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=20))
@@ -60,13 +70,9 @@ async def main(url: str, key: str) -> None:
     answer = await client.infer(url, plain, model_name="intent", headers=headers)
     print("a plain object", found(answer.outputs, "label").tolist())
     for name, sent, wanted in (("nothing", headers, 404), ("numbers", {}, 401)):
-        try:
-            await client.infer(url, numbers(is_binary=True), model_name=name, headers=dict(sent))
-        except httpx.HTTPStatusError as error:
-            assert error.response.status_code == wanted, error
-            print(wanted, error)
-        else:
-            raise AssertionError(f"{name} answered")
+        status, words = await refusal(client.infer(url, numbers(is_binary=True), model_name=name, headers=dict(sent)))
+        assert status == wanted, words
+        print(status, words)
     await client.close()
 
 

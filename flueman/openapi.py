@@ -13,10 +13,14 @@ _SPEC = {
 }
 _TENSOR = {
     "type": "object",
-    "required": ["name", "datatype", "shape", "data"],
+    "required": ["name", "datatype", "shape"],
     "properties": {
         **_SPEC["properties"],  # type: ignore[dict-item]
-        "data": {"type": "array", "items": {}, "description": "flat, row-major, or nested"},
+        "data": {"type": "array", "items": {}, "description": "flat, row-major, or nested; none for raw bytes"},
+        "parameters": {
+            "type": "object",
+            "properties": {"binary_data_size": {"type": "integer", "description": "bytes after the JSON"}},
+        },
     },
 }
 _ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
@@ -42,8 +46,22 @@ SCHEMAS: dict[str, Any] = {
             "inputs": {"type": "array", "items": {"$ref": "#/components/schemas/V2Tensor"}},
             "outputs": {
                 "type": "array",
-                "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {
+                        "name": {"type": "string"},
+                        "parameters": {
+                            "type": "object",
+                            "properties": {
+                                "binary_data": {"type": "boolean", "description": "as bytes after the JSON"},
+                                "classification": {"type": "integer", "description": "the best classes, so many"},
+                            },
+                        },
+                    },
+                },
             },
+            "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
         },
     },
     "V2InferResponse": {
@@ -57,15 +75,58 @@ SCHEMAS: dict[str, Any] = {
         },
     },
 }
+SCHEMAS |= {
+    "V2GenerateRequest": {
+        "type": "object",
+        "required": ["text_input"],
+        "properties": {
+            "id": {"type": "string", "maxLength": 128},
+            "text_input": {"type": "string"},
+            "parameters": {"type": "object"},
+        },
+    },
+    "V2GenerateResponse": {
+        "type": "object",
+        "required": ["text_output", "model_name"],
+        "properties": {
+            "id": {"type": "string"},
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "text_output": {"type": "string"},
+        },
+    },
+    "V2Switch": {"type": "object", "properties": {"parameters": {"type": "object"}}},
+    "V2Index": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name", "state", "reason"],
+            "properties": {name: {"type": "string"} for name in ("name", "version", "state", "reason")},
+        },
+    },
+    "V2Statistics": {
+        "type": "object",
+        "required": ["model_stats"],
+        "properties": {"model_stats": {"type": "array", "items": {"type": "object"}}},
+    },
+}
 _FAILURES = {
     "400": "a body that does not fit the signature",
     "401": "no credential, or one that is not good",
     "403": "not allowed",
     "404": "no such model or version",
+    "408": "a body that does not come",
+    "409": "a call with this Idempotency-Key is under way",
     "413": "a body that is too large",
+    "422": "an Idempotency-Key that was used with another body",
+    "429": "more calls than the key may make",
     "503": "not ready, or the queue is full",
     "504": "no answer in time",
 }
+_RUNS = (
+    ("infer", "Run it on the inputs.", "V2InferRequest", "V2InferResponse"),
+    ("generate", "Text in, text out.", "V2GenerateRequest", "V2GenerateResponse"),
+)
 
 
 def add_v2(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -78,18 +139,39 @@ def add_v2(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     paths["/v2"] = {"get": _plain("v2_server", "Name, version and extensions of the server.")}
     paths["/v2/health/live"] = {"get": _plain("v2_live", "This process runs.")}
     paths["/v2/health/ready"] = {"get": _plain("v2_ready", "It may be sent requests.", busy=True)}
+    paths["/v2/models/stats"] = {"get": _operation("v2_stats_all", "What was served so far.", [], "V2Statistics")}
+    paths["/v2/repository/index"] = {
+        "post": {
+            **_operation("v2_index", "Deployments and their versions.", [], "V2Index"),
+            "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+        }
+    }
+    for verb, words in (("load", "Put it in service and wait until it has loaded."), ("unload", "Out of service.")):
+        paths[f"/v2/repository/models/{{name}}/{verb}"] = {
+            "post": {
+                **_operation(f"v2_{verb}", words, ["name"], None),
+                "requestBody": {"content": _json("V2Switch")},
+            }
+        }
     for suffix, parameters in (("", ["name"]), ("/versions/{version}", ["name", "version"])):
         base, mark = f"/v2/models/{{name}}{suffix}", "_version" if suffix else ""
         paths[base] = {"get": _operation(f"v2_metadata{mark}", "Signature of a deployment.", parameters, "V2Metadata")}
         paths[f"{base}/ready"] = {
             "get": _operation(f"v2_model_ready{mark}", "Whether it can serve now.", parameters, None)
         }
-        paths[f"{base}/infer"] = {
-            "post": {
-                **_operation(f"v2_infer{mark}", "Run it on the inputs.", parameters, "V2InferResponse"),
-                "requestBody": {"required": True, "content": _json("V2InferRequest")},
-            }
+        paths[f"{base}/config"] = {
+            "get": _operation(f"v2_config{mark}", "Its configuration in Triton's words.", parameters, None)
         }
+        paths[f"{base}/stats"] = {
+            "get": _operation(f"v2_stats{mark}", "What it served so far.", parameters, "V2Statistics")
+        }
+        for verb, words, taken, given in _RUNS:
+            paths[f"{base}/{verb}"] = {
+                "post": {
+                    **_operation(f"v2_{verb}{mark}", words, parameters, given),
+                    "requestBody": {"required": True, "content": _json(taken)},
+                }
+            }
     return result
 
 
