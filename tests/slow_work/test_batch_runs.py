@@ -272,3 +272,12 @@ def test_running_versions_when_the_run_has_ended_are_no_longer_wanted(tmp_path):
     assert set(read_wanted(Identity("here"))) == {version.pk}
     Job.objects.filter(pk=batch.job_id).update(state="succeeded")
     assert until(lambda: not read_wanted(Identity("here"))) is not False
+
+
+def test_look_when_the_file_unpacks_to_far_more_than_memory_is_refused_and_harms_nobody(tmp_path):
+    version = make_version(make_text_folder(tmp_path / "t"), name="words")
+    bomb = pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * 300), pa.array(["x" * (8 << 20)]))})
+    content = parquet_of(bomb, compression="zstd")
+    assert len(content) < 1 << 20
+    with pytest.raises(Invalid):
+        make_run(version, content, "bomb.parquet")
