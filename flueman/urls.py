@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from accounts.api import oauth
 from common.api.errors import unknown_route
+from inference.api import artefacts
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
@@ -19,6 +20,8 @@ urlpatterns = [
     path("oauth/token", oauth.token, name="oauth-token"),
     path(".well-known/jwks.json", oauth.jwks, name="jwks"),
     path(".well-known/oauth-authorization-server", oauth.metadata, name="oauth-metadata"),
+    path("artefacts/<str:signed>", artefacts.index, name="artefacts"),
+    path("artefacts/<str:signed>/<path:path>", artefacts.content, name="artefact"),
     re_path(r"^api/", unknown_route),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

@@ -61,7 +61,7 @@ def _spec(options: argparse.Namespace) -> Spec:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m inference.standalone", description=__doc__)
     parser.add_argument("--name", required=True, help="of the model, as callers say it")
-    parser.add_argument("--version", default="1")
+    parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="with flueman.json; else FLUEMAN_SOURCE is the signed address")
     parser.add_argument("--token-file", type=Path, help="what callers must send; or FLUEMAN_TOKEN")
     parser.add_argument("--host", default="127.0.0.1")

@@ -51,6 +51,11 @@ class Application:
         """Whether the model is loaded."""
         return self._child is not None and self._child.is_ready
 
+    def check_health(self) -> None:
+        """Raise RuntimeError while the model's process is gone."""
+        if not self.is_ready:
+            raise RuntimeError("the model is not loaded")
+
     async def start(self) -> None:
         """Fetch and load. Raises FluemanError if that cannot be."""
         spec = self._spec
@@ -119,16 +124,16 @@ class Application:
         spec = self._spec
         if (method, parts) == ("POST", ["repository", "index"]):
             state = "READY" if self.is_ready else "UNAVAILABLE"
-            await send_json(send, [{"name": spec.name, "version": spec.version, "state": state, "reason": ""}])
+            await send_json(send, [{"name": spec.name, "version": str(spec.version), "state": state, "reason": ""}])
             return
         match parts:
             case ["models", name, "versions", version, *verb]:
                 pass
             case ["models", name, *verb]:
-                version = spec.version
+                version = str(spec.version)
             case _:
                 raise NotFound("there is no such address")
-        if (unquote(name), unquote(version)) != (spec.name, spec.version):
+        if (unquote(name), unquote(version)) != (spec.name, str(spec.version)):
             raise NotFound(f"only version {spec.version} of '{spec.name}' is served here", code="unknown_model")
         match (method, *verb):
             case ("POST", "infer"):
@@ -152,7 +157,7 @@ class Application:
         for spec in (*signature["inputs"], *signature["outputs"]):
             spec.pop("max_length", None)
         platform = f"flueman_{manifest.format}"
-        return {"name": self._spec.name, "versions": [self._spec.version], "platform": platform, **signature}
+        return {"name": self._spec.name, "versions": [str(self._spec.version)], "platform": platform, **signature}
 
     def _loaded(self) -> Manifest:
         if self._manifest is None:
@@ -174,7 +179,7 @@ class Application:
             outputs=outputs,
             signature=signature,
             model=self._spec.name,
-            version=self._spec.version,  # type: ignore[arg-type] - it is written as text
+            version=self._spec.version,
             client_id=inputs.client_id,
             wanted=inputs.outputs,
         )

@@ -11,7 +11,7 @@ class Spec:
     """One version: its files lie in `folder`, or are fetched from `source` and compared with `files`."""
 
     name: str
-    version: str
+    version: int
     token: str = field(default="", repr=False)
     folder: str = ""
     source: str = field(default="", repr=False)

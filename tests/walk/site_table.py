@@ -61,6 +61,8 @@ PAGES: dict[str, str] = {
     "admin/registry/modelversion/<path:object_id>/": "aaaall",
     "admin/registry/registeredmodel/<path:object_id>/": "aaaall",
     "app_list": "aaaall",
+    "artefact": "aaaaaa",
+    "artefacts": "aaaaaa",
     "audit_auditevent_add": "nnnnll",
     "audit_auditevent_chain": "ynnyll",
     "audit_auditevent_download": "annall",
