@@ -26,7 +26,7 @@ from inference.admin.numbers import Standing, headline, standing_of
 from inference.admin.overview import day_of, rows_of
 from inference.admin.shadows import difference_plot, shadow_words, worst_of
 from inference.admin.traffic import TRAFFIC
-from inference.admin.traffic_forms import can_go_back
+from inference.admin.traffic_forms import can_go_back, routes_of
 from inference.admin.try_it import try_view
 from inference.models import Deployment, Route
 
@@ -130,14 +130,23 @@ class DeploymentAdmin(ModelAdmin):
         return {
             **_live_context(request, self, request.standing),  # type: ignore[attr-defined]
             "day": day_of(obj.name),
-            "shadows": [_shadow(route) for route in request.standing.of(Route.Kind.SHADOW)],  # type: ignore[attr-defined]
+            "shadows": self._shadows(request, obj),
             "changes": self._changes(request, obj),
             "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?target_type__exact=inference.deployment"
             f"&target_id__exact={obj.pk}",
         }
 
+    @staticmethod
+    def _shadows(request: HttpRequest, obj: Deployment) -> list[dict[str, Any]]:
+        """Give what shadows answer, to those who may see calls."""
+        if not request.user.has_perm("inference.view_shadowresult"):  # type: ignore[union-attr]
+            return []
+        return [_shadow(route) for route in routes_of(obj, Route.Kind.SHADOW)]
+
     def _changes(self, request: HttpRequest, obj: Deployment) -> list[tuple[Change, str]]:
         """Give the newest changes, each with where it can be rolled back to, if this person may."""
+        if not request.user.has_perm("inference.view_revision"):  # type: ignore[union-attr]
+            return []
         verb = next(verb for verb in self.verbs if verb.name == "rollback")
         changes = changes_of(obj)
         url = verb.button(self, obj)["url"] if changes and verb.is_allowed(request, obj) else ""

@@ -1,14 +1,16 @@
-"""Pages on a phone: nothing is wider than the screen, however long the names are."""
+"""Pages on a phone: nothing is wider than the screen, however long the names are; what moves is moved by keys."""
 
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.person import MakePage, keep_picture, log_in
 from tests.house.installation import wait_until
@@ -91,3 +93,32 @@ def test_pages_when_on_a_phone_are_no_wider_than_the_screen(used_site: Site, mak
         if width > WIDTH:
             wide[name] = (width, page.evaluate(WIDER))
     assert wide == {}
+
+
+def test_shares_when_moved_by_keys_add_up_and_live_figures_keep_the_focus(
+    used_site: Site, make_page: MakePage, tmp_path: Path
+) -> None:
+    folder = make_text_folder(tmp_path / "words")
+    (folder / "notes.txt").write_text("another version", encoding="utf-8")
+    used_site.manage("import_model", str(folder), "--name", DEPLOYMENT)
+    used_site.manage("start_canary", DEPLOYMENT, "2", "--weight", "5")
+    page = make_page(WIDTH, HEIGHT)
+    log_in(page)
+    deployment = first_link(page, "/admin/inference/deployment/", "a[href$='/change/']")
+    page.goto(deployment.replace("change", "do/set-weights"))
+    keep_picture(page, "phone-shares")
+    slider = page.get_by_label(f"{DEPLOYMENT} v2 비율")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert page.locator("input[type=number]").evaluate_all("all => all.map((one) => one.value)") == ["90", "10"]
+    expect(page.locator("[data-shares-sum]")).to_contain_text("5 %")
+    page.get_by_label("사유").fill("손으로 늘림")
+    page.get_by_role("button", name="비율 바꾸기").click()
+    expect(page.locator(".tr-bar").first).to_have_attribute("aria-label", re.compile("90 %.*10 %"))
+    end = page.get_by_role("link", name="종료")
+    end.focus()
+    with page.expect_response(lambda got: got.url.endswith("/live/")):
+        end.evaluate("one => { one.bearsAMark = true }")
+    page.wait_for_timeout(200)
+    assert end.evaluate("one => one === document.activeElement && one.bearsAMark") is True
