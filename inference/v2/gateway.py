@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from time import perf_counter
 from urllib.parse import unquote
 
@@ -114,6 +115,7 @@ class Gateway:
         await handler(Exchange(self._engine(), self._shared, scope, receive, send, received, name, version))
 
 
+@lru_cache(maxsize=256)  # the same few addresses are called over and over
 def locate(path: str) -> tuple[str, str, str | None]:
     """Give the address that a path below /v2 stands for, as `ROUTES` has it, and the names in it."""
     parts = path.split("?", 1)[0].removesuffix("/").split("/")[2:]

@@ -29,7 +29,7 @@ async def infer(call: Exchange) -> None:
     caller, endpoint = await engine.let_in(headers, call.name)
     body = await call.read(headers)
     length = json_length(headers, body)
-    if b'"classification"' in body:
+    if body.find(b'"classification"', 0, length) >= 0:
         version_ids = [target.version_id for target in endpoint.targets]
         await engine.in_thread(lambda: call.shared.labels.load(version_ids))
     ask = make_ask(

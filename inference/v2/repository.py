@@ -78,6 +78,9 @@ async def _switch(call: Exchange, *, enabled: bool) -> None:
     if caller.limit:
         await engine.count(caller, caller.limit)
     _check_parameters((await call.read_object()).get("parameters"))
+    if call.name not in engine.current().endpoints:
+        await engine.refresh()
+    engine.current().endpoint(call.name)  # no name that anybody makes up reaches the database
     where = Origin(str(uuid7()), call.address, caller.label if caller.key_id else "")
     await engine.in_thread(partial(_set_enabled, call.name, enabled, caller.user_id, where))
     await engine.refresh()
