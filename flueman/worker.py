@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from asyncio import TimerHandle, Transport
 from typing import Any, ClassVar
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
+
+from flueman.handover import PatientServer
 
 HEAD_BYTES = 64 * 1024  # of all header lines together; uvicorn itself knows no limit
 HEADER_COSTS = 32  # what each line counts beyond its bytes
@@ -101,3 +105,12 @@ class Worker(UvicornWorker):
         "server_header": False,
         "timeout_graceful_shutdown": 25,
     }
+
+    async def _serve(self) -> None:
+        """Serve as the parent does, by a server that hands over."""
+        self.config.app = self.wsgi
+        server = PatientServer(config=self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

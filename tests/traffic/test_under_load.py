@@ -27,7 +27,7 @@ from tests.house.installation import ROOT, wait_until
 from tests.runner.making import make_manifest
 from tests.traffic.clients import Clients, Phase
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def test_traffic_when_everything_changes_under_load_then_no_request_fails(tmp_pa
             stopped = stop_canaries(operator, clients, numbers)
             shadow(operator, clients, numbers["drift_scores"])
             restart(served, operator, clients)
-            clients.begin("after")
+            begin(clients, "after")
             time.sleep(2)
         sys.stdout.write(f"{stopped}\n")
         assert clients.failures == []
@@ -137,9 +137,15 @@ def test_traffic_when_everything_changes_under_load_then_no_request_fails(tmp_pa
         assert len(served.client_ids()) == answered + 1  # one before the clients
 
 
+def begin(clients: Clients, name: str) -> Phase:
+    """Begin a phase once every web worker knows the last change of the one before."""
+    time.sleep(2)
+    return clients.begin(name)
+
+
 def promote_and_roll_back(operator: Operator, clients: Clients, good: int) -> None:
     """Let a canary become live, and take it back."""
-    phase = clients.begin("promotions and roll-backs")
+    phase = begin(clients, "promotions and roll-backs")
     for _ in range(SIZE.promotions):
         operator.do("canary", version=good, weight=20)
         operator.until_ready(good)
@@ -159,7 +165,7 @@ def until_answered(phase: Phase, version: int) -> None:
 
 def fail_to_load(operator: Operator, clients: Clients, broken: list[int]) -> None:
     """Deploy versions that cannot be loaded, and go back."""
-    phase = clients.begin("versions that fail to load")
+    phase = begin(clients, "versions that fail to load")
     for version in broken:
         operator.do("deploy", version=version)
         assert wait_until(lambda: operator.do("state", version=version) == "failed", PATIENCE_S)  # noqa: B023
@@ -171,7 +177,7 @@ def fail_to_load(operator: Operator, clients: Clients, broken: list[int]) -> Non
 
 def stop_canaries(operator: Operator, clients: Clients, numbers: dict[str, int]) -> str:
     """Start canaries that do harm, and give how soon each was stopped."""
-    clients.begin("canaries that do harm")
+    begin(clients, "canaries that do harm")
     told = []
     for n in range(SIZE.canaries):
         harm = list(HARMS)[n % len(HARMS)]
@@ -188,7 +194,7 @@ def stop_canaries(operator: Operator, clients: Clients, numbers: dict[str, int])
 
 def shadow(operator: Operator, clients: Clients, version: int) -> None:
     """Copy all calls to a version, whose answers reach nobody."""
-    phase = clients.begin("shadow of all calls")
+    phase = begin(clients, "shadow of all calls")
     operator.do("shadow", version=version, share=100)
     operator.until_ready(version)
     assert wait_until(lambda: operator.do("shadowed")["answered"] > 20, PATIENCE_S)
@@ -202,19 +208,19 @@ def shadow(operator: Operator, clients: Clients, version: int) -> None:
 def restart(served: Served, operator: Operator, clients: Clients) -> None:
     """Have web take up its code anew, and the model host begin anew, both gracefully."""
     for _ in range(SIZE.restarts):
-        clients.begin("graceful restart of web")
+        phase = begin(clients, "graceful restart of web")
         master = served.site.parts()["web"]
         old = served.site.descendants(master)
         os.kill(master, signal.SIGHUP)
         assert wait_until(lambda: not served.site.descendants(master) & old, PATIENCE_S)  # noqa: B023
-        time.sleep(1)
-        clients.begin("graceful restart of host")
+        until_answered(phase, 1)
+        phase = begin(clients, "graceful restart of host")
         host = host_of(served)
         os.kill(host, signal.SIGTERM)
         assert wait_until(lambda: host_of(served) not in (0, host), PATIENCE_S)  # noqa: B023
         assert wait_until(lambda: operator.do("state", version=1) != "ready", PATIENCE_S)
         operator.until_ready(1)
-        time.sleep(1)
+        until_answered(phase, 1)
 
 
 def host_of(served: Served) -> int:
