@@ -31,7 +31,7 @@ _SEE_SERVING = (
         "registry",
         "view_registeredmodel view_modelversion view_modelfile view_modelalias view_modeltag view_versiontag",
     )
-    | _of("inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow")
+    | _of("inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow view_versionsettings")
     | _of("jobs", "view_job view_schedule")
 )
 _SEE_CALLS = _of(
@@ -47,7 +47,7 @@ _OPERATE = (
     | _of("registry", "add_modeltag change_modeltag delete_modeltag add_versiontag change_versiontag delete_versiontag")
     | _of("inference", "add_deployment change_deployment delete_deployment")
     | _of("inference", "predict_deployment deploy_deployment disable_deployment cancel_asynchronousprediction")
-    | _of("inference", "add_batchrun change_batchrun delete_batchrun")
+    | _of("inference", "add_batchrun change_batchrun delete_batchrun change_versionsettings")
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
     | _of("notify", "test_channel test_webhook replay_delivery")

@@ -12,6 +12,7 @@ from inference.api.batches import BatchRunViewSet
 from inference.api.deployments import DeploymentViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from inference.api.servers import ServerViewSet
+from inference.api.settings import VersionSettingsViewSet
 from inference.api.traffic import RevisionViewSet, ShadowResultViewSet, TrafficViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
 from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
@@ -28,6 +29,9 @@ router.register("jobs", JobViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
+router.register(
+    "models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})", VersionSettingsViewSet, basename="version-settings"
+)
 router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
 router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)

@@ -23,6 +23,7 @@ class InferenceConfig(AppConfig):
             DEPLOY,
             RUN_BATCH,
             RUN_OVER_FILE,
+            SETTINGS,
             batch_runs_of,
             batch_runs_with,
             deployments_of,
@@ -32,6 +33,7 @@ class InferenceConfig(AppConfig):
         register_finder(batch_runs_of)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)
+        register_next_step(SETTINGS)
         files.register_finder(batch_runs_with)
         files.register_next_step(RUN_OVER_FILE)
         register_holder(self.get_model("InferenceRequest")._default_manager.all, "input_blob")

@@ -17,7 +17,6 @@ from inference.models import BatchRun, Route
 from registry.models import ModelVersion, ModelVersionQuerySet
 from registry.usage import NextStep, Usage
 
-
 SHOWN_RUNS = 100
 READABLE = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -66,6 +65,10 @@ def _file_url(stored: StoredFile) -> str:
     return f"{reverse('admin:inference_batchrun_add')}?file={stored.pk}" if is_readable else ""
 
 
+def _settings_url(version: ModelVersion) -> str:
+    return "" if version.is_remote else reverse("admin:inference_versionsettings_change", args=[version.pk])
+
+
 def _deploy_url(version: ModelVersion) -> str:
     return f"{reverse('admin:inference_deployment_add')}?version={version.pk}&name={version.model.name}"
 
@@ -73,3 +76,4 @@ def _deploy_url(version: ModelVersion) -> str:
 RUN_BATCH = NextStep(_("Run over a file"), "inference.add_batchrun", _batch_url)
 RUN_OVER_FILE = FileStep(_("Run a model over it"), "inference.add_batchrun", _file_url)
 DEPLOY = NextStep(_("Deploy"), "inference.deploy_deployment", _deploy_url)
+SETTINGS = NextStep(_("How it runs"), "inference.view_versionsettings", _settings_url)

@@ -155,7 +155,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         if obj.state != State.READY:
             return []
         allowed = [step for step in next_steps() if request.user.has_perm(step.permission)]  # type: ignore[union-attr]
-        return [{"label": step.label, "url": step.url(obj), "primary": True} for step in allowed[:1]]
+        links = [(step.label, step.url(obj)) for step in allowed]
+        return [{"label": label, "url": url, "primary": n == 0} for n, (label, url) in enumerate(links) if url]
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say whether it can be trusted."""

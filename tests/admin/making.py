@@ -26,6 +26,7 @@ from inference.models import (
     RemoteServer,
     Route,
     RunnerState,
+    VersionSettings,
 )
 from jobs.models import Job, Schedule
 from notify.services import publish
@@ -155,6 +156,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         make_notices(name)
         make_slow_work(name, make_version(f"{name}-slow"), person)
         make_server(name)
+        VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())
         make_event(person, deployment, before={"version": "v1"}, after={"version": "v2"}, reason="더 정확함")

@@ -43,6 +43,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Schedule": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "inference.VersionSettings": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "inference.RemoteServer": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
     "notify.Channel": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
     "notify.Webhook": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from common.errors import Unavailable
 from inference.host import client
 from inference.measuring import Point, percentiles, propose, read_points
+from inference.models import VersionSettings
+from inference.services.settings import FIELDS
 from tests.host.hosting import make_version, running_host
 from tests.runner.making import make_folder
 
@@ -51,6 +55,9 @@ def test_version_when_measured_gives_figures_and_a_proposal_that_it_can_be_set_t
     lines: list[dict[str, object]] = []
     with running_host(RUNNER_MAX_BATCH="8"):
         found = client.measure(version.pk, lines.append)
+        said = StringIO()
+        call_command("measure_version", "sums", "1", "--apply", stdout=said)
+        assert "is now set to" in said.getvalue().splitlines()[-1]
         version.state = "refused"
         version.save()
         with pytest.raises(Unavailable, match="cannot be measured"):
@@ -63,3 +70,5 @@ def test_version_when_measured_gives_figures_and_a_proposal_that_it_can_be_set_t
     assert found["refusals"] == []
     assert found["proposal"] == propose(points)
     assert [line["point"] for line in lines] == found["points"]
+    own = VersionSettings.objects.get(version=version)
+    assert own.measured["proposal"].items() <= {name: getattr(own, name) for name in FIELDS}.items()
