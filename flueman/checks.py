@@ -14,6 +14,7 @@ from django.db import connection
 from accounts import openid
 from accounts.roles import ROLES
 from accounts.tokens import keys_in
+from inference.reach import LEAST_TOKEN_CHARACTERS
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
 SECRET_LENGTH = 32
@@ -123,6 +124,15 @@ def check_contradictions(**_options: Any) -> list[CheckMessage]:
     if not settings.STORAGE_URL.startswith(("file://", "s3://")):
         found.append(Error("STORAGE_URL must begin with file:// or s3://.", id="flueman.E022"))
     return found
+
+
+@register(Tags.security)
+def check_model_host(**_options: Any) -> list[CheckMessage]:
+    """Refuse a token for model hosts that can be guessed."""
+    token = settings.MODEL_HOST["TOKEN"]
+    if token and len(token) < LEAST_TOKEN_CHARACTERS:
+        return [Error(f"MODEL_HOST_TOKEN must have {LEAST_TOKEN_CHARACTERS} characters or more.", id="flueman.E023")]
+    return []
 
 
 def refuse_to_start_unsafe() -> None:

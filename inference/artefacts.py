@@ -11,15 +11,20 @@ from uuid import UUID
 from django.core import signing
 from django.urls import reverse
 
+from accounts.models import User
+from audit.services import record
 from common.errors import NotFound
+from common.transactions import transactional
 from registry.models import ModelFile, ModelVersion
 
 LIFE = timedelta(days=365)
 _SALT = "inference.artefacts"
 
 
-def address_of(version: ModelVersion) -> str:
-    """Give the path below which the version's files lie."""
+@transactional
+def issue_address(*, version: ModelVersion, actor: User | str, reason: str) -> str:
+    """Give the path below which the version's files lie. It is a secret: the audit trail notes who asked for it."""
+    record(action="inference.files_signed", actor=actor, target=version, reason=reason)
     return reverse("artefacts", args=[signing.dumps(version.pk.hex, salt=_SALT)])
 
 

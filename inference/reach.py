@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from django.conf import settings
 
+LEAST_TOKEN_CHARACTERS = 32
 CONNECT_S = 3.0
 SCHEME = "tls://"
 YES = b"yes\n"

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser import browser_problem  # noqa: E402
 from tests.databases import PROBLEMS  # noqa: E402
+from tests.elsewhere.ray import ray_problem  # noqa: E402
 
 
 def main() -> int:
@@ -61,8 +62,8 @@ def run(database: str, workers: str, rest: list[str]) -> tuple[int, str]:
 
 def left_out() -> list[str]:
     """Give a line for each thing that this machine lacks and tests therefore left out."""
-    problem = browser_problem()
-    return [f"browser: LEFT OUT: {problem}"] if problem else []
+    problems = {"browser": browser_problem(), "ray": ray_problem()}
+    return [f"{name}: LEFT OUT: {problem}" for name, problem in problems.items() if problem]
 
 
 if __name__ == "__main__":

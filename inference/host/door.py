@@ -26,13 +26,12 @@ from django.conf import settings
 from common.errors import Invalid, Unavailable
 from inference.host import places
 from inference.host.certificate import server_context
-from inference.reach import SCHEME, YES, be_impatient
+from inference.reach import LEAST_TOKEN_CHARACTERS, SCHEME, YES, be_impatient
 
 logger = logging.getLogger(__name__)
 
 GREETING_S = 5.0
 MAX_STRANGERS, MAX_CONNECTIONS = 64, 1024
-LEAST_TOKEN_CHARACTERS = 32
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - as the operator said
 _MAX_LINE_BYTES = 512
 _LOG_EVERY_S = 1.0

@@ -14,6 +14,8 @@ ONCE = (
     "tests/demo/",
     "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/test_door.py",
+    "tests/elsewhere/ray/",
+    "tests/elsewhere/standalone/",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
     "tests/host/test_host.py",

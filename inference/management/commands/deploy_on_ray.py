@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
 from inference import ray_serve
-from inference.artefacts import address_of
+from inference.artefacts import issue_address
 from inference.management.waiting import wait_for_check
 from inference.models import RemoteServer
 from inference.services import remote
@@ -79,7 +79,7 @@ def _spec(version: ModelVersion, token: str, flueman: str) -> Spec:
         name=version.model.name,
         version=version.number,
         token=token,
-        source=flueman.rstrip("/") + address_of(version),
+        source=flueman.rstrip("/") + issue_address(version=version, actor=ACTOR, reason="deployed on Ray"),
         files={file.path: file.blob_id for file in version.files.all()},
         is_trusted=version.is_trusted,
         threads=int(settings.RUNNER["THREADS"]),
