@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "jobs.models.Job.State",
         "RunnerStateName": "inference.models.RunnerState.State",
+        "VersionFormat": "registry.models.ModelVersion.Format",
         "VersionState": "registry.models.ModelVersion.State",
     },
     "POSTPROCESSING_HOOKS": [
