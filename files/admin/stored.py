@@ -48,7 +48,7 @@ def _place_form(stored: StoredFile) -> type[ReasonForm]:
 
     class Filled(PlaceForm):
         def __init__(self, data: Any = None, **more: Any) -> None:
-            super().__init__(data, initial=first, **more)
+            super().__init__(data, **(more | {"initial": first | (more.get("initial") or {})}))
 
     return Filled
 
