@@ -193,7 +193,7 @@ def test_request_page_shows_what_a_shadow_answered_to_those_who_may_see_it() -> 
     make_shadow_result(request_id=request.pk, by_output={"label": {"differing": 1.0}})
     page = read(make_browser(), page_of(request))
     assert "What the shadow intent v2 answered" in page
-    assert "another label in 100 % of the rows, scores 0.300 apart" in page
+    assert "another label, scores 0.3 apart" in page
     assert "환불" in page
 
 
