@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.stored import inputs_of, shapes_of
+from inference.stored import dropped_of, inputs_of, shapes_of
 from registry.signature import Signature, TensorSpec
 
 _DATA = re.compile(r'"(?:data|text_input)"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')
@@ -22,7 +22,10 @@ _FIRST_NUMBERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One input or output: `texts` or `numbers`, flat and row-major, or neither where it is something else (`raw`)."""
+    """One input or output: `texts` or `numbers`, flat and row-major, or neither where it is something else (`raw`).
+
+    `dropped_bytes` came and are not kept.
+    """
 
     name: str
     datatype: str = ""
@@ -30,11 +33,14 @@ class Shown:
     texts: Sequence[str] | None = None
     numbers: Sequence[float] | None = None
     raw: Any = None
+    dropped_bytes: int | None = None
 
 
 def first_words(start: str) -> str:
     """Give the first value of a stored body or output, of which only the start may be at hand."""
     found = _DATA.search(start)
+    if not found and '"binary_data_size"' in start:
+        return ""
     values = start[found.end() :] if found else start.partition(":")[2]
     values = values.lstrip(" [")
     if values.startswith('"'):
@@ -58,7 +64,13 @@ def read_inputs(body: str | bytes, signature: Signature | None) -> list[Shown]:
     """Give the inputs of a stored call, as the signature names them; empty if it is no body of ours."""
     specs = {spec.name: spec for spec in signature.inputs} if signature else {}
     shapes = shapes_of(body)
-    return [_shown(name, data, specs.get(name), shapes.get(name)) for name, data in inputs_of(body).items()]
+    shown = [_shown(name, data, specs.get(name), shapes.get(name)) for name, data in inputs_of(body).items()]
+    for name, size in dropped_of(body).items():
+        spec, shape = specs.get(name), shapes.get(name)
+        is_shape = isinstance(shape, list) and all(type(each) is int for each in shape)
+        datatype = spec.datatype if spec else ""
+        shown.append(Shown(name, datatype, tuple(shape) if shape and is_shape else (), dropped_bytes=size))
+    return shown
 
 
 def read_output(output: str, signature: Signature | None) -> list[Shown]:

@@ -89,6 +89,13 @@ def shapes_of(stored: str | bytes) -> dict[str, list[int]]:
     return {str(entry.get("name")): entry["shape"] for entry in _entries(given) if "shape" in entry}
 
 
+def dropped_of(stored: str | bytes) -> dict[str, int]:
+    """Give by input name how many bytes came that are not kept, because they were refused."""
+    body, tail = _read(stored)
+    sizes = {str(entry.get("name")): binary.size_of(entry) for entry in _entries(body.get("inputs"))}
+    return {name: size for name, size in sizes.items() if type(size) is int and not tail}
+
+
 def has_bytes(start: bytes) -> bool:
     """Whether the file that begins so holds bytes after its JSON."""
     return b'"binary_data_size"' in start[:HEAD_BYTES] and bool(_split(start[:HEAD_BYTES])[1])

@@ -29,6 +29,7 @@ from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
 from inference.readable import Shown, read_inputs, read_output
 from registry.models import ModelVersion
+from registry.wording import in_words
 
 MAX_SHOWN_BYTES = 4 * 1024 * 1024
 PREDICTIONS_SHOWN = 50
@@ -78,7 +79,7 @@ class RequestAdmin(ReadOnlyAdmin):
         who = {"name": f"{obj.deployment} v{obj.version}", "caller": obj.caller, "time": duration(obj.latency_ms)}
         if obj.status >= 400:
             said = gettext("%(name)s gave %(caller)s no answer: %(why)s")
-            return said % {**who, "why": obj.error or obj.error_code}
+            return said % {**who, "why": in_words(obj.error) or obj.error_code}
         if obj.rows == 1 and (first := log.predictions_of(obj.pk).first()) and first.label:
             said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
             return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from common.display import percent, scalar, tree
+from common.display import percent, scalar, size, tree
 from common.plots import probabilities, tensor
 from inference.readable import Shown
 
@@ -88,6 +88,10 @@ def _first(values: Sequence[Any] | None, default: Any) -> Any:
 
 
 def _other(shown: Shown) -> SafeString:
+    if shown.dropped_bytes is not None:
+        what = " × ".join(map(str, shown.shape))
+        said = _("%(size)s of raw bytes, refused and therefore not kept") % {"size": size(shown.dropped_bytes)}
+        return format_html('<p><b>{}</b> {}</p><p class="fm-quiet">{}</p>', shown.datatype, what, said)
     if shown.texts is not None:
         return format_html_join("", '<p class="sv-text">{}</p>', ((text,) for text in shown.texts[:_TEXTS_SHOWN]))
     if shown.numbers is not None:
