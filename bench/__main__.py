@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--servers", default="", help=f"of {','.join(FULL)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--models", type=int, default=100, help="of many")
     parser.add_argument("--minutes", type=float, default=30, help="of the soak")
     parser.add_argument(
         "--cores", choices=["one", "both"], default="both", help="one: servers on core 0, clients on core 1"

@@ -11,7 +11,6 @@ from bench.flueman import Flueman
 from bench.loads import LOADS
 from bench.report import table
 
-MODELS = 100
 _IMPORT = """
 from django.core.management import call_command
 for number in range(1, {models}):
@@ -19,15 +18,15 @@ for number in range(1, {models}):
 """
 
 
-def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
+def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
     """Deploy the models, then ask each for the first and the second time."""
-    server = Flueman("flueman", LOADS["w1"])
+    server, models = Flueman("flueman", LOADS["w1"]), options.models
     try:
         server.start()
         before = server.memory_bytes()
         begun = time.perf_counter()
-        server.manage("shell", "-v", "0", "-c", _IMPORT.format(models=MODELS, folder=server.load.folder))
-        paths = [f"/v2/models/numbers{number}/infer" for number in range(1, MODELS)]
+        server.manage("shell", "-v", "0", "-c", _IMPORT.format(models=models, folder=server.load.folder))
+        paths = [f"/v2/models/numbers{number}/infer" for number in range(1, models)]
         for path in paths[-2:]:
             server.await_answer(path, server.body, server.headers)
         took = time.perf_counter() - begun
@@ -35,9 +34,9 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
         firsts, seconds = [timed(server, path) for path in paths[:-2]], [timed(server, path) for path in paths[:-2]]
     finally:
         server.stop()
-    each = (after["host"] - before["host"]) / (MODELS - 1) / 2**20
+    each = (after["host"] - before["host"]) / (models - 1) / 2**20
     rows = [
-        [f"import, check and start of {MODELS - 1} models, s each", f"{took / (MODELS - 1):.2f}"],
+        [f"import, check and start of {models - 1} models, s each", f"{took / (models - 1):.2f}"],
         ["host and its children, PSS MiB a model", f"{each:.1f}"],
         ["web, PSS MiB in all, before and after", f"{before['web'] / 2**20:.0f}, {after['web'] / 2**20:.0f}"],
         [
@@ -47,7 +46,7 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
         ["its second answer, ms (median, worst)", f"{statistics.median(seconds):.1f}, {max(seconds):.1f}"],
     ]
     return (
-        f"{MODELS} models at once",
+        f"{models} models at once",
         table(["what", "measured"], rows),
         {"memory_mib": each, "firsts_ms": firsts, "seconds_ms": seconds},
     )

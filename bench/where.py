@@ -1,4 +1,4 @@
-"""The microseconds of a call by part: samples of web's stacks by py-spy, and the answers' own timing: `python -m bench where`."""
+"""The microseconds of a call by part: stacks of web sampled by py-spy, and the answers' own timing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
                 timing = uvloop.run(timings(server)) if clients == 1 else {}
                 rows = [[part, f"{share * cpu_us:.0f}", f"{share:.0%}"] for part, share in parts.items()]
                 texts.append(
-                    f"### {server.load.title}, {clients} clients: {rate:.0f}/s, web uses {cpu_us:.0f} us of CPU an answer"
+                    f"### {server.load.title}, {clients} clients: {rate:.0f}/s, web uses {cpu_us:.0f} us an answer"
                 )
                 texts.append(table(["part", "us", "share"], rows))
                 if timing:
