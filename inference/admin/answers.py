@@ -50,11 +50,10 @@ def run_try(request: HttpRequest, deployment: Deployment, signature: Signature) 
     done = Try()
     try:
         inputs = _read_form(request, signature, done)
-        asks = [_make_ask(request, deployment, inputs, version) for version in _versions(request)]
     except FluemanError as error:
         done.html = _refused(request, done, error, None)
         return done
-    ran = [_run(request, deployment, done, ask, inputs) for ask in asks]
+    ran = [_run(request, deployment, done, inputs, version) for version in _versions(request)]
     done.html = ran[0][1] if len(ran) == 1 else _beside(ran)
     return done
 
@@ -66,9 +65,11 @@ def _versions(request: HttpRequest) -> list[str | None]:
 
 
 def _run(
-    request: HttpRequest, deployment: Deployment, done: Try, ask: Ask, inputs: Mapping[str, Any]
+    request: HttpRequest, deployment: Deployment, done: Try, inputs: Mapping[str, Any], version: str | None
 ) -> tuple[Answer | None, str]:
+    ask = None
     try:
+        ask = _make_ask(request, deployment, inputs, version)
         answer = predict_sync(ask)
     except FluemanError as error:
         return None, _refused(request, done, error, ask)

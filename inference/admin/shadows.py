@@ -106,13 +106,14 @@ def difference_words(apart: Difference) -> str:
     if apart.largest == 0:
         return gettext("The answers are the same.")
     said = []
-    if apart.same_labels is not None:
-        words = (
-            gettext("the same label") if apart.same_labels == 1 else gettext("another label in %(share)s of the rows")
-        )
-        said.append(words % {"share": percent(1 - apart.same_labels)})
+    if apart.same_labels == 1:
+        said.append(gettext("the same label"))
+    elif apart.same_labels == 0:
+        said.append(gettext("another label"))
+    elif apart.same_labels is not None:
+        said.append(gettext("another label in %(share)s of the rows") % {"share": percent(1 - apart.same_labels)})
     if apart.score is not None:
-        said.append(gettext("scores %(difference)s apart") % {"difference": f"{apart.score:.3f}"})
+        said.append(gettext("scores %(difference)s apart") % {"difference": f"{apart.score:.2g}"})
     others = [(name, told["max"]) for name, told in apart.by_output.items() if "max" in told and name != "score"]
     said += [gettext("%(name)s up to %(most)s apart") % {"name": name, "most": f"{most:.3g}"} for name, most in others]
     return ", ".join(said) or gettext("The answers differ.")
