@@ -41,7 +41,7 @@ faults: $(VENV)/.dev
 	@FLUEMAN_FAULTS=long exec $(PY) -m pytest -s tests/faults
 
 bench: $(VENV)/.dev
-	@exec $(PY) -m bench
+	@exec $(PY) -m bench --quick
 
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .
