@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.urls import reverse
 from django.utils.translation import gettext
 
 from common.admin import require
@@ -35,7 +34,6 @@ def manifest_view(model_admin: Any, request: HttpRequest, key: int) -> HttpRespo
         question=gettext("An InferenceService of KServe that serves the same version by the same protocol."),
         text=text,
         error=error,
-        back=reverse("admin:inference_deployment_change", args=[deployment.pk]),
         command=f"python manage.py write_manifest {deployment.name} | kubectl apply -f -",
     )
     return page

@@ -181,6 +181,8 @@ class RemoteServerAdmin(ModelAdmin):
             return gettext("Nothing runs on %(name)s yet") % {"name": obj}
         if not wanted:
             return gettext("No version on %(name)s is in service") % {"name": obj}
+        if not ready:
+            return gettext("No version on %(name)s is ready") % {"name": obj}
         words = ngettext(
             "%(ready)s of %(count)s version on %(name)s is ready",
             "%(ready)s of %(count)s versions on %(name)s are ready",
@@ -223,6 +225,8 @@ class RemoteServerAdmin(ModelAdmin):
             shown["error"] = error.message
         if found := shown.get("found"):
             shown["signature"] = signature_rows(found.signature.as_dict()) if found.signature else []
+            if found.signature:
+                del form.fields["signature"]
         title = gettext("Take a model from %(name)s") % {"name": server}
         return self.page(request, "admin/inference/server/register.html", title=title, original=server, **shown)
 
