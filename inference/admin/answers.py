@@ -133,7 +133,7 @@ def _show_answer(request: HttpRequest, deployment: Deployment, answer: Answer, i
     context = {
         "answer": answer,
         "rows": [
-            (n + 1, _text(texts, n), show_output(show_values(row, target.signature), names))
+            (n + 1, _text(texts, n), show_output(show_values(row, target.signature), names, _text(texts, n)))
             for n, row in enumerate(rows[:ROWS_SHOWN])
         ],
         "left": len(rows) - ROWS_SHOWN,

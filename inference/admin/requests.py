@@ -112,7 +112,11 @@ class RequestAdmin(ReadOnlyAdmin):
             "inputs": [(shown, show_input(shown, first=after + 1)) for shown in inputs],
             "raw": _words(body) if body and not inputs else "",
             "outputs": [
-                (row, _text_of(inputs, row.row, obj.rows), show_output(read_output(row.output, signature), names))
+                (
+                    row,
+                    _text_of(inputs, row.row, obj.rows),
+                    show_output(read_output(row.output, signature), names, _text_of(inputs, row.row, obj.rows)),
+                )
                 for row in predictions
             ],
             "first_row": after + 2,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import percent, scalar, size, tree
 from common.plots import probabilities, tensor
+from inference.admin.marks import show_embedding, show_entities
 from inference.readable import Shown
 
 _TEXTS_SHOWN = 20
@@ -26,13 +27,16 @@ def show_input(shown: Shown, first: int = 0, most: int = _TEXTS_SHOWN) -> SafeSt
     return _other(shown)
 
 
-def show_output(values: Sequence[Shown], names: Mapping[str, str]) -> SafeString:
-    """Give the output of one row: the label in large type with its probabilities, the rest by name."""
+def show_output(values: Sequence[Shown], names: Mapping[str, str], text: str = "") -> SafeString:
+    """Give the output of one row: the label in large type with its probabilities, the rest by name.
+
+    `text` is the row's input, in which entities are marked.
+    """
     by_name = {shown.name: shown for shown in values}
     parts = [_answer(by_name, names)] if "label" in by_name else []
     is_told = _CONFIDENT if "label" in by_name else ()
     parts += [
-        format_html('<div class="sv-value"><h4>{}</h4>{}</div>', shown.name, _other(shown))
+        format_html('<div class="sv-value"><h4>{}</h4>{}</div>', shown.name, _by_task(shown, text) or _other(shown))
         for shown in values
         if shown.name not in is_told
     ]
@@ -85,6 +89,14 @@ def _meter(share: float | None) -> SafeString | str:
 
 def _first(values: Sequence[Any] | None, default: Any) -> Any:
     return values[0] if values else default
+
+
+def _by_task(shown: Shown, text: str) -> SafeString | None:
+    if shown.name == "entities" and shown.texts:
+        return show_entities(shown.texts[0], text)
+    if shown.name == "embedding" and shown.numbers is not None:
+        return show_embedding(shown.numbers, shown.datatype)
+    return None
 
 
 def _other(shown: Shown) -> SafeString:
