@@ -51,7 +51,7 @@ class AsynchronousPrediction(models.Model):
     caller = models.CharField(_("caller"), max_length=150)
     address = models.CharField(max_length=64, blank=True)
     body = models.TextField(blank=True, help_text=_("as it was sent; empty when it is a blob"))
-    body_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of a body over 64 KB"))
+    body_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of a body too large for the row"))
     webhook = models.ForeignKey(
         Webhook, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("webhook")
     )

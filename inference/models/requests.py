@@ -60,7 +60,7 @@ class InferenceRequest(models.Model):
         null=True, help_text=_("its part of the runs of the model: one run of 8 rows is half a run for a call of 4")
     )
     input = models.TextField(_("input"), help_text=_("the body as it was sent; empty when it is a blob"))
-    input_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of an input over 64 KB"))
+    input_blob = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of an input too large for the row"))
     client_request_id = models.CharField(max_length=128, blank=True)
     trace_id = models.CharField(_("trace"), max_length=64, blank=True)
     address = models.CharField(_("address"), max_length=64, blank=True)
