@@ -21,19 +21,19 @@ from inference.standalone.spec import Spec
 NAMESPACE = "flueman"
 READY_S = 180.0
 _CODE = ("common", "inference", "registry")
-# A replica that answers this many calls at once asks for another one beside it.
-_ONGOING, _MOST_ONGOING = 4, 64
+_MOST_ONGOING = 64
 _HEALTH_S, _GRACE_S = 3, 20
 _UPSCALE_S, _DOWNSCALE_S = 3, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many replicas, each with how many processors."""
+    """How many replicas, each with how many processors; more where each answers over `ongoing` calls at once."""
 
     least: int = 1
     most: int = 1
     cpus: float = 1.0
+    ongoing: float = 4.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most:
@@ -111,7 +111,7 @@ def _application(serve: Any, spec: Spec, scale: Scale) -> Any:
             "autoscaling_config": {
                 "min_replicas": scale.least,
                 "max_replicas": scale.most,
-                "target_ongoing_requests": _ONGOING,
+                "target_ongoing_requests": scale.ongoing,
                 "upscale_delay_s": _UPSCALE_S,
                 "downscale_delay_s": _DOWNSCALE_S,
             }

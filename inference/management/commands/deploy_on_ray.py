@@ -31,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--address", default="auto", help="of the cluster: auto, host:6379 or ray://host:10001")
         parser.add_argument("--replicas", type=int, default=1)
         parser.add_argument("--autoscale", type=int, nargs=2, metavar=("MIN", "MAX"), help="instead of --replicas")
+        parser.add_argument(
+            "--ongoing", type=float, default=4.0, help="calls at once in a replica that ask for another"
+        )
         parser.add_argument("--cpus", type=float, default=1.0, help="of each replica")
         parser.add_argument("--http-host", default="127.0.0.1", help="where Ray Serve listens on each node")
         parser.add_argument("--http-port", type=int, default=8000)
@@ -59,7 +62,7 @@ def _deploy(version: ModelVersion, options: dict[str, Any]) -> ModelVersion:
     at = (options["http_host"], options["http_port"])
     path = ray_serve.deploy(
         _spec(version, token, options["files_from"]),
-        ray_serve.Scale(least, most, options["cpus"]),
+        ray_serve.Scale(least, most, options["cpus"], options["ongoing"]),
         address=options["address"],
         host=at[0],
         port=at[1],
