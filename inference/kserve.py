@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -90,7 +91,8 @@ def secret_name(wanted: Wanted) -> str:
 def _source_hint(wanted: Wanted) -> str:
     if wanted.storage_uri:
         return ""
-    return " --from-literal=source=ADDRESS\n# ADDRESS is the signed address of its files: see docs/operations.md."
+    sign = f"manage.py sign_version {quote(wanted.model)} {wanted.version}"
+    return f" --from-literal=source=ADDRESS\n# ADDRESS is what `{sign}` prints, for as long as pods may start."
 
 
 def _container(wanted: Wanted, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -34,6 +35,6 @@ def manifest_view(model_admin: Any, request: HttpRequest, key: int) -> HttpRespo
         question=gettext("An InferenceService of KServe that serves the same version by the same protocol."),
         text=text,
         error=error,
-        command=f"python manage.py write_manifest {deployment.name} | kubectl apply -f -",
+        command=f"python manage.py write_manifest {quote(deployment.name)} | kubectl apply -f -",
     )
     return page
