@@ -13,7 +13,12 @@ from registry.description import describe
 from registry.manifest import MANIFEST, TASKS
 from registry.naming import MAX_NAME_CHARACTERS
 
-_TASK_WORDS = {"tensor": _("numbers in, numbers out"), "text-classification": _("text in, label and score out")}
+_TASK_WORDS = {
+    "tensor": _("numbers in, numbers out"),
+    "text-classification": _("text in, label and score out"),
+    "token-classification": _("text in, its entities out"),
+    "embedding": _("text in, a vector out"),
+}
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -70,7 +75,7 @@ class UploadForm(forms.Form):
         self.fields["files"] = MultipleFileField(
             label=_("Files"), widget=MultipleFileInput(), max_length=1000, required=not self.uploaded
         )
-        choices = [("", _("none: flueman.json is among the files")), *((name, name) for name in ARCHITECTURES)]
+        choices = [("", _("none: flueman.json or a Hugging Face config.json is among the files")), *((name, name) for name in ARCHITECTURES)]
         self.fields["architecture"].choices = [*choices, ("program", _("none: the file is a program"))]  # type: ignore[attr-defined]
         for architecture, known in ARCHITECTURES.items():
             for name, kind in known.arguments.items():

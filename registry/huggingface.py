@@ -17,9 +17,11 @@ from registry.formats import safetensors_elements, sniff, unique_keys
 
 FORMAT = "huggingface"
 CONFIG, TOKENISER, LABELS = "config.json", "tokenizer.json", "labels.json"
+_TOKENISER_CONFIG = "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 TASKS = ("text-classification", "token-classification", "embedding")
 POOLINGS = ("mean", "cls")
+SCORES = ("softmax", "sigmoid")
 MAX_TOKENS = 512
 MAX_LABELS = 4096
 
@@ -106,12 +108,12 @@ def read_arguments(value: Any) -> dict[str, Any]:
     chosen = {"pooling": "mean", "normalise": False, "max_tokens": MAX_TOKENS, "scores": "softmax"} | dict(value)
     if chosen["pooling"] not in POOLINGS:
         _refuse("arguments.pooling", f"must be one of {', '.join(POOLINGS)}")
-    if chosen["scores"] not in ("softmax", "sigmoid"):
-        _refuse("arguments.scores", "must be one of softmax, sigmoid")
+    if chosen["scores"] not in SCORES:
+        _refuse("arguments.scores", f"must be one of {', '.join(SCORES)}")
     if type(chosen["normalise"]) is not bool:
         _refuse("arguments.normalise", "must be true or false")
     if type(chosen["max_tokens"]) is not int or not 1 <= chosen["max_tokens"] <= 1 << 14:
-        _refuse("arguments.max_tokens", "must be a whole number from 1 to 16384")
+        _refuse("arguments.max_tokens", f"must be a whole number from 1 to {1 << 14}")
     return chosen
 
 
@@ -127,8 +129,8 @@ def _read_config(folder: Path, files: Collection[str]) -> Mapping[str, Any]:
     for key, why in _REFUSED_KEYS.items():
         if why and config.get(key):
             _refuse(f"{CONFIG}: {key}", why)
-    if "tokenizer_config.json" in files and _load(folder / "tokenizer_config.json").get("auto_map"):
-        _refuse("tokenizer_config.json: auto_map", _REFUSED_KEYS["auto_map"])
+    if _TOKENISER_CONFIG in files and _load(folder / _TOKENISER_CONFIG).get("auto_map"):
+        _refuse(f"{_TOKENISER_CONFIG}: auto_map", _REFUSED_KEYS["auto_map"])
     if config.get("model_type") not in _TYPES:
         _refuse(f"{CONFIG}: model_type", f"must be one of {', '.join(_TYPES)}")
     _check_numbers(config, CONFIG)
@@ -211,7 +213,7 @@ def _max_tokens(folder: Path, files: Collection[str], config: Mapping[str, Any])
     if config["model_type"] in _OFFSET_POSITIONS:
         positions -= 2
     limits = [positions, MAX_TOKENS]
-    for name, key in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
+    for name, key in ((_TOKENISER_CONFIG, "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
         value = _load(folder / name).get(key) if name in files else None
         if isinstance(value, int | float) and 1 <= value < 1 << 14:
             limits.append(int(value))
@@ -261,7 +263,7 @@ def _shards(folder: Path, weights: str, files: Collection[str]) -> set[str]:
     if weights == WEIGHTS:
         return {WEIGHTS}
     if weights != INDEX:
-        _refuse("weights", f"must be {WEIGHTS} or {INDEX}")
+        _refuse("weights", f"must be one of {', '.join((WEIGHTS, INDEX))}")
     index = _load(folder / INDEX, most=8 * _MAX_JSON_BYTES).get("weight_map")
     named = set(index.values()) if isinstance(index, Mapping) and all(map(_is_text, index.values())) else set()
     if not named or not all(_NUMBERED.fullmatch(name) for name in named) or WEIGHTS in files:

@@ -93,8 +93,8 @@ def _load(folder: Path, manifest: Manifest) -> nn.Module:
             output_loading_info=True,
         )
     except Exception as error:  # transformers raises whatever its readers meet
-        first = (str(error).splitlines() or [""])[0][:300]
-        raise _bad(f"cannot be loaded as {name}: {type(error).__name__}: {first}") from None
+        said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
+        raise _bad(f"cannot be loaded as {name}: {said}") from None
     missing = sorted(key for key in found["missing_keys"] if not key.startswith(_UNUSED))
     if missing:
         raise _bad(f"lacks `{missing[0][:80]}` and {len(missing) - 1} more; {name} wants them")

@@ -19,9 +19,22 @@ FILES = (
     *("inference/runner/loader.py", "inference/runner/pipelines.py", "inference/runner/examination.py"),
     *("inference/runner/batching.py", "inference/host/check.py", "inference/host/process.py"),
     "inference/folders.py",
-    "inference/host/materialise.py",
+    *("inference/host/materialise.py", "registry/huggingface.py", "inference/runner/huggingface.py"),
+    *("inference/runner/tensors.py", "inference/runner/texts.py", "inference/runner/placing.py"),
 )
-SAYING = {"_bad", "_refuse", "_failed", "Invalid", "Unprocessable", "Unavailable", "NotAllowed", "TooLarge", "NotFound"}
+SAYING = {
+    "_bad",
+    "bad",
+    "_refuse",
+    "_failed",
+    "failed",
+    "Invalid",
+    "Unprocessable",
+    "Unavailable",
+    "NotAllowed",
+    "TooLarge",
+    "NotFound",
+}
 # What is put together of others, or never leaves the code.
 PARTS = {"is %s", "the archive %s", "more opcodes than any state dict has"}
 KOREAN = re.compile("[가-힣]")
