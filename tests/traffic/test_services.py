@@ -83,8 +83,8 @@ def test_canary_when_started_grown_and_ended_then_weights_history_and_audit_foll
         (4, "route_ended", person, "enough"),
     ]
     event = AuditEvent.objects.get(action="inference.weights_set")
-    assert event.before == {"routes": ["m v1 95%", "m v2 5% canary"]}
-    assert event.after == {"routes": ["m v2 20% canary", "m v1 80%"], "revision": 3}
+    assert event.before["routes"] == ["m v1 95%", "m v2 5% canary"]
+    assert (event.after["routes"], event.after["revision"]) == (["m v2 20% canary", "m v1 80%"], 3)
 
 
 def make_live(deployment: Deployment) -> ModelVersion:
