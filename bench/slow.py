@@ -62,6 +62,7 @@ async def both(server: Flueman, request: bytes) -> dict[str, tuple[Tally, int]]:
     there = sum(not task.done() for task in slow)
     tally = await run(server.url, request, clients=8, seconds=SECONDS, per_second=PER_SECOND)
     found[f"beside {there} slow ones"] = tally, server.memory_bytes()["web"]
+    print(f"{there} slow clients were there", flush=True)
     for task in slow:
         task.cancel()
     await asyncio.gather(*slow, return_exceptions=True)

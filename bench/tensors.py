@@ -14,12 +14,11 @@ from bench.flueman import Flueman
 from bench.loads import WIDE, Load
 from bench.report import table
 
-CALLS = 7
 
-
-def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
+def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
     """Send tensors of 1 MB and 16 MB one after the other."""
     rows: list[list[Any]] = []
+    calls = options.rounds
     server = Flueman("flueman", WIDE["t1"], MAX_INFER_BYTES=str(64 << 20))
     try:
         server.start()
@@ -28,12 +27,12 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
                 answer = server.await_answer(server.path, body, {**server.headers, **headers})
                 load.check(server.outputs(answer))
                 before, times = server.cpu_seconds(), []
-                for _ in range(CALLS):
+                for _ in range(calls):
                     begun = time.perf_counter()
                     server.ask(server.path, body, {**server.headers, **headers})
                     times.append((time.perf_counter() - begun) * 1000)
                 after = server.cpu_seconds()
-                cpu = [f"{(after[part] - before[part]) / CALLS * 1000:.0f}" for part in ("web", "host")]
+                cpu = [f"{(after[part] - before[part]) / calls * 1000:.0f}" for part in ("web", "host")]
                 size = f"{load.rows * load.columns * 4 / 2**20:.0f} MiB, {kind}, body of {len(body) / 2**20:.1f} MiB"
                 rows.append(
                     [
@@ -44,6 +43,7 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
                         f"{server.memory_bytes()['web'] / 2**20:.0f}",
                     ]
                 )
+                print(*rows[-1], flush=True)
     finally:
         server.stop()
     text = table(["tensor", "ms (median)", "ms (worst)", "CPU of web, ms", "CPU of host, ms", "web, PSS MiB"], rows)
