@@ -99,7 +99,7 @@ def retry_run(*, batch: BatchRun, actor: User, reason: str = "") -> Job:
 @transactional
 def delete_run(*, batch: BatchRun, actor: User, reason: str = "") -> None:
     """Forget a run that has ended; its result stays among the files. Raises Conflict while it goes on."""
-    batch = BatchRun.objects.select_for_update(of=("self",)).select_related("job", "blob").get(pk=batch.pk)
+    batch = BatchRun.objects.select_for_update().get(pk=batch.pk)
     if not batch.job.is_finished:
         raise Conflict(_("The run goes on; cancel it first."))
     record(action="inference.batch_deleted", actor=actor, target=batch, before=_facts(batch), reason=reason)
