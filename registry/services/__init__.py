@@ -11,6 +11,7 @@ from registry.services.versions import (
     insert_version,
     keep_files,
     recheck,
+    show_manifest,
     trust_version,
     update_version,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "release_checks",
     "set_alias",
     "set_tag",
+    "show_manifest",
     "start_check",
     "trust_version",
     "update_model",

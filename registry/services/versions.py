@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -109,6 +110,12 @@ def keep_files(
         if error.code == REFUSED_CONTENT:
             record_refusal(action="registry.version_added", actor=actor, target_label=name, reason=error.message)
         raise
+
+
+def show_manifest(*, files: Mapping[str, Source], manifest: Mapping[str, Any] | None = None) -> str:
+    """Give the manifest that files would have as a version, judged like one; nothing is kept. Raises Invalid."""
+    with staged(files, manifest=manifest) as folder:
+        return json.dumps(read_manifest(folder).raw, ensure_ascii=False, indent=2)
 
 
 def _numbers(given: Any) -> dict[str, float]:

@@ -7,11 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from inference.labels import label_names
 from inference.models import Deployment
 from jobs.models import Job, JobLog
 from registry.models import ModelAlias, ModelVersion
 from registry.services import pass_check, refuse, start_check
 from tests.registry.make import MANIFEST, make_folder, make_ready, make_user, make_weights
+from tests.runner.making_huggingface import make_huggingface
 
 State = ModelVersion.State
 
@@ -112,3 +114,27 @@ def test_import_model_when_refused_before_then_checked_again(tmp_path):
         run(folder, "--name", "m", "--timeout", "0")
     assert ModelVersion.objects.get().state == State.PENDING
     assert Job.objects.unfinished().count() == 1
+
+
+@pytest.mark.django_db
+def test_import_when_a_hugging_face_folder_is_shown_tells_its_manifest_and_keeps_nothing(tmp_path):
+    folder = make_huggingface(tmp_path / "tagger", "token-classification")
+    said = io.StringIO()
+    call_command("import_model", str(folder), "--name", "tagger", "--show", stdout=said)
+    told = json.loads(said.getvalue())
+    assert (told["task"], told["architecture"]) == ("token-classification", "BertForTokenClassification")
+    assert not ModelVersion.objects.exists()
+    assert not (folder / "labels.json").exists()
+
+
+@pytest.mark.django_db
+def test_import_when_a_hugging_face_folder_is_sent_keeps_it_with_manifest_and_labels(tmp_path):
+    folder = make_huggingface(tmp_path / "tagger", "token-classification")
+    call_command("import_model", str(folder), "--name", "tagger", "--no-wait", stdout=io.StringIO())
+    version = ModelVersion.objects.get()
+    assert (version.format, version.model.task) == ("huggingface", "token-classification")
+    assert {"flueman.json", "labels.json", "model.safetensors"} <= set(version.files.values_list("path", flat=True))
+    assert label_names(version)["B-LOC"] == "B-LOC"
+    (folder / "modeling.py").write_text("import os")
+    with pytest.raises(CommandError, match="is code, which is never run"):
+        call_command("import_model", str(folder), "--name", "tagger", "--no-wait")

@@ -12,6 +12,7 @@ from common.errors import FluemanError
 from inference.management.waiting import wait_for_check
 from inference.services import deploy
 from registry import services
+from registry.huggingface import TASKS
 from registry.manifest import list_files, load_json
 from registry.models import ModelVersion
 
@@ -21,7 +22,7 @@ ACTOR = "command line"
 class Command(BaseCommand):
     """Adds a version once however often it is called, waits for its check, points an alias at it, deploys it."""
 
-    help = "Register a folder (with flueman.json), a zip of one, or a weights file as a version of a model."
+    help = "Register a folder (with flueman.json, or from Hugging Face), a zip of one, or a weights file as a version."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what to import, under which name, and what to do with it afterwards."""
@@ -30,6 +31,10 @@ class Command(BaseCommand):
         parser.add_argument("--alias", default="", help="point this alias at the version, such as champion")
         parser.add_argument("--deploy", action="store_true", help="let it answer for the deployment of the same name")
         parser.add_argument("--manifest", type=Path, help="a flueman.json for files that have none")
+        parser.add_argument(
+            "--task", choices=TASKS, help="of a Hugging Face folder, where its architecture does not tell"
+        )
+        parser.add_argument("--show", action="store_true", help="show the manifest it would have, and register nothing")
         parser.add_argument("--description", default="", help="what is new in this version")
         parser.add_argument("--user", default="", help="who does it, for the audit log")
         parser.add_argument("--no-wait", action="store_true", help="do not wait for the check")
@@ -41,6 +46,9 @@ class Command(BaseCommand):
             raise CommandError("--alias and --deploy need a version that passed its check: leave out --no-wait")
         actor = _actor(options["user"])
         try:
+            if options["show"]:
+                self.stdout.write(services.show_manifest(**_sources(options)))
+                return
             version = _add(options, actor)
             self.stdout.write(f"{version}: {version.size_bytes:,} bytes, sha256 {version.digest}")
             if not options["no_wait"]:
@@ -64,16 +72,22 @@ def _actor(username: str) -> User | str:
     return user
 
 
-def _add(options: dict[str, Any], actor: User | str) -> ModelVersion:
+def _sources(options: dict[str, Any]) -> dict[str, Any]:
+    """Give the files and what was said of them, as the service takes them."""
     path: Path = options["path"]
     if not path.exists():
         raise CommandError(f"there is no {path}")
     files = {name: path / name for name in list_files(path)} if path.is_dir() else {path.name: path}
     manifest = load_json(options["manifest"]) if options["manifest"] else None
+    if options["task"]:
+        manifest = {**(manifest or {}), "task": options["task"]}
+    return {"files": files, "manifest": manifest}
+
+
+def _add(options: dict[str, Any], actor: User | str) -> ModelVersion:
     return services.add_version(
         model=options["name"],
-        files=files,
-        manifest=manifest,
+        **_sources(options),
         description=options["description"],
         actor=actor,
         is_reused=True,
