@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from accounts.services import create_user
@@ -268,3 +270,27 @@ def test_advance_when_steps_are_due_then_the_canary_grows_and_is_promoted() -> N
         (False, {(2, "live"): 100}),
     ]
     assert [one.agent for one in deployment.revisions.order_by("-number")[:2]] == ["canary guard"] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_when_made_at_once_then_one_after_the_other_and_never_mixed() -> None:
+    deployment, versions = make_deployment(), [make_version() for _ in range(4)]
+    told: list[str] = []
+
+    def change(version: ModelVersion) -> None:
+        try:
+            start_canary(deployment, version, revision=1)
+            told.append("done")
+        except FluemanError as error:
+            told.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=change, args=[version]) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(told) == ["changed_meanwhile"] * 3 + ["done"]
+    assert sorted(routes(deployment).values()) == [10, 90]
+    assert [one.number for one in deployment.revisions.order_by("number")] == [1, 2]
