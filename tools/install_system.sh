@@ -15,6 +15,7 @@ if [ "${1:-}" != driver ]; then
     need chromium chromium
     need msgfmt gettext
     need make make
+    need wrk wrk
     [ -e /usr/share/fonts/opentype/noto ] || missing="$missing fonts-noto-cjk"
 fi
 [ -n "$missing" ] || exit 0
