@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from common.errors import Invalid, Unavailable
+from flueman.checks import check_model_host
 from inference import reach
 from inference.host import door, places
 
@@ -275,3 +276,9 @@ def test_door_when_started_again_shows_the_same_certificate_that_others_cannot_r
             pass
     assert len({line.rpartition("=")[2] for line in said}) == 1
     assert (home / "host" / "key.pem").stat().st_mode & 0o077 == 0
+
+
+def test_settings_when_the_token_is_short_are_refused(settings):
+    for token, ids in (("", []), ("x" * 31, ["flueman.E023"]), (TOKEN, [])):
+        settings.MODEL_HOST = {**settings.MODEL_HOST, "TOKEN": token}
+        assert [found.id for found in check_model_host()] == ids
