@@ -24,7 +24,7 @@ PARTS = (
     ("record", ("inference/rows.py", "inference/stored.py", "rows_of")),
     ("commit", ("inference/recorder.py",)),
     ("send", ("common/asgi.py", "_head (")),
-    ("render", ("v2_answer", "_render", "flat_values")),
+    ("render", ("inference/v2/answers.py", "flat_values")),
     ("key", ("accounts/credentials.py", "accounts/directory.py", "let_in", "guards/")),
     (
         "parse",
@@ -91,7 +91,6 @@ def sample(server: Flueman, clients: int) -> tuple[dict[str, float], float, floa
     spy = [
         str(Path(sys.executable).parent / "py-spy"),
         "record",
-        "-n",
         "-r",
         "250",
         "-f",
