@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.display import ago, badge, duration
+from inference.admin.batches import cell
 from inference.asynchronous import services
 from inference.models import AsynchronousPrediction, Deployment
 
@@ -35,7 +36,7 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
     question = _("Calls whose answers are fetched later, or told to a webhook.")
     empty_text = _("Applications that do not want to wait call predict-async, and fetch the answer when it is there.")
     empty_command = (
-        "curl -X POST $URL/api/v1/deployments/intent/predict-async -H 'X-Api-Key: $KEY' -H 'Content-Type: application/json'"
+        "curl $URL/api/v1/deployments/intent/predict-async -H 'X-Api-Key: $KEY' -H 'Content-Type: application/json'"
         ' -d \'{"inputs": {"text": ["안녕하세요"]}}\''
     )
     detail_template = "admin/inference/later.html"
@@ -82,7 +83,7 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
         return {
             "state": self.shown_state(obj),
             "took": self.took(obj),
-            "outputs": orjson.loads(obj.result)["outputs"] if obj.result else None,
+            "outputs": [(name, cell(value)) for name, value in _outputs(obj).items()] if obj.result else None,
             "request_url": request_url if may_see else "",
             "deployment_url": reverse("admin:inference_deployment_change", args=[deployment.pk]) if deployment else "",
         }
@@ -111,3 +112,9 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
     def took(self, obj: Any) -> str:
         """Give the time from call to end."""
         return duration(((obj.finished_at or timezone.now()) - obj.created_at) / timedelta(milliseconds=1))
+
+
+def _outputs(prediction: AsynchronousPrediction) -> dict[str, Any]:
+    """Give the values of an answer by output name."""
+    outputs: dict[str, Any] = orjson.loads(prediction.result)["outputs"]
+    return outputs

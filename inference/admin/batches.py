@@ -191,7 +191,7 @@ class BatchRunAdmin(ReadOnlyAdmin):
             "wrong_share": percent(obj.rows_wrong / obj.rows_done) if obj.rows_done else "",
             "pairs": list(obj.columns.items()),
             "sample_columns": list(obj.sample[0]) if obj.sample else [],
-            "sample_rows": [[_cell(value) for value in row.values()] for row in obj.sample],
+            "sample_rows": [[cell(value) for value in row.values()] for row in obj.sample],
             "download_url": reverse("admin:files_storedfile_content", args=[obj.result_id]) if is_own else "",
         }
 
@@ -235,16 +235,16 @@ class BatchRunAdmin(ReadOnlyAdmin):
 def _sample(look: Look) -> list[dict[str, Any]]:
     """Give the rows that were tried, each with what is wrong with it."""
     return [
-        {"cells": [_cell(value) for value in row.values()], "error": look.errors.get(str(number), "")}
+        {"cells": [cell(value) for value in row.values()], "error": look.errors.get(str(number), "")}
         for number, row in enumerate(look.sample)
     ]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Give a value as a reader sees it: numbers short, lists by their first numbers."""
     if value is None:
         return "–"
     if isinstance(value, list):
-        shown = ", ".join(_cell(one) for one in value[:4])
+        shown = ", ".join(cell(one) for one in value[:4])
         return f"{shown}, …" if len(value) > 4 else shown
     return f"{value:.6g}" if isinstance(value, float) else str(value)
