@@ -66,6 +66,7 @@ class Watch:
             began = perf_counter()
             try:
                 await ask_ready(client, place, PROBE_TIMEOUT_S)
+                took_ms = round((perf_counter() - began) * 1000)
                 if probes % LOOKS_EVERY == 0:
                     version = await self._database.call(read_version, self.wanted.id)
                     await check_signature(client, place, version.parsed_signature())
@@ -77,7 +78,7 @@ class Watch:
                     self._failed(error)
             else:
                 missed, probes = 0, probes + 1
-                self._ready(place, round((perf_counter() - began) * 1000))
+                self._ready(place, took_ms)
             await self._pause(place)
 
     async def _pause(self, place: Place) -> None:
