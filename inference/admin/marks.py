@@ -53,7 +53,9 @@ def _parts(text: str, found: Sequence[dict[str, Any]]) -> Iterator[Any]:
 
 
 def _mark(one: dict[str, Any]) -> SafeString:
-    return format_html('<mark class="sv-mark">{} <b>{}</b> {}</mark>', one["text"], one["label"], percent(one["score"]))
+    return format_html(
+        '<mark class="sv-mark">{} <span><b>{}</b> {}</span></mark>', one["text"], one["label"], percent(one["score"])
+    )
 
 
 def _read(said: str) -> list[dict[str, Any]] | None:

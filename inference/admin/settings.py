@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import Consequence, ReadOnlyAdmin, ReasonForm, Verb
-from common.display import ago
+from common.display import ago, percent
 from inference import services
 from inference.measuring import Point, read_points
 from inference.models import RunnerState, VersionSettings
@@ -85,13 +86,20 @@ def _measure(*, obj: VersionSettings, actor: Any) -> str:
 def _differences(own: VersionSettings) -> list[tuple[Any, Any, Any]]:
     """Give what the proposal would change, for a reader."""
     proposal = own.measured.get("proposal", {})
+    usual = {"threads": settings.RUNNER["THREADS"], "max_batch": settings.RUNNER["MAX_BATCH"]}
     pairs = ((name, getattr(own, name), proposal[name]) for name in FIELDS if name in proposal)
-    return [(_LABELS[name], _value(name, now), _value(name, then)) for name, now, then in pairs if now != then]
+    return [
+        (_LABELS[name], _value(name, now), _value(name, then))
+        for name, now, then in pairs
+        if (now or usual.get(name, now)) != then
+    ]
 
 
 def _value(name: str, value: Any) -> Any:
     if name == "half":
         return VersionSettings.Half(value).label
+    if name == "device_share":
+        return percent(value)
     return value or _("as for all models")
 
 

@@ -19,8 +19,8 @@ def entity(start: int, end: int, text: str = "", **more: Any) -> dict[str, Any]:
 def test_entities_when_they_stand_in_the_text_are_marked_there() -> None:
     shown = show_entities(json.dumps([entity(0, 2), entity(6, 8, label="<PER>")]), TEXT)
     assert shown is not None
-    assert shown.startswith('<p class="sv-text"><mark class="sv-mark">서울 <b>LOC</b> ')
-    assert "</mark>에서 &lt;<mark" in shown
+    assert shown.startswith('<p class="sv-text"><mark class="sv-mark">서울 <span><b>LOC</b> ')
+    assert "</span></mark>에서 &lt;<mark" in shown
     assert "<PER>" not in shown
     assert shown.endswith("&gt;를 만났어요</p>")
 
