@@ -90,6 +90,6 @@ def test_settings_when_a_version_cannot_do_them_say_why(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match=r"torch\.compile"):
         set_version_settings(version=version, actor=None, is_compiled=True)
     version.format = "torchscript"
-    with pytest.raises(Conflict, match="program|프로그램"):
+    with pytest.raises(Conflict, match=r"program|프로그램"):
         set_version_settings(version=version, actor=None, half="fp16")
     assert settings_of(version).processes == 1
