@@ -47,7 +47,7 @@ def count_canary(route: Route, *, canary: int, live: int, errors: int = 0) -> No
 
 def count_shadow(route: Route, *, same: int, other: int, failed: int = 0) -> None:
     differences = {str(score_bucket(0.01)): same, str(score_bucket(-0.3)): other}
-    counts = {"answered": same + other, "failed": failed, "labelled": same + other, "same_labels": same}
+    counts: dict[str, Any] = {"answered": same + other, "failed": failed, "labelled": same + other, "same_labels": same}
     counts |= {"difference": float(other), "latency": {"20": same + other}, "score_differences": differences}
     RouteTally.objects.create(route=route, process=uuid4(), counts=counts)
 

@@ -98,7 +98,7 @@ def test_history_tells_who_and_why_and_leads_back() -> None:
     answer = do(browser, deployment, "start-canary", version=version.pk, weight=5, guard="usual", grows="yes")
     assert answer.status_code == 302, answer.content.decode()
     route = deployment.routes.get(kind=Route.Kind.CANARY)
-    assert route.guard["steps"] == [25, 50, 100]
+    assert (route.guard or {})["steps"] == [25, 50, 100]
     page = read(browser, home(deployment))
     assert "canary intent v2 started" in page
     assert f"{verb(deployment, 'rollback')}?to=1" in page
@@ -168,7 +168,8 @@ def test_verbs_by_a_role_that_may_not_are_refused_and_not_shown(name: str) -> No
 
 
 def test_live_part_with_more_calls_and_changes_takes_no_more_queries() -> None:
-    deployment, browser, counts = make_deployment(), make_browser(), []
+    deployment, browser = make_deployment(), make_browser()
+    counts: list[int] = []
     count_canary(start_canary(deployment, make_version(2)), canary=5, live=5)
     count_shadow(start_shadow(deployment, make_version(3)), same=3, other=1)
     for _ in range(2):

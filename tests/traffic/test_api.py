@@ -31,7 +31,12 @@ def make_client(role: str = "operator") -> Client:
 
 
 def post(client: Client, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
-    answer = client.post(f"{HOME}/{path}", body or {}, content_type="application/json", headers=headers)
+    answer = client.post(
+        f"{HOME}/{path}",
+        body or {},
+        content_type="application/json",
+        headers={n.replace("_", "-"): v for n, v in headers.items()},
+    )
     assert answer.status_code == status, answer.content
     return answer.json()
 
@@ -93,7 +98,7 @@ def test_canary_when_posted_twice_under_one_key_begins_once() -> None:
     deployment, client = make_deployment(), make_client()
     make_version(2)
     for _ in range(2):
-        told = post(client, "canary", {"version": 2, "weight": 5}, **{"Idempotency-Key": "k"})
+        told = post(client, "canary", {"version": 2, "weight": 5}, idempotency_key="k")
         assert told["revision"] == 2
     assert deployment.revisions.count() == 2
 

@@ -23,7 +23,8 @@ def try_second(served: Serving, weight: int = 50) -> ModelVersion:
     first = served.version
     same = {"format": first.format, "manifest": first.manifest, "signature": first.signature, "state": first.state}
     second = ModelVersion.objects.create(model=first.model, number=2, **same)
-    RunnerState.objects.create(version=second, state="ready", socket_path=str(served.process.socket_path))
+    socket_path = RunnerState.objects.get(version=first).socket_path
+    RunnerState.objects.create(version=second, state="ready", socket_path=socket_path)
     services.start_canary(deployment=served.deployment, version=second, weight=weight, actor=None)
     served.refresh()
     return second
