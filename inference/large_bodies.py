@@ -20,7 +20,7 @@ import simdjson
 
 from common.strict_json import loads as loads_strictly
 from registry.numbers import DTYPES, FLOATS
-from registry.signature import TensorSpec, check_shape
+from registry.signature import MAX_TENSORS, TensorSpec, check_shape
 
 LEAST_BYTES = 8192  # of a body; below it the ordinary way is as fast
 _LEAST_LIST_BYTES = 1024
@@ -79,7 +79,9 @@ def loads(body: bytes) -> Any:
     pieces: list[bytes] = []
     cut: dict[int, Numbers] = {}
     at = 0
-    for found in _LIST.finditer(body):
+    for number, found in enumerate(_LIST.finditer(body)):
+        if number == MAX_TENSORS:
+            raise NotPlain
         start = found.end() - 1
         if start < at:
             continue
@@ -103,10 +105,11 @@ def loads(body: bytes) -> Any:
 
 def _end_of_list(body: bytes, start: int) -> int:
     """Give the end of a list of numbers, which holds neither text nor objects; `start` where it can be none."""
-    end = body.find(b"}", start)
-    end = len(body) if end < 0 else end
-    quote = body.find(b'"', start, end)
-    return max(start, body.rfind(b"]", start, end if quote < 0 else quote) + 1)
+    # The quote first: a body of nothing but beginnings of lists must not be searched to its end for each.
+    quote = body.find(b'"', start)
+    quote = len(body) if quote < 0 else quote
+    brace = body.find(b"}", start, quote)
+    return max(start, body.rfind(b"]", start, quote if brace < 0 else brace) + 1)
 
 
 def _has_shape(found: Any, shape: Sequence[int]) -> bool:

@@ -1,6 +1,7 @@
 """Large bodies are read by a faster way: what it takes, the ordinary way takes too, as the same bytes."""
 
 import os
+import time
 from typing import Any
 
 import orjson
@@ -32,7 +33,8 @@ FLOATS = [
 WHOLE = ["0", "-0", "1", "-1", "127", "-128", "255", "9007199254740993", "9223372036854775807", "18446744073709551615"]
 ODD = [
     "true", "false", "null", '"1"', "[1]", "[]", "{}", "[[]]", "NaN", "Infinity", "01", "1.", "", "-", "+1", "0x1",
-    "1e39", "1e999", "3.5e38", "65520", "18446744073709551616", "-9223372036854775809", '"]"', '"}"', "1]", "]", "[1", "1 2",
+    "1e39", "1e999", "3.5e38", "65520", "18446744073709551616", "-9223372036854775809", '"]"', '"}"', "1]", "]",
+    "[1", "1 2",
     "\\", "\0",
 ]  # fmt: skip
 
@@ -113,6 +115,15 @@ def test_large_body_when_anything_then_read_or_refused_as_by_the_ordinary_way(ca
         fast = None
     assert fast is None or fast == slow or isinstance(fast[0], str)
     assert told(lambda: payload.read_v2_text(body, signature)) == slow
+
+
+@pytest.mark.parametrize("piece", [b'"data":[', b'"data":[1,', b'"data":[]', b'"data":[' + b"1," * 600])
+def test_large_body_when_lists_begin_again_and_again_then_given_up_in_linear_time(piece: bytes) -> None:
+    body = b'{"inputs":[' + piece * ((8 << 20) // len(piece))
+    begun = time.process_time()
+    with pytest.raises((large_bodies.NotPlain, Invalid)):
+        large_bodies.loads(body)
+    assert time.process_time() - begun < 5  # 0.05 on a quiet machine; a quadratic search takes hours
 
 
 @pytest.mark.parametrize("nest", [(), (64, 4)])
