@@ -19,7 +19,7 @@ from bench.report import table
 SLOW = 1000
 SECONDS = 15.0
 PER_SECOND = 100.0
-PIPELINED = 50  # requests of a client that reads no answer
+PIPELINED = 4  # requests of a client that reads no answer: more would be a flood, not a slow client
 
 
 def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
@@ -58,7 +58,7 @@ async def both(server: Flueman, request: bytes) -> dict[str, tuple[Tally, int]]:
     tally = await run(server.url, request, clients=8, seconds=SECONDS, per_second=PER_SECOND)
     found["alone"] = tally, server.memory_bytes()["web"]
     slow = [asyncio.ensure_future((sender if number % 2 else reader)(server.port, request)) for number in range(SLOW)]
-    await asyncio.sleep(5)
+    await asyncio.sleep(SECONDS)
     there = sum(not task.done() for task in slow)
     tally = await run(server.url, request, clients=8, seconds=SECONDS, per_second=PER_SECOND)
     found[f"beside {there} slow ones"] = tally, server.memory_bytes()["web"]
