@@ -31,7 +31,9 @@ _SEE_SERVING = (
         "registry",
         "view_registeredmodel view_modelversion view_modelfile view_modelalias view_modeltag view_versiontag",
     )
-    | _of("inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow view_versionsettings")
+    | _of(
+        "inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow view_versionsettings"
+    )
     | _of("jobs", "view_job view_schedule")
 )
 _SEE_CALLS = _of(

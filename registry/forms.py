@@ -75,7 +75,8 @@ class UploadForm(forms.Form):
         self.fields["files"] = MultipleFileField(
             label=_("Files"), widget=MultipleFileInput(), max_length=1000, required=not self.uploaded
         )
-        choices = [("", _("none: flueman.json or a Hugging Face config.json is among the files")), *((name, name) for name in ARCHITECTURES)]
+        none = _("none: flueman.json or a Hugging Face config.json is among the files")
+        choices = [("", none), *((name, name) for name in ARCHITECTURES)]
         self.fields["architecture"].choices = [*choices, ("program", _("none: the file is a program"))]  # type: ignore[attr-defined]
         for architecture, known in ARCHITECTURES.items():
             for name, kind in known.arguments.items():

@@ -19,6 +19,7 @@ ONCE = (
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
     "tests/host/test_host.py",
+    "tests/host/test_measure.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
 )
