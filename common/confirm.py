@@ -119,8 +119,8 @@ def _show_once(request: HttpRequest, model_admin: Any, shown: Shown, obj: Model)
 
 
 def _make_form(request: HttpRequest, model_admin: Any, verb: Verb, obj: Model, consequence: Consequence) -> forms.Form:
-    initial = {name: request.GET[name] for name in verb.from_query if name in request.GET}
-    form = verb.form(obj)(request.POST if request.method == "POST" else None, initial=initial)
+    filled = {name: request.GET[name] for name in verb.from_query if name in request.GET}
+    form = verb.form(obj)(request.POST if request.method == "POST" else None, **({"initial": filled} if filled else {}))
     if name := consequence.typed_name:
         label = gettext("Type “%(name)s” to confirm") % {"name": name}
         form.fields["typed_name"] = forms.RegexField(f"^{re.escape(name)}$", label=label, error_messages=_TYPED_WRONG)
