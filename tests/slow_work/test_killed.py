@@ -112,12 +112,12 @@ def state_of(served: Served) -> tuple[str, int, int, int]:
 
 
 def until_done(served: Served, rows: int, timeout_s: float = 300) -> None:
-    """Wait until so many rows are done, or the run has ended."""
+    """Wait until so many rows are done and the run goes on, or has ended."""
     ends = ("succeeded", "failed", "dead", "cancelled")
 
     def is_there() -> bool:
         state, done, _attempts, _ms = state_of(served)
-        return done >= rows or state in ends
+        return (done >= rows and state == "running") or state in ends
 
     assert wait_until(is_there, timeout_s), state_of(served)
 
