@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
 
 def requests(server: Flueman) -> dict[str, Request]:
     """Give the kinds of calls."""
-    limited = server.make_key("limited", "--per-minute", "6000000", "--burst", "100000")
+    limited = server.make_key("limited", "--per-minute", "600000", "--burst", "10000")
     head, _, rest = request_bytes(server.url, {**server.headers, "Idempotency-Key": "@"}, server.body).partition(b"@")
     server.await_answer(server.path, server.body, {**server.headers, "X-API-Key": limited})
     return {
