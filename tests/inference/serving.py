@@ -137,7 +137,7 @@ def serving_version(version: ModelVersion, process: Child | None = None) -> Iter
     name = version.model.name
     deployment = Deployment.objects.create(name=name)
     Route.objects.create(deployment=deployment, version=version)
-    user = create_user(username=f"app-{model.pk}", password=None, roles=["client"], actor=None)
+    user = create_user(username=f"app-{version.pk.hex[:12]}", password=None, roles=["client"], actor=None)
     _, key = create_api_key(name="test", user=user, scopes=["predict"], allowed_models=[], expires_at=None, actor=user)
     bump("routes")
     try:
