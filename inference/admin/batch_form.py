@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from common.display import ago, size
+from common.display import size
 from files.models import StoredFile
 from inference.batches.looks import Look
 from inference.batches.services import DEFAULT_LIMIT

@@ -78,7 +78,7 @@ def accept(
 
 @transactional
 def take(*, most: int) -> list[AsynchronousPrediction]:
-    """Take those whose turn it is, their attempts counted before the work; whoever held them has died or put them back."""
+    """Take those whose turn it is, their attempts counted before the work; who held them has died or put them back."""
     now, claim = timezone.now(), uuid7()
     waiting = AsynchronousPrediction.objects.filter(state=State.QUEUED, due_at__lte=now)
     lost = AsynchronousPrediction.objects.filter(state=State.RUNNING, due_at__lte=now)

@@ -4,15 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0002_versions_elsewhere'),
+        ("registry", "0002_versions_elsewhere"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='modelversion',
-            name='format',
-            field=models.CharField(choices=[('safetensors', 'safetensors'), ('state_dict', 'PyTorch state dict'), ('torchscript', 'TorchScript'), ('exported_program', 'torch.export'), ('huggingface', 'Hugging Face'), ('remote', 'runs elsewhere')], max_length=30, verbose_name='format'),
+            model_name="modelversion",
+            name="format",
+            field=models.CharField(
+                choices=[
+                    ("safetensors", "safetensors"),
+                    ("state_dict", "PyTorch state dict"),
+                    ("torchscript", "TorchScript"),
+                    ("exported_program", "torch.export"),
+                    ("huggingface", "Hugging Face"),
+                    ("remote", "runs elsewhere"),
+                ],
+                max_length=30,
+                verbose_name="format",
+            ),
         ),
     ]
