@@ -96,7 +96,7 @@ def fill(rows: int, callers: Sequence[tuple[int, str, str]]) -> None:
     """Write requests of the last days, oldest first, each with one prediction, as the recorder writes them."""
     from django.db import connection, transaction  # noqa: PLC0415
 
-    from inference.recorder import PREDICTION_COLUMNS, REQUEST_COLUMNS, insert_sql  # noqa: PLC0415
+    from inference.log.recorder import PREDICTION_COLUMNS, REQUEST_COLUMNS, insert_sql  # noqa: PLC0415
 
     quote = connection.ops.quote_name("x")[0]
     statements = [

@@ -21,8 +21,8 @@ from bench.report import table
 
 # The first part of which a piece stands in a frame, from the innermost frame outwards, has the sample.
 PARTS = (
-    ("record", ("inference/rows.py", "inference/stored.py", "rows_of")),
-    ("commit", ("inference/recorder.py",)),
+    ("record", ("inference/log/rows.py", "inference/bodies/stored.py", "rows_of")),
+    ("commit", ("inference/log/recorder.py",)),
     ("send", ("common/asgi.py", "_head (")),
     ("render", ("inference/v2/answers.py", "flat_values")),
     ("key", ("accounts/credentials.py", "accounts/directory.py", "let_in", "guards/")),
@@ -34,10 +34,13 @@ PARTS = (
             "strict_json.py",
             "registry/signature.py",
             "registry/numbers.py",
-            "inference/binary.py",
+            "inference/bodies/binary.py",
         ),
     ),
-    ("choose", ("inference/choosing.py", "inference/snapshot.py", "inference/running.py", "inference/runners.py")),
+    (
+        "choose",
+        ("inference/traffic/choosing.py", "inference/snapshot.py", "inference/running.py", "inference/runners.py"),
+    ),
     (
         "unpack",
         (

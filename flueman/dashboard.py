@@ -19,7 +19,7 @@ from audit.services import names_of
 from common.display import duration, percent, thousands
 from common.plots import Series, plot
 from flueman.health import health_of, state_of
-from inference import metrics
+from inference.figures import metrics
 from inference.models import Deployment, Route
 from jobs.handlers import label_of
 from jobs.models import Job

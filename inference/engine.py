@@ -29,15 +29,15 @@ from guards import idempotency
 from guards.limiter import Limiter
 from guards.limits import Limit
 from guards.services import too_many
-from inference.payload import Inputs, rows_of
-from inference.recorder import Claim, Record, Recorder
-from inference.rows import prediction_row, request_row
+from inference.bodies.payload import Inputs, rows_of
+from inference.bodies.stored import answer_text, file_of, read_answer
+from inference.log.recorder import Claim, Record, Recorder
+from inference.log.rows import prediction_row, request_row
 from inference.runners import Runners
 from inference.running import Running
 from inference.snapshot import Endpoint, Snapshot, Target, refresh
-from inference.stored import answer_text, file_of, read_answer
+from inference.traffic.watching import Watch
 from inference.transport import Output
-from inference.watching import Watch
 from registry.signature import Signature, TensorSpec
 
 if TYPE_CHECKING:

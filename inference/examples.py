@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from inference.bodies.samples import code_samples
+from inference.bodies.typed import read_typed, sample
 from inference.models import Deployment
-from inference.samples import code_samples
 from inference.services import live_version
-from inference.typed import read_typed, sample
 
 
 def example_call(name: str, url: str) -> str:

@@ -12,8 +12,8 @@ from django.conf import settings
 from common.errors import NotReady, Unavailable
 from inference.runners import Runners
 from inference.snapshot import Endpoint, Snapshot
+from inference.traffic.watching import Watch
 from inference.transport import Result, is_finite, travelling
-from inference.watching import Watch
 from registry.signature import Signature
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from accounts.credentials import Directory, load_directory
 from common.errors import NotFound, NotReady, Unavailable
 from guards.services import read_stamps
-from inference.choosing import slot_of, table
 from inference.models import Deployment, Route, RunnerState
 from inference.remote.places import Place, place_of
+from inference.traffic.choosing import slot_of, table
 from registry.models import ModelVersion
 from registry.signature import Signature
 

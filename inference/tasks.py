@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from files.models import Blob
-from inference import rollup
 from inference.asynchronous import services as asynchronous
+from inference.figures import rollup
 from inference.host import client
 from inference.measuring import in_line
 from inference.models import BatchRun

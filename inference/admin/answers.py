@@ -16,16 +16,16 @@ from django.utils.translation import gettext
 
 from accounts.directory import caller_of
 from common.errors import FluemanError, Invalid, TooLarge
-from inference import payload
 from inference.admin.shadows import difference_words
 from inference.admin.values import show_output, timeline
-from inference.difference import difference
+from inference.bodies import payload
+from inference.bodies.readable import show_values
+from inference.bodies.samples import code_samples
+from inference.bodies.typed import read_typed
 from inference.engine import Answer, Ask, predict_sync
 from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
-from inference.readable import show_values
-from inference.samples import code_samples
-from inference.typed import read_typed
+from inference.traffic.difference import difference
 from registry.models import ModelVersion
 from registry.signature import Signature
 

@@ -18,9 +18,9 @@ from inference.admin.overview import log_url, state_badge
 from inference.admin.shadows import shadow_words
 from inference.admin.traffic import TRAFFIC
 from inference.admin.verdicts import guard_words, progress, verdict_words
-from inference.judging import Guard
 from inference.models import Route, RunnerState
 from inference.services import canary_standing, shadow_standing
+from inference.traffic.judging import Guard
 
 TONES = 3
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.display import thousands
 from common.ids import uuid7_floor
-from inference.log import time_of
+from inference.log.search import time_of
 from inference.models import InferenceRequest, Prediction, prediction_key
 
 SPAN = timedelta(minutes=5)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from common.admin import require
 from common.errors import FluemanError
-from inference.manifests import as_file, manifest_of
+from inference.elsewhere.manifests import as_file, manifest_of
 from inference.models import Deployment
 
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import badge
 from common.plots import Series, plot
-from inference import metrics
 from inference.admin.numbers import Standing, in_order
+from inference.figures import metrics
 from inference.models import Deployment, Route
 
 STATES = {

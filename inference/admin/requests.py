@@ -19,15 +19,15 @@ from common.display import duration, percent, thousands
 from common.errors import Invalid
 from files.models import Blob
 from files.services import open_blob
-from inference import log
 from inference.admin.search import FIELDS, lines_of, search_form, state_badge
 from inference.admin.shadows import shadow_answers
 from inference.admin.values import name_of, show_input, show_output, timeline
-from inference.criteria import Criteria, read_criteria, read_uuid
-from inference.downloads import input_file
+from inference.bodies.readable import Shown, read_inputs, read_output
 from inference.labels import label_names
+from inference.log import search as log
+from inference.log.criteria import Criteria, read_criteria, read_uuid
+from inference.log.downloads import input_file
 from inference.models import Deployment, InferenceRequest
-from inference.readable import Shown, read_inputs, read_output
 from registry.models import ModelVersion
 from registry.wording import in_words
 

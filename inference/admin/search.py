@@ -14,11 +14,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.display import badge, percent
-from inference import log
-from inference.criteria import DEFAULT_RANGE, Criteria
+from inference.bodies.readable import first_words
 from inference.labels import label_names_of
+from inference.log import search as log
+from inference.log.criteria import DEFAULT_RANGE, Criteria
 from inference.models import Deployment
-from inference.readable import first_words
 
 RANGE_LABELS = {
     "15m": _("15 minutes"),

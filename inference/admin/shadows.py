@@ -14,11 +14,11 @@ from django.utils.translation import gettext, ngettext
 
 from common.display import duration, percent, thousands
 from inference.admin.values import show_output
-from inference.difference import Difference
+from inference.bodies.readable import show_values
 from inference.labels import label_names
 from inference.models import Route, ShadowResult
-from inference.readable import show_values
 from inference.services import ShadowFigures
+from inference.traffic.difference import Difference
 from registry.models import ModelVersion
 
 WORST_SHOWN = 5

@@ -14,9 +14,9 @@ from inference.admin.deploying import VersionField
 from inference.admin.history import change_of
 from inference.admin.lately import pulse_of
 from inference.admin.shares import Share, SharesField, SharesWidget
-from inference.choosing import SLOTS, scaled
-from inference.judging import Guard
 from inference.models import Deployment, Revision, Route
+from inference.traffic.choosing import SLOTS, scaled
+from inference.traffic.judging import Guard
 
 FIRST_WEIGHT, FIRST_COPIES = 5, 10
 REVISIONS_OFFERED = 50

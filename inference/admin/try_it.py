@@ -12,10 +12,10 @@ from django.utils.translation import gettext
 from common.admin import ModelAdmin, require
 from common.errors import Invalid
 from inference.admin.answers import Try, run_try, samples_for
+from inference.bodies.stored import inputs_of
+from inference.bodies.typed import as_typed, read_typed, sample
 from inference.models import Deployment, InferenceRequest, RunnerState
 from inference.services import live_version
-from inference.stored import inputs_of
-from inference.typed import as_typed, read_typed, sample
 from registry.models import ModelVersion
 from registry.signature import Signature, TensorSpec
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from common.display import percent, scalar, size, tree
 from common.plots import probabilities, tensor
 from inference.admin.marks import show_embedding, show_entities
-from inference.readable import Shown
+from inference.bodies.readable import Shown
 
 _TEXTS_SHOWN = 20
 _CONFIDENT = ("label", "score", "scores")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.display import duration, percent, thousands
 from common.korean import settle_particles
-from inference.judging import Guard, Numbers, Verdict
+from inference.traffic.judging import Guard, Numbers, Verdict
 
 
 def verdict_words(verdict: Verdict, canary: str, live: str) -> str:

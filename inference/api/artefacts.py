@@ -1,4 +1,4 @@
-"""The files of a version at its signed address (`inference/artefacts.py`)."""
+"""The files of a version at its signed address (`inference/elsewhere/artefacts.py`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accounts.throttling import count_anonymous
 from common.api.errors import json_error
 from common.errors import FluemanError
 from files.services import open_blob
-from inference.artefacts import find_file, find_version
+from inference.elsewhere.artefacts import find_file, find_version
 
 View = Callable[..., HttpResponseBase]
 

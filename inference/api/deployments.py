@@ -18,12 +18,13 @@ from common.context import origin
 from common.errors import Invalid, NotFound
 from common.names import composed
 from common.strict_json import loads
-from inference import payload, services
+from inference import services
 from inference.api.asynchronous import PredictsLater
 from inference.api.bodies import RawJsonParser
 from inference.api.manifests import WritesManifest
+from inference.bodies import payload
+from inference.bodies.friendly import friendly_answer
 from inference.engine import Ask, predict_sync
-from inference.friendly import friendly_answer
 from inference.models import Deployment, InferenceRequest
 from registry.models import ModelVersion
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
-from inference.manifests import as_file, manifest_of
+from inference.elsewhere.manifests import as_file, manifest_of
 
 
 class ManifestQuerySerializer(serializers.Serializer[Any]):

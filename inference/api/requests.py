@@ -16,11 +16,11 @@ from rest_framework.response import Response
 
 from common.errors import Invalid, NotFound
 from files.models import Blob
-from inference import log
-from inference.criteria import RANGES, read_criteria, read_uuid
-from inference.downloads import input_file
+from inference.bodies.stored import inputs_of
+from inference.log import search as log
+from inference.log.criteria import RANGES, read_criteria, read_uuid
+from inference.log.downloads import input_file
 from inference.models import InferenceRequest, Prediction
-from inference.stored import inputs_of
 
 SEE_ALL = "inference.view_any_inferencerequest"
 PREDICTIONS_SHOWN = 100

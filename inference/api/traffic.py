@@ -28,9 +28,9 @@ from inference.api.traffic_forms import (
     StandingSerializer,
     WeightsSerializer,
 )
-from inference.judging import Guard
 from inference.models import Deployment, Revision, Route, ShadowResult
 from inference.services.routing import last_number
+from inference.traffic.judging import Guard
 from registry.models import ModelVersion
 
 MAY = "inference.deploy_deployment"

@@ -8,8 +8,8 @@ import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from inference.judging import Guard
 from inference.models import Revision, Route, ShadowResult
+from inference.traffic.judging import Guard
 
 _DEFAULT = Guard()
 

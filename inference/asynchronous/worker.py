@@ -20,10 +20,10 @@ from django.conf import settings
 from accounts.callers import Caller
 from common.errors import FluemanError, NotAllowed
 from common.strict_json import loads
-from inference import payload
 from inference.asynchronous import services
+from inference.bodies import payload
+from inference.bodies.friendly import friendly_answer
 from inference.engine import Answer, Ask
-from inference.friendly import friendly_answer
 from inference.models import AsynchronousPrediction, InferenceRequest
 from inference.snapshot import Endpoint, Snapshot
 

@@ -116,14 +116,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="route",
             name="guard",
-            field=models.JSONField(
-                help_text="when a canary is stopped: inference/judging.py", null=True, verbose_name="guard"
-            ),
+            field=models.JSONField(help_text="when a canary is stopped", null=True, verbose_name="guard"),
         ),
         migrations.AddField(
             model_name="route",
             name="slots",
-            field=models.JSONField(editable=False, help_text="which hundredths: inference/choosing.py", null=True),
+            field=models.JSONField(editable=False, help_text="which hundredths of the calls", null=True),
         ),
         migrations.AddField(
             model_name="route",

@@ -10,6 +10,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterField(
+            model_name="metricwindow",
+            name="histogram",
+            field=models.JSONField(default=dict, help_text="requests by latency bucket"),
+        ),
+        migrations.AlterField(
             model_name="asynchronousprediction",
             name="body_blob",
             field=models.CharField(blank=True, help_text="SHA-256 of a body too large for the row", max_length=64),

@@ -50,8 +50,8 @@ class Route(models.Model):
     weight = models.PositiveSmallIntegerField(
         _("weight"), default=100, help_text=_("percent; nought for a version that only serves until another has loaded")
     )
-    slots = models.JSONField(null=True, editable=False, help_text=_("which hundredths: inference/choosing.py"))
-    guard = models.JSONField(_("guard"), null=True, help_text=_("when a canary is stopped: inference/judging.py"))
+    slots = models.JSONField(null=True, editable=False, help_text=_("which hundredths of the calls"))
+    guard = models.JSONField(_("guard"), null=True, help_text=_("when a canary is stopped"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     weighed_at = models.DateTimeField(_("weight since"), null=True)
 

@@ -24,7 +24,7 @@ class MetricWindow(models.Model):
     executions = models.FloatField(default=0, db_default=0.0, help_text=_("runs of the model"))
     last_at = models.DateTimeField(null=True, help_text=_("the last answer"))
     batches = models.JSONField(null=True, help_text=_("runs and their milliseconds by rows that ran together"))
-    histogram = models.JSONField(default=dict, help_text=_("requests by latency bucket: inference/latency.py"))
+    histogram = models.JSONField(default=dict, help_text=_("requests by latency bucket"))
 
     class Meta:
         verbose_name = _("metric window")

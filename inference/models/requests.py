@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
-from inference.payload import MAX_ROWS
+from inference.bodies.payload import MAX_ROWS
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -28,7 +28,7 @@ class InferenceRequestQuerySet(models.QuerySet["InferenceRequest"]):
 class InferenceRequest(models.Model):
     """One call of a deployment that was let in. Names are copies, so that the row outlives what it speaks of.
 
-    The recorder writes it with plain SQL (`inference/recorder.py`): a new column needs a place there too.
+    The recorder writes it with plain SQL (`inference/log/recorder.py`): a new column needs a place there too.
     """
 
     class Door(models.TextChoices):

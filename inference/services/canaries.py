@@ -9,11 +9,11 @@ from typing import Any
 from django.utils import timezone
 
 from common.transactions import transactional
-from inference.choosing import SLOTS, scaled
-from inference.judging import Counts, Guard, Verdict, judge
 from inference.models import Revision, Route
 from inference.services.routing import Kind, Share, locked, reroute, reweighed, shares_of
 from inference.services.traffic import without
+from inference.traffic.choosing import SLOTS, scaled
+from inference.traffic.judging import Counts, Guard, Verdict, judge
 
 GUARD = "canary guard"
 

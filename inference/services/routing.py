@@ -12,10 +12,10 @@ from accounts.models import User
 from audit.services import record
 from common.errors import Conflict
 from guards.services import bump
-from inference.choosing import allot
-from inference.judging import Guard
 from inference.models import Deployment, Revision, Route, RunnerState
 from inference.services.deployments import STAMP, Actor
+from inference.traffic.choosing import allot
+from inference.traffic.judging import Guard
 from notify.services import publish
 from registry.models import ModelVersion
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.evidence import score_middle
-from inference.latency import merge, percentile
+from inference.figures.latency import merge, percentile
 from inference.models import Route, ShadowResult
+from inference.traffic.evidence import score_middle
 
 BATCH = 200
 

@@ -11,11 +11,11 @@ from uuid import UUID
 from common.errors import Conflict, Invalid
 from common.names import safe_name
 from common.transactions import transactional
-from inference.choosing import SLOTS, scaled
-from inference.judging import Guard
 from inference.models import Deployment, Revision, Route
 from inference.services.deployments import Actor
 from inference.services.routing import Kind, Share, locked, reroute, reweighed, servable, shares_of
+from inference.traffic.choosing import SLOTS, scaled
+from inference.traffic.judging import Guard
 from registry.models import ModelVersion
 
 What = Revision.What

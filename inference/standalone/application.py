@@ -19,7 +19,7 @@ import orjson
 
 from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
 from common.errors import FluemanError, NotAuthenticated, NotFound, NotReady, Unavailable
-from inference.payload import read_v2_body
+from inference.bodies.payload import read_v2_body
 from inference.standalone.child import Child
 from inference.standalone.fetching import fetch
 from inference.standalone.spec import Spec

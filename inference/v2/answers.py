@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.payload import flat_values
+from inference.bodies.payload import flat_values
+from inference.bodies.wanted import Wanted
 from inference.runner.frames import pack_strings
 from inference.transport import Output
-from inference.wanted import Wanted
 from registry.numbers import to_payload
 from registry.signature import Signature, TensorSpec
 

@@ -13,10 +13,10 @@ from common.asgi import Receive, Scope, Send, send_body, send_json
 from common.errors import FluemanError, Invalid
 from common.strict_json import loads
 from inference.engine import Engine
+from inference.figures.totals import Totals
 from inference.labels import LabelCache
 from inference.readiness import Readiness
 from inference.snapshot import Endpoint
-from inference.totals import Totals
 from inference.v2.bodies import Intake
 
 

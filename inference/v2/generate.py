@@ -13,8 +13,8 @@ import orjson
 from common.asgi import send_whole
 from common.errors import FluemanError, Invalid
 from common.strict_json import loads
+from inference.bodies.payload import Inputs, nested_values, read_client_id
 from inference.engine import Answer
-from inference.payload import Inputs, nested_values, read_client_id
 from inference.runner.frames import Tensor, pack_strings
 from inference.v2.exchange import Exchange, send_error
 from inference.v2.infer import make_ask, timing

@@ -9,10 +9,10 @@ from functools import partial
 from accounts.credentials import Caller
 from common.asgi import send_whole
 from common.errors import FluemanError
+from inference.bodies.payload import Inputs, read_v2_body
 from inference.engine import Answer, Ask
 from inference.labels import LabelCache
 from inference.models import InferenceRequest
-from inference.payload import Inputs, read_v2_body
 from inference.v2.answers import render
 from inference.v2.bodies import deflate, json_length
 from inference.v2.exchange import Exchange, send_error

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from inference.payload import MAX_ROWS
+from inference.bodies.payload import MAX_ROWS
 from inference.snapshot import Endpoint, Target
 from inference.v2.exchange import Exchange
 from registry.signature import Signature, TensorSpec

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.errors import NotAllowed
 from inference.engine import PREDICT
-from inference.totals import Total
+from inference.figures.totals import Total
 from inference.v2.exchange import Exchange
 
 

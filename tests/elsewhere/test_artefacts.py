@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from audit.models import AuditEvent
-from inference import artefacts
+from inference.elsewhere import artefacts
 from registry.models import ModelVersion
 from tests.host.hosting import make_version
 from tests.runner.making import make_folder

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Invalid
-from inference import payload, stored
+from inference.bodies import payload, stored
+from inference.bodies.wanted import Wanted
 from inference.runner.frames import pack_strings, unpack_strings
 from inference.transport import Output
 from inference.v2.answers import classify, render
-from inference.wanted import Wanted
 from registry.numbers import ITEM_BYTES, to_array, to_payload
 from registry.signature import DATATYPES, Signature, TensorSpec
 

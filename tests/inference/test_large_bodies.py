@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from common.errors import Invalid
 from common.strict_json import loads
-from inference import large_bodies, payload
+from inference.bodies import large as large_bodies
+from inference.bodies import payload
 from registry.signature import Signature, parse_signature
 
 CASES = 20_000 if "FLUEMAN_ATTACKS" in os.environ else 300

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import ApiKey, User
 from common.errors import Invalid
 from common.ids import uuid7
-from inference import log
-from inference.criteria import Criteria, read_criteria
+from inference.log import search as log
+from inference.log.criteria import Criteria, read_criteria
 from inference.models import InferenceRequest, InferenceRequestQuerySet
 from tests.inference.log_rows import make_many, make_request, make_superuser, make_user
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import Invalid
 from common.strict_json import loads
-from inference import payload, stored
+from inference.bodies import payload, stored
 from inference.runner.frames import unpack_strings
 from inference.transport import Output
 from registry.signature import Signature, parse_signature

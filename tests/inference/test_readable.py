@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from inference.readable import first_words, read_inputs, read_output
+from inference.bodies.readable import first_words, read_inputs, read_output
 from registry.signature import parse_signature
 
 TEXT = parse_signature(

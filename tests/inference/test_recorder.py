@@ -15,8 +15,8 @@ from common.errors import Conflict, Unavailable
 from common.ids import uuid7
 from guards.idempotency import Claimed, claim
 from guards.models import IdempotencyRecord
+from inference.log.recorder import PREDICTION_COLUMNS, REQUEST_COLUMNS, Claim, Record, Recorder
 from inference.models import InferenceRequest, Prediction
-from inference.recorder import PREDICTION_COLUMNS, REQUEST_COLUMNS, Claim, Record, Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.ids import uuid7_floor
-from inference import latency, metrics
+from inference.figures import latency, metrics
+from inference.figures.rollup import roll_up
 from inference.models import InferenceRequest, MetricWindow
-from inference.rollup import roll_up
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db

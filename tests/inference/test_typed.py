@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from common.errors import Invalid
-from inference.samples import code_samples
-from inference.typed import as_typed, read_typed, sample
+from inference.bodies.samples import code_samples
+from inference.bodies.typed import as_typed, read_typed, sample
 from registry.signature import TensorSpec, infer_shape, read_numbers
 
 TEXT = TensorSpec("text", "BYTES", (-1,))

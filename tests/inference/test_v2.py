@@ -20,10 +20,10 @@ from audit.models import AuditEvent
 from files.models import Blob
 from files.services import open_blob
 from guards.limits import Limit
-from inference import stored
+from inference.bodies import stored
 from inference.engine import get_engine
+from inference.figures.rollup import roll_up
 from inference.models import Deployment, InferenceRequest, MetricWindow, RunnerState
-from inference.rollup import roll_up
 from inference.v2 import bodies, repository
 from inference.v2.gateway import Gateway, locate
 from tests.inference.serving import Reply, Serving

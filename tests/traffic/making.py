@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from common.ids import uuid7
 from inference import services
-from inference.evidence import score_bucket
-from inference.judging import Counts
 from inference.models import Deployment, Route, RouteTally, RunnerState, ShadowResult
+from inference.traffic.evidence import score_bucket
+from inference.traffic.judging import Counts
 from registry.models import ModelVersion, RegisteredModel
 from tests.runner.making import TEXT_SIGNATURE
 

@@ -17,8 +17,8 @@ django.setup()
 from django.db import close_old_connections  # noqa: E402 - the apps must be loaded first
 
 from inference import services  # noqa: E402
-from inference.judging import Guard  # noqa: E402
 from inference.models import Deployment, Revision, RouteTally, RunnerState, ShadowResult  # noqa: E402
+from inference.traffic.judging import Guard  # noqa: E402
 from registry.models import ModelVersion  # noqa: E402
 from tests.host.hosting import make_version  # noqa: E402
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.choosing import SLOTS, allot, is_copied, scaled, slot_of, table
+from inference.traffic.choosing import SLOTS, allot, is_copied, scaled, slot_of, table
 
 
 def weights_of(names: str) -> st.SearchStrategy[dict[str, int]]:

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from common.errors import Invalid
-from inference.evidence import lower_bound, score_bucket, stability, upper_bound
-from inference.judging import Counts, Guard, Verdict, judge
-from inference.latency import bucket
+from inference.figures.latency import bucket
+from inference.traffic.evidence import lower_bound, score_bucket, stability, upper_bound
+from inference.traffic.judging import Counts, Guard, Verdict, judge
 
 GUARD = Guard()
 

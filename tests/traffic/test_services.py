@@ -15,9 +15,9 @@ from accounts.services import create_user
 from audit.models import AuditEvent
 from common.errors import Conflict, FluemanError
 from inference import services
-from inference.judging import Counts, Guard
 from inference.models import Deployment, Revision, Route, RouteTally, RunnerState
 from inference.snapshot import load_endpoints
+from inference.traffic.judging import Counts, Guard
 from registry.models import ModelVersion, RegisteredModel
 from tests.runner.making import SIGNATURE, TEXT_SIGNATURE
 

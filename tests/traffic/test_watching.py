@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 
 from guards.services import bump
 from inference import services
-from inference.difference import difference
 from inference.engine import get_engine
-from inference.judging import Guard
 from inference.models import Deployment, InferenceRequest, Revision, RouteTally, RunnerState, ShadowResult
 from inference.services.deployments import STAMP
+from inference.traffic.difference import difference
+from inference.traffic.judging import Guard
 from inference.transport import Output
 from registry.models import ModelVersion
 from tests.inference.serving import Serving

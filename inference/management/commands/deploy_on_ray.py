@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
-from inference import ray_serve
-from inference.artefacts import issue_address
+from inference.elsewhere import ray_serve
+from inference.elsewhere.artefacts import issue_address
 from inference.management.waiting import wait_for_check
 from inference.models import RemoteServer
 from inference.services import remote

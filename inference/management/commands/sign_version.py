@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
-from inference.artefacts import issue_address
+from inference.elsewhere.artefacts import issue_address
 from registry.models import ModelVersion
 
 

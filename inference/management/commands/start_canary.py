@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from inference import services
-from inference.judging import Guard
 from inference.management.traffic import TrafficCommand, find_deployment, find_version, route_of
 from inference.models import Deployment, Route
+from inference.traffic.judging import Guard
 
 
 class Command(TrafficCommand):

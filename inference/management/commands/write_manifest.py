@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.commands import told_as_command_errors
-from inference.manifests import manifest_of
+from inference.elsewhere.manifests import manifest_of
 from inference.models import Deployment
 
 

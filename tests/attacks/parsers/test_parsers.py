@@ -18,7 +18,7 @@ from common.errors import FluemanError
 from common.names import safe_name
 from common.strict_json import loads
 from files.ranges import wanted_spans
-from inference import payload
+from inference.bodies import payload
 from registry.signature import parse_signature
 from tests.attacks import table
 

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from jsonschema import Draft202012Validator
 
 from accounts.services import create_api_key
-from inference.kserve import Wanted, inference_service, secret_name, service_name, to_yaml
+from inference.elsewhere.kserve import Wanted, inference_service, secret_name, service_name, to_yaml
 from inference.models import Deployment, Route, RunnerState
 from tests.admin.making import make_deployment, make_person, make_version
 

@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Left, Lower
 
 from common.ids import uuid7_floor, uuid7_time_ms
-from inference.criteria import Criteria
+from inference.log.criteria import Criteria
 from inference.models import InferenceRequest, Prediction, prediction_key
 
 PAGE_ROWS = 50

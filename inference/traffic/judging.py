@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from common.errors import Invalid
-from inference.evidence import (
+from inference.figures.latency import percentile
+from inference.traffic.evidence import (
     by_label,
     floor_ms,
     in_tenths,
@@ -22,7 +23,6 @@ from inference.evidence import (
     surely_under,
     upper_bound,
 )
-from inference.latency import percentile
 
 P95 = 0.95
 State = Literal["watching", "good", "stopped"]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from inference.latency import LOG_WIDTH, Histogram
+from inference.figures.latency import LOG_WIDTH, Histogram
 
 ALPHA = 0.001  # of each bound
 GROUPS = 10  # of scores, at most: tenths of the live ones

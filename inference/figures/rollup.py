@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Ln, Roun
 from django.utils import timezone
 
 from common.ids import uuid7_floor, uuid7_time_ms
-from inference.latency import LEAST_MS, LOG_WIDTH
+from inference.figures.latency import LEAST_MS, LOG_WIDTH
 from inference.models import InferenceRequest, MetricWindow
 
 MINUTE = timedelta(minutes=1)

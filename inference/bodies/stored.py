@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from inference import binary
-from inference.payload import Inputs, flat_values
+from inference.bodies import binary
+from inference.bodies.payload import Inputs, flat_values
 from inference.runner.frames import FrameError, Tensor, unpack_strings
 from inference.transport import Output
 from registry.numbers import to_array

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Invalid, NotFound
-from inference.kserve import Wanted, service_name, to_yaml
+from inference.elsewhere.kserve import Wanted, service_name, to_yaml
 from inference.models import Deployment, Route
 from registry.models import ModelVersion
 

@@ -18,7 +18,7 @@ from common.transactions import transactional
 from registry.models import ModelFile, ModelVersion
 
 LIFE = timedelta(days=365)
-_SALT = "inference.artefacts"
+_SALT = "inference.elsewhere.artefacts"
 
 
 @transactional

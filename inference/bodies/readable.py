@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.stored import dropped_of, inputs_of, shapes_of
+from inference.bodies.stored import dropped_of, inputs_of, shapes_of
 from registry.signature import Signature, TensorSpec
 
 _DATA = re.compile(r'"(?:data|text_input)"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')

@@ -11,10 +11,11 @@ from typing import Any
 
 from common.errors import Invalid
 from common.strict_json import loads
-from inference import binary, large_bodies
+from inference.bodies import binary
+from inference.bodies import large as large_bodies
+from inference.bodies.wanted import Wanted, read_wanted
 from inference.runner.frames import Tensor, pack_strings
 from inference.transport import Output
-from inference.wanted import Wanted, read_wanted
 from registry.signature import Signature, TensorSpec, infer_shape, pack_numbers, read_texts
 
 MAX_ROWS = 1024  # of one request

@@ -10,8 +10,8 @@ from datetime import datetime
 from time import monotonic
 
 from inference.engine import Engine
+from inference.figures.rollup import MINUTE, OPEN_MINUTES, requests_since, windows_of
 from inference.models import MetricWindow
-from inference.rollup import MINUTE, OPEN_MINUTES, requests_since, windows_of
 
 FRESH_S = 1.0
 Key = tuple[str, int]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from inference.payload import nested_values
+from inference.bodies.payload import nested_values
 
 if TYPE_CHECKING:
     from inference.engine import Answer

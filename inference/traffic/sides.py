@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from inference.evidence import OTHER_LABELS, SCORE_BUCKETS, score_bucket
-from inference.judging import Counts
-from inference.latency import bucket
+from inference.figures.latency import bucket
+from inference.traffic.evidence import OTHER_LABELS, SCORE_BUCKETS, score_bucket
+from inference.traffic.judging import Counts
 from inference.transport import Output
 from registry.signature import TensorSpec
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
-from inference.latency import merge, percentile
+from inference.figures.latency import merge, percentile
 from inference.models import MetricWindow
 
 HOUR = timedelta(hours=1)

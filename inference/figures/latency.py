@@ -1,6 +1,6 @@
 """Latencies as counts in buckets that widen by a tenth each, so that minutes add up and still give percentiles.
 
-Pure. A percentile from buckets is off by at most 5 %. The database counts by the same rule: `inference/rollup.py`.
+Pure. A percentile from buckets is off by at most 5 %. The database counts by the same rule (`rollup.py` beside).
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from common.errors import FluemanError
-from inference.choosing import is_copied
-from inference.copying import Copied, ShadowCounts, kept
 from inference.models import Route
 from inference.services import advance, canary_standing, keep_shadow_results, keep_tally, stop_canary
-from inference.sides import Sides
 from inference.snapshot import Endpoint, Tried
+from inference.traffic.choosing import is_copied
+from inference.traffic.copying import Copied, ShadowCounts, kept
+from inference.traffic.sides import Sides
 
 if TYPE_CHECKING:
     from inference.engine import Answer, Ask

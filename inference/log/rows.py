@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from inference.stored import text_of
+from inference.bodies.stored import text_of
 
 if TYPE_CHECKING:
     from common.errors import FluemanError

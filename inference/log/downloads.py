@@ -6,7 +6,7 @@ from django.http import FileResponse
 
 from files.models import Blob
 from files.services import open_blob
-from inference.stored import HEAD_BYTES, has_bytes
+from inference.bodies.stored import HEAD_BYTES, has_bytes
 
 
 def input_file(blob: Blob, name: str) -> FileResponse:

@@ -10,12 +10,12 @@ import orjson
 from django.utils import timezone
 
 from common.errors import FluemanError, Unavailable
-from inference.difference import Difference, difference
-from inference.evidence import score_bucket
-from inference.latency import bucket
+from inference.bodies.payload import rows_of
+from inference.figures.latency import bucket
 from inference.models import ShadowResult
-from inference.payload import rows_of
 from inference.snapshot import Tried
+from inference.traffic.difference import Difference, difference
+from inference.traffic.evidence import score_bucket
 from inference.transport import Output, Result, is_finite
 
 if TYPE_CHECKING:
