@@ -78,7 +78,8 @@ def test_key_when_carried_in_any_way_names_its_owner(carry: Callable[[bytes], He
     key, text = make_api_key(user, "predict", allowed_models=["intent"])
     caller = by_both(carry(text.encode()))
     assert (caller.user_id, caller.key_id, caller.label) == (user.pk, key.pk.hex, key.prefix)
-    assert caller.permissions == {"inference.predict_deployment", "inference.view_deployment"}
+    own = {"inference.predict_deployment", "inference.view_deployment", "inference.view_asynchronousprediction"}
+    assert caller.permissions == own
     assert caller.may_call("intent")
     assert not caller.may_call("other")
 

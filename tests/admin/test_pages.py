@@ -39,6 +39,8 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
         "change": (SEEN, 302, REFUSED, 302, ELSEWHERE),
     },
     "files.Quota": {"list": ADMINISTRATORS, "add": ADMINISTRATORS, "change": ADMINISTRATORS},
+    "inference.AsynchronousPrediction": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "inference.BatchRun": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.InferenceRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "jobs.Job": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
