@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser import browser_problem  # noqa: E402
 from tests.databases import PROBLEMS  # noqa: E402
-from tests.elsewhere.ray import ray_problem  # noqa: E402
+from tests.elsewhere.on_ray import ray_problem  # noqa: E402
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ ONCE = (
     "tests/demo/",
     "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/test_door.py",
-    "tests/elsewhere/ray/",
+    "tests/elsewhere/on_ray/",
     "tests/elsewhere/standalone/",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",

@@ -84,7 +84,8 @@ def test_header_length_when_wrong_then_400(small: Serving, length: str) -> None:
     assert send(small, *binary()).data["outputs"][0]["data"] == [10.0, 20.0]
 
 
-def test_log_when_a_call_was_binary_then_shown_like_any_other(small: Serving) -> None:
+def test_log_when_a_call_was_binary_then_shown_like_any_other(small: Serving, settings: Any) -> None:
+    settings.INLINE_INPUT_BYTES = 64 << 10
     rows = np.tile(ROW, (3, 1))
     send(small, *binary(rows))
     large = send(small, *binary(np.tile(ROW, (1024, 2))[:, :4], parameters={"pad": "x" * 20_000}))

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.elsewhere.ray.cluster import Cluster, free_port
+from tests.elsewhere.on_ray.cluster import Cluster, free_port
 from tests.house.installation import Installation, wait_until
 from tests.runner.making import make_folder
 
