@@ -21,7 +21,7 @@ def make_exact(using: str = "default", **_signal: Any) -> None:
     if connection.vendor != "mysql":
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT collation_database, DATABASE()")
+        cursor.execute("SELECT @@collation_database, DATABASE()")
         current, name = cursor.fetchone()
         if current == settings.DATABASE_COLLATION or connection.introspection.table_names(cursor):
             return

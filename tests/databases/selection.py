@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+from tests.databases import WANTED
 
 FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
 # What boots everything and asks the database nothing that other tests do not: once, on the first database.
@@ -23,6 +27,15 @@ ONCE = (
     "tests/traffic/test_under_load.py",
     "tests/triton/",
 )
+# What kills and stops processes for minutes: the second database shows it; the third in the long form (`make faults`).
+TWICE = (
+    "tests/crash/",
+    "tests/elsewhere/host/",
+    "tests/faults/",
+    "tests/host/",
+    "tests/jobs/test_cluster.py",
+    "tests/slow_work/test_killed.py",
+)
 # What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
 
@@ -30,6 +43,8 @@ STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tes
 def asks_database(item: pytest.Item) -> bool:
     """Say whether a test could behave differently on another database."""
     if item.nodeid.startswith(ONCE):
+        return False
+    if WANTED == "postgresql" and item.nodeid.startswith(TWICE) and os.environ.get("FLUEMAN_FAULTS") != "long":
         return False
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("django_db") or fixtures & FIXTURES:
