@@ -13,6 +13,8 @@ from tests.server import Server
 class Site:
     """Starts, feeds and ends one, in a folder of its own."""
 
+    is_durable = False  # whether the database keeps what it has committed when it is killed
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.installation = Installation(folder / "home")
@@ -21,7 +23,7 @@ class Site:
 
     def start(self) -> None:
         """Start all parts and return when they are ready."""
-        self.database = make_server()
+        self.database = make_server(is_durable=self.is_durable)
         if self.database:
             self.database.start()
             self.environment["DATABASE_URL"] = self.database.make_database("flueman")

@@ -32,6 +32,8 @@ BODIES = {
 class Served(Site):
     """An installation that serves a small network to a caller with a key."""
 
+    is_durable = True
+
     def start(self) -> None:
         """Start, deploy, and return when calls are answered."""
         super().start()
