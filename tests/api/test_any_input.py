@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ ODD: list[Any] = [
     "%00", "2026-13-45", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
     "0" * 8 + "-0000" * 3 + "-" + "0" * 12, [], [None], [[]], {}, {"a": {"b": []}},
 ]  # fmt: skip
+# In the suite a field alone meets every third value, and all of them together with the other fields.
+STEP = 1 if "FLUEMAN_ATTACKS" in os.environ else 3
 # The first ends the session that the others need; predictions cannot run in a test's transaction: tests/doors has them.
 LEFT_OUT = {"POST auth/logout", "POST deployments/{name}/predict"}
 
@@ -92,7 +95,8 @@ def test_body_when_odd_in_one_field_or_whole_then_no_fault(schema: Any, things: 
         if method not in ("POST", "PUT", "PATCH"):
             continue
         names = fields(schema, operation)
-        bodies = [*ODD, *({name: value} for name in names for value in ODD), *(dict.fromkeys(names, v) for v in ODD)]
+        single = ({name: value} for place, name in enumerate(names) for value in ODD[place % STEP :: STEP])
+        bodies = [*ODD, *single, *(dict.fromkeys(names, value) for value in ODD)]
         for body in bodies:
             sent = json.dumps(body)
             got = client.generic(method, filled(path, things), sent, content_type="application/json")

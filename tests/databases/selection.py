@@ -20,6 +20,7 @@ ONCE = (
     "tests/elsewhere/host/test_door.py",
     "tests/elsewhere/on_ray/",
     "tests/elsewhere/standalone/",
+    "tests/faults/jobs/test_faults.py",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
     "tests/host/test_host.py",
