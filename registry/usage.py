@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from files.usage import NextStep
+
 if TYPE_CHECKING:
-    from registry.models import ModelVersion, ModelVersionQuerySet
+    from registry.models import ModelVersionQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,6 @@ class Usage:
     label: str
     url: str = ""
     is_live: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """A page of another app that goes on with a ready version, for those with the permission."""
-
-    label: Any
-    permission: str
-    url: Callable[[ModelVersion], str]
 
 
 Finder = Callable[["ModelVersionQuerySet"], Mapping[UUID, list[Usage]]]
@@ -56,6 +49,12 @@ def find_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
         for version_id, usages in finder(versions).items():
             found.setdefault(version_id, []).extend(usages)
     return found
+
+
+def live_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
+    """Give the uses that go on, of those of some versions that have any: where they serve."""
+    found = {key: [one for one in usages if one.is_live] for key, usages in find_usages(versions).items()}
+    return {key: usages for key, usages in found.items() if usages}
 
 
 def next_steps() -> list[NextStep]:

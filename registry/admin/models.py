@@ -21,7 +21,7 @@ from registry import services
 from registry.admin import shown
 from registry.admin.upload import upload_view
 from registry.models import ModelVersion, RegisteredModel
-from registry.usage import Usage, find_usages
+from registry.usage import Usage, find_usages, live_usages
 
 VERSIONS_SHOWN = 100
 
@@ -80,7 +80,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         versions = ModelVersion.objects.filter(model__in=rows)
         newest = {one.model_id: one for one in versions.filter(number=F("model__last_version"))}
         counts = dict(versions.order_by().values_list("model").annotate(Count("pk")))
-        usages = find_usages(versions)
+        usages = live_usages(versions)
         named = (
             versions.filter(Q(aliases__isnull=False) | Q(pk__in=list(usages))).distinct().prefetch_related("aliases")
         )
@@ -91,7 +91,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def list_headline(self, request: HttpRequest) -> str:
         """Say how many models there are and how many serve."""
         count = RegisteredModel.objects.count()
-        serving = ModelVersion.objects.filter(pk__in=list(find_usages(ModelVersion.objects.all())))
+        serving = ModelVersion.objects.filter(pk__in=list(live_usages(ModelVersion.objects.all())))
         said = ngettext(
             "%(count)d model, %(serving)d of them in use", "%(count)d models, %(serving)d of them in use", count
         )
@@ -122,7 +122,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say which version to use."""
         versions = obj.versions.order_by("-number")
-        usages = find_usages(versions)
+        usages = live_usages(versions)
         if live := versions.filter(pk__in=list(usages)).first():
             said = gettext("Use %(name)s v%(number)d: it serves %(where)s")
             return said % {"name": obj.name, "number": live.number, "where": _names(usages[live.pk])}
@@ -142,7 +142,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         """Give the versions, newest first, with metrics against the one that serves."""
         query = obj.versions.select_related("created_by").prefetch_related("aliases").order_by("-number")
         versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
-        live = next((one for one in versions if one.pk in usages), None)
+        live = next((one for one in versions if any(use.is_live for use in usages.get(one.pk, []))), None)
         shown.compare_metrics(versions, live)
         for version in versions:
             version.shown_state, version.uses = shown.state(version), shown.usage_links(usages.get(version.pk, []))

@@ -23,7 +23,7 @@ from registry import services
 from registry.admin import shown
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
-from registry.usage import find_usages, next_steps
+from registry.usage import find_usages, live_usages, next_steps
 from registry.wording import in_words
 
 State = ModelVersion.State
@@ -162,7 +162,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         """Say whether it can be trusted."""
         if obj.is_waiting_for_trust:
             return gettext("%(version)s is a program and waits for somebody to trust it") % {"version": obj}
-        usages = find_usages(ModelVersion.objects.filter(pk=obj.pk)).get(obj.pk, [])
+        usages = live_usages(ModelVersion.objects.filter(pk=obj.pk)).get(obj.pk, [])
         if obj.state == State.READY and usages:
             names = ", ".join(use.label for use in usages)
             return gettext("%(version)s passed its check and serves %(names)s") % {"version": obj, "names": names}

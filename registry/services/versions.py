@@ -25,7 +25,7 @@ from registry.models import ModelFile, ModelVersion, RegisteredModel
 from registry.naming import model_name
 from registry.services._state import Actor, State, check_jobs, demand_reason, enqueue_check, facts, move, tell
 from registry.services.models import register_model
-from registry.usage import find_usages
+from registry.usage import live_usages
 
 
 class KeptFiles(NamedTuple):
@@ -215,6 +215,6 @@ def _lock(version: ModelVersion) -> None:
 
 
 def _demand_unused(version: ModelVersion) -> None:
-    usages = find_usages(ModelVersion.objects.filter(pk=version.pk)).get(version.pk, [])
-    if users := [usage.label for usage in usages if usage.is_live]:
-        raise Conflict(_("It serves %(names)s: deploy another version there first.") % {"names": ", ".join(users)})
+    if usages := live_usages(ModelVersion.objects.filter(pk=version.pk)).get(version.pk):
+        names = ", ".join(usage.label for usage in usages)
+        raise Conflict(_("It serves %(names)s: deploy another version there first.") % {"names": names})

@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditEvent
-from inference.models import Deployment, MetricWindow, Route, RunnerState
+from inference.models import BatchRun, Deployment, MetricWindow, Route, RunnerState
+from jobs.models import Job
 from registry.models import ModelVersion, RegisteredModel
-from registry.usage import find_usages, next_steps
+from registry.usage import find_usages, live_usages, next_steps
+from tests.admin.making import make_rows
 from tests.inference.log_rows import make_request
 from tests.inference.test_admin_requests import make_browser, read
 
@@ -203,3 +205,13 @@ def test_registry_learns_where_a_version_serves() -> None:
     (usage,) = find_usages(ModelVersion.objects.all())[version.pk]
     assert usage.url == page_of(deployment)
     assert any(str(version.pk) in step.url(version) for step in next_steps())
+
+
+def test_version_with_a_batch_run_that_is_over_is_not_said_to_serve() -> None:
+    make_rows(1)
+    Route.objects.all().delete()
+    run = BatchRun.objects.select_related("version").get()
+    versions = ModelVersion.objects.filter(pk=run.version_id)
+    assert run.version_id in live_usages(versions)
+    Job.objects.filter(pk=run.job_id).update(state=Job.State.SUCCEEDED)
+    assert (run.version_id in find_usages(versions), live_usages(versions)) == (True, {})
