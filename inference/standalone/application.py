@@ -15,9 +15,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
-
-from common.asgi import Receive, Scope, Send, send_body, send_json, send_whole
+from common.asgi import Receive, Scope, Send, send_json, send_whole
 from common.errors import FluemanError, NotAuthenticated, NotFound, NotReady, Unavailable
 from inference.bodies.payload import read_v2_body
 from inference.standalone.child import Child
@@ -26,6 +24,7 @@ from inference.standalone.spec import Spec
 from inference.transport import SocketRunner, is_finite
 from inference.v2.answers import render
 from inference.v2.bodies import Gone, Intake, deflate, json_length
+from inference.v2.errors import send_error
 from registry.manifest import Manifest, read_manifest
 
 logger = logging.getLogger(__name__)
@@ -83,12 +82,12 @@ class Application:
         try:
             await self._dispatch(scope, receive, send)
         except FluemanError as error:
-            await _send_error(send, error)
+            await send_error(send, error)
         except Gone:
             return
         except Exception:
             logger.exception("a call of %s failed unexpectedly", scope["path"])
-            await _send_error(send, FluemanError("something went wrong here; it has been logged", code="unexpected"))
+            await send_error(send, FluemanError("something went wrong here; it has been logged", code="unexpected"))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -188,14 +187,3 @@ class Application:
             content, more = await deflate(content, headers[b"accept-encoding"])
             head += more
         await send_whole(send, content, head, _JSON if length is None else _BYTES)
-
-
-async def _send_error(send: Send, error: FluemanError) -> None:
-    extra = [(b"x-error-code", error.code.encode("ascii", "replace"))]
-    if error.retry_after_s is not None:
-        extra.append((b"retry-after", b"%d" % error.retry_after_s))
-    if error.status == 401:
-        extra.append((b"www-authenticate", b'Bearer realm="flueman"'))
-    if error.status in (408, 413):
-        extra.append((b"connection", b"close"))
-    await send_body(send, error.status, orjson.dumps({"error": error.message}), extra)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from django.conf import settings
 
 from accounts.credentials import Caller, sent_once
-from common.asgi import Receive, Scope, Send, send_body, send_json
-from common.errors import FluemanError, Invalid
+from common.asgi import Receive, Scope, Send, send_json
+from common.errors import Invalid
 from common.strict_json import loads
 from inference.engine import Engine
 from inference.figures.totals import Totals
@@ -72,19 +71,3 @@ class Exchange:
     async def answer(self, value: Any, *, status: int = 200) -> None:
         """Send plain data as JSON, never compressed."""
         await send_json(self.send, value, status=status)
-
-
-async def send_error(send: Send, error: FluemanError, request_id: str = "") -> None:
-    """Send a failure in the protocol's shape, with its code and the id of the call, if it is kept, in headers."""
-    extra = [(b"x-error-code", error.code.encode("ascii", "replace"))]
-    if request_id:
-        extra.append((b"x-request-id", request_id.encode()))
-    extra += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-    if error.retry_after_s is not None:
-        extra.append((b"retry-after", b"%d" % error.retry_after_s))
-    if error.status == 401:
-        extra.append((b"www-authenticate", b'Bearer realm="flueman"'))
-    if error.status in (408, 413):
-        # What the client still sends must not be taken for its next request.
-        extra.append((b"connection", b"close"))
-    await send_body(send, error.status, orjson.dumps({"error": error.message}), extra)

@@ -18,7 +18,8 @@ from inference.engine import Engine
 from inference.readiness import Readiness
 from inference.v2 import metadata, repository
 from inference.v2.bodies import Gone
-from inference.v2.exchange import Exchange, Shared, send_error
+from inference.v2.errors import send_error
+from inference.v2.exchange import Exchange, Shared
 from inference.v2.generate import generate, generate_stream
 from inference.v2.infer import infer
 from inference.v2.statistics import statistics

@@ -16,7 +16,8 @@ from common.strict_json import loads
 from inference.bodies.payload import Inputs, nested_values, read_client_id
 from inference.engine import Answer
 from inference.runner.frames import Tensor, pack_strings
-from inference.v2.exchange import Exchange, send_error
+from inference.v2.errors import send_error
+from inference.v2.exchange import Exchange
 from inference.v2.infer import make_ask, timing
 from registry.signature import Signature, TensorSpec, read_texts
 

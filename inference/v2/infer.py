@@ -15,7 +15,8 @@ from inference.labels import LabelCache
 from inference.models import InferenceRequest
 from inference.v2.answers import render
 from inference.v2.bodies import deflate, json_length
-from inference.v2.exchange import Exchange, send_error
+from inference.v2.errors import send_error
+from inference.v2.exchange import Exchange
 from registry.signature import Signature
 
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
