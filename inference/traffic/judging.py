@@ -154,8 +154,6 @@ def judge(canary: Counts, live: Counts, guard: Guard) -> Verdict:
         or _drift("drift_scores", scores, guard)
     )
     needed = max(0, guard.min_requests - min(canary.requests, live.requests))
-    if canary.requests >= guard.min_requests:
-        needed = max(0, guard.min_requests - live.requests)
     return Verdict(
         state="stopped" if reason else "watching" if needed else "good",
         canary=numbers(canary),
