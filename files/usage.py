@@ -20,11 +20,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A page of another app that goes on with a file, for those with the permission."""
+    """A page of another app that goes on with a thing, for those with the permission; `url` takes the thing."""
 
     label: Any
     permission: str
-    url: Callable[[StoredFile], str]
+    url: Callable[[Any], str]
 
 
 _finders: list[Callable[[StoredFile], list[Use]]] = []

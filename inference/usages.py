@@ -11,11 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from files.models import StoredFile
-from files.usage import NextStep as FileStep
-from files.usage import Use
+from files.usage import NextStep, Use
 from inference.models import BatchRun, Route
 from registry.models import ModelVersion, ModelVersionQuerySet
-from registry.usage import NextStep, Usage
+from registry.usage import Usage
 
 SHOWN_RUNS = 100
 READABLE = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
@@ -74,6 +73,6 @@ def _deploy_url(version: ModelVersion) -> str:
 
 
 RUN_BATCH = NextStep(_("Run over a file"), "inference.add_batchrun", _batch_url)
-RUN_OVER_FILE = FileStep(_("Run a model over it"), "inference.add_batchrun", _file_url)
+RUN_OVER_FILE = NextStep(_("Run a model over it"), "inference.add_batchrun", _file_url)
 DEPLOY = NextStep(_("Deploy"), "inference.deploy_deployment", _deploy_url)
 SETTINGS = NextStep(_("How it runs"), "inference.view_versionsettings", _settings_url)
