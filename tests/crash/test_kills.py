@@ -43,11 +43,11 @@ def kill(served: Served, what: str) -> None:
     if what == "web worker":
         site.kill(a_child(served, "web"))
     elif what == "model host":
-        site.kill(site.parts()["models"])
+        site.kill(site.part("models"))
     elif what == "model child":
         site.kill(a_child(served, "models"))
     elif what == "worker":
-        site.kill(site.parts()["worker"])
+        site.kill(site.part("worker"))
     elif what == "database":
         assert served.database
         served.database.kill()

@@ -42,7 +42,7 @@ def whole_hash() -> str:
 
 def memory(site: Site) -> int:
     """Give the proportional memory of web and its workers."""
-    web = site.installation.parts()["web"]
+    web = site.installation.part("web")
     total = 0
     for pid in {web, *site.installation.descendants(web)}:
         try:
@@ -69,7 +69,7 @@ class Watched:
 
 
 def kill_web(site: Site) -> None:
-    web = site.installation.parts()["web"]
+    web = site.installation.part("web")
     for pid in [web, *site.installation.descendants(web)]:
         os.kill(pid, signal.SIGKILL)
 

@@ -97,6 +97,11 @@ class Installation:
                 found[name] = pid
         return found
 
+    def part(self, name: str) -> int:
+        """Give the pid of a part, as soon as it runs: `/readyz` may be green while the worker is still launched."""
+        assert wait_until(lambda: name in self.parts(), 20), f"{name} does not run: {self.describe()}"
+        return self.parts()[name]
+
     def processes(self) -> list[int]:
         """Give the pids of all that runs on this folder, the supervisor and every grandchild too."""
         return sorted(self._environments())

@@ -45,7 +45,7 @@ def test_each_part_when_killed_again_and_again_is_back_within_5_s(installation: 
     installation.start()
     installation.wait_ready()
     for name in PARTS * 3:
-        before = installation.parts()[name]
+        before = installation.part(name)
         installation.kill(before)
         assert wait_until(lambda: installation.parts().get(name, before) != before, 5), f"{name} is not back"  # noqa: B023
     installation.wait_ready()
@@ -55,8 +55,8 @@ def test_each_part_when_killed_again_and_again_is_back_within_5_s(installation: 
 def test_part_when_its_parent_process_is_killed_leaves_no_child_behind(installation: Installation, name: str) -> None:
     installation.start()
     installation.wait_ready()
-    assert wait_until(lambda: bool(installation.descendants(installation.parts()[name])), 20)
-    parent = installation.parts()[name]
+    assert wait_until(lambda: bool(installation.descendants(installation.part(name))), 20)
+    parent = installation.part(name)
     children = installation.descendants(parent)
     installation.kill(parent)
     assert wait_until(lambda: not children & set(installation.processes()), 5), installation.describe()

@@ -158,7 +158,7 @@ def test_batch_run_when_killed_three_times_has_every_row_once(served, tmp_path):
     kills = [
         ("job", lambda: kill_the_job(served)),
         ("worker", lambda: site.kill(leaders(served)[0])),
-        ("model host", lambda: site.kill(site.parts()["models"])),
+        ("model host", lambda: site.kill(site.part("models"))),
     ]
     told = []
     for number, (name, kill) in enumerate(kills, 1):
@@ -235,7 +235,7 @@ def test_asynchronous_predictions_when_web_is_killed_end_once_each_with_one_pred
         ids.append(data["id"])
         if number in (CALLS // 3, 2 * CALLS // 3):
             site = served.site
-            site.kill(max(site.descendants(site.parts()["web"])))
+            site.kill(max(site.descendants(site.part("web"))))
 
     def all_ended() -> bool:
         rows = served._query("SELECT state FROM inference_asynchronousprediction")

@@ -209,7 +209,7 @@ def restart(served: Served, operator: Operator, clients: Clients) -> None:
     """Have web take up its code anew, and the model host begin anew, both gracefully."""
     for _ in range(SIZE.restarts):
         phase = begin(clients, "graceful restart of web")
-        master = served.site.parts()["web"]
+        master = served.site.part("web")
         old = served.site.descendants(master)
         os.kill(master, signal.SIGHUP)
         assert wait_until(lambda: not served.site.descendants(master) & old, PATIENCE_S)  # noqa: B023

@@ -94,7 +94,7 @@ def test_server_elsewhere_when_killed_under_load_gives_typed_errors_and_is_back(
             with Callers(serving) as callers:
                 until(lambda: callers.good_since(0))
                 for kill in (True, False):
-                    pids = {there.site.parts()["web"], *there.site.descendants(there.site.parts()["web"])}
+                    pids = {there.site.part("web"), *there.site.descendants(there.site.part("web"))}
                     for pid in pids:
                         os.kill(pid, signal.SIGKILL if kill else signal.SIGSTOP)
                     time.sleep(3.0)

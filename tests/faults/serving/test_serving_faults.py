@@ -305,8 +305,8 @@ SHORT: dict[str, Fault] = {
     "model's process stopped": stopped(child),
 }
 LONG: dict[str, Fault] = {
-    "model host stopped": stopped(lambda served: served.site.parts()["models"]),
-    "job worker stopped": stopped(lambda served: served.site.parts()["worker"]),
+    "model host stopped": stopped(lambda served: served.site.part("models")),
+    "job worker stopped": stopped(lambda served: served.site.part("worker")),
     "supervisor stopped": stopped(lambda served: served.site.process.pid if served.site.process else 0),
     "web worker without descriptors": starved(resource.RLIMIT_NOFILE, descriptors, many_connections),
     "web worker without memory": starved(resource.RLIMIT_AS, address_space, large_bodies),
