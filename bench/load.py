@@ -59,5 +59,5 @@ def read_result(output: str) -> Result:
     if match is None:
         raise RuntimeError(f"no result:\n{output}")
     found = json.loads(match.group())
-    rate = (found["requests"] - found["bad"]) / found["us"] * 1e6
-    return Result(rate, found["p50"] / 1000, found["p99"] / 1000, found["requests"] - found["bad"], found["bad"])
+    answers = max(0, found["requests"] - found["bad"])  # a refused connection is bad without being a request
+    return Result(answers / found["us"] * 1e6, found["p50"] / 1000, found["p99"] / 1000, answers, found["bad"])

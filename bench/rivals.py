@@ -69,6 +69,7 @@ class BentoMl(Peer):
     """BentoML."""
 
     package = "bentoml"
+    paused_by_stop = False  # its batcher reckons with the clock, and serves nobody for seconds after a stop
 
     def command(self) -> list[str]:
         """Start its own server."""
@@ -143,6 +144,7 @@ class PyTriton(V2Peer):
     """PyTriton."""
 
     package = "pytriton"
+    paused_by_stop = False  # Triton gives up a Python process that is silent
 
 
 class Ray(Peer):

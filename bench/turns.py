@@ -96,9 +96,12 @@ def run(load_name: str, names: Sequence[str], *, rounds: int, seconds: float, is
             begin(server, servers, turns)
         for clients in CLIENTS:
             for number in range(rounds):
-                for server in servers:
-                    take_turn(turns, server, clients, seconds, CLIENT_CORE if is_pinned else None)
-                    told(turns, server.name, clients, number)
+                for server in list(servers):
+                    try:
+                        take_turn(turns, server, clients, seconds, CLIENT_CORE if is_pinned else None)
+                        told(turns, server.name, clients, number)
+                    except (RuntimeError, subprocess.SubprocessError) as error:
+                        leave_out(server, servers, turns, error)
         for server in servers:
             server.resume()
             turns.memory[server.name] = server.memory_bytes()
@@ -117,10 +120,16 @@ def begin(server: Server, servers: list[Server], turns: Turns) -> None:
         server.pause()
         print(f"{server.name} answers {turns.load.name} as torch does", flush=True)
     except (CannotInstall, TimeoutError, RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
-        print(f"{server.name} is left out: {error}", flush=True)
-        turns.absent[server.name] = f"{type(error).__name__}: {error}"
-        servers.remove(server)
-        server.stop()
+        leave_out(server, servers, turns, error)
+
+
+def leave_out(server: Server, servers: list[Server], turns: Turns, error: Exception) -> None:
+    """Stop a server that does not answer, forget what it did, and keep the reason."""
+    print(f"{server.name} is left out: {error}", flush=True)
+    turns.absent[server.name] = f"{type(error).__name__}: {error}"
+    turns.cells = defaultdict(Cell, {key: cell for key, cell in turns.cells.items() if key[0] != server.name})
+    servers.remove(server)
+    server.stop()
 
 
 def take_turn(turns: Turns, server: Server, clients: int, seconds: float, core: int | None) -> None:
