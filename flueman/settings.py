@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "axes",
     "accounts",
     "files",
+    "datasets",
     "registry",
     "inference",
 ]

@@ -1,0 +1,25 @@
+"""The datasets app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DatasetsConfig(AppConfig):
+    """Names the app."""
+
+    name = "datasets"
+    verbose_name = _("Data")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Say which rows need blobs."""
+        from files.holders import register_holder  # noqa: PLC0415 - models are there only now
+
+        for model, column in (
+            ("Source", "blob_id"),
+            ("DatasetVersion", "rejects_id"),
+            ("DatasetVersion", "profile_id"),
+            ("DatasetPart", "blob_id"),
+            ("Artefact", "blob_id"),
+        ):
+            register_holder(self.get_model(model)._default_manager.all, column)

@@ -1,0 +1,58 @@
+"""Rows in parts, as every engine gives them to the steps. Steps are written once against this; frames are Polars'.
+
+Every frame carries `ROW`, an Int64 that tells rows apart and orders them; no two rows of a table share one, and all
+rows of a part come before those of the next. Functions given to a table are called on frames of any size, in any
+process and any number of times: pure, picklable, and giving the same rows however these are cut into frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar
+
+import polars as pl
+
+ROW = "__row"
+KEY = "__key"
+State = TypeVar("State")
+FrameFunction = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+class Table(Protocol):
+    """Rows in order. Nothing is done before it must be; a table never changes."""
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Columns and their types, without `ROW`."""
+
+    def map(self, function: FrameFunction) -> Table:
+        """Give the frames that `function` makes; it keeps `ROW`, may drop rows, and may not reorder them.
+
+        A function that makes several rows of one gives them `ROW * 1024 + i` with `i` from 0 to 1023 (`widened`), and
+        must then do so for all rows of the table.
+        """
+
+    def fold(self, gather: Callable[[pl.DataFrame], State], merge: Callable[[Sequence[State]], State]) -> State:
+        """Give what `merge` makes of what `gather` found in each frame, in the order of the rows."""
+
+    def exchange(self, keyed: FrameFunction, decide: FrameFunction) -> Table:
+        """Bring rows with one key together.
+
+        `keyed` gives `KEY` (UInt64), `ROW` and whatever `decide` needs, a row for each key of a row. `decide` sees
+        all rows of each of its keys, sorted by `KEY` and `ROW`, and gives facts: frames with `ROW`, at most one row for
+        each where they are to be attached. Memory stays bounded however many keys there are.
+        """
+
+    def attach(self, facts: Table | pl.DataFrame, how: Literal["left", "semi", "anti"] = "left") -> Table:
+        """Join facts by `ROW`: their columns beside the rows, or only rows with (`semi`) or without (`anti`) any."""
+
+    def reorder(self, position: Callable[[pl.DataFrame], pl.Series]) -> Table:
+        """Give the rows in the order of new, distinct Int64 positions."""
+
+    def count(self) -> int:
+        """Give the number of rows."""
+
+
+def widened(frame: pl.DataFrame, counter: str) -> pl.DataFrame:
+    """Give rows that came of one row a `ROW` each; `counter` is the column with their number within it, and goes."""
+    return frame.with_columns(pl.col(ROW) * 1024 + pl.col(counter).cast(pl.Int64)).drop(counter)

@@ -1,0 +1,157 @@
+"""What a step of a recipe is, and the list of all kinds.
+
+A step is a frozen dataclass: its fields are its parameters (`datasets/steps/params.py`), its methods what it does to
+rows. Nothing here knows the database: steps run in jobs, in the preview of the editor, and on nodes of a cluster.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import polars as pl
+from django.utils.translation import gettext
+
+from common.errors import Invalid
+from datasets.engines.table import Table
+
+Schema = Mapping[str, pl.DataType]
+StepType = TypeVar("StepType", bound="type[Step]")
+
+
+class Context(Protocol):
+    """What a running step may ask of its surroundings."""
+
+    def other(self, version_id: str) -> Table:
+        """Give the rows of another sealed version. Raises NotFound, NotAllowed."""
+
+    def artefact(self, reference: str) -> bytes:
+        """Give a file that an earlier step or run kept, by its SHA-256. Raises NotFound."""
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Keep a file that this step made; give its SHA-256."""
+
+    def report(self, **facts: Any) -> None:
+        """Add to the report of this step: small, JSON, for people."""
+
+
+class Step(ABC):
+    """One kind of step. `family` groups kinds in the editor, `icon` is a Material symbol."""
+
+    kind: ClassVar[str]
+    label: ClassVar[Any]
+    help: ClassVar[Any] = ""
+    family: ClassVar[str]
+    icon: ClassVar[str] = "tune"
+
+    def out_schema(self, schema: Schema) -> Schema:
+        """Give the columns that come out. Raises Invalid, naming the parameter, if the step cannot work on these."""
+        return schema
+
+    @abstractmethod
+    def run(self, table: Table, context: Context) -> Table:
+        """Give the rows after the step."""
+
+
+class RowStep(Step):
+    """A step that looks at each row alone."""
+
+    def prepare(self) -> None:
+        """Load what is heavy, once a process, before the first frame."""
+
+    @abstractmethod
+    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Give the frame after the step."""
+
+    def run(self, table: Table, context: Context) -> Table:
+        """Do it to every frame."""
+        return table.map(self.apply)
+
+
+class FittedStep(Step):
+    """A step that looks at all rows once before it changes them."""
+
+    @abstractmethod
+    def gather(self, frame: pl.DataFrame) -> Any:
+        """Give what is to be known of a frame."""
+
+    @abstractmethod
+    def merge(self, found: Sequence[Any]) -> Any:
+        """Put together what was found, in the order of the rows."""
+
+    @abstractmethod
+    def apply(self, frame: pl.DataFrame, fitted: Any) -> pl.DataFrame:
+        """Give the frame after the step."""
+
+    def run(self, table: Table, context: Context) -> Table:
+        """Gather, then do it to every frame."""
+        return table.map(_Fitted(self.apply, table.fold(self.gather, self.merge)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """Carries what was found to where the frames are."""
+
+    apply: Callable[[pl.DataFrame, Any], pl.DataFrame]
+    fitted: Any
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return self.apply(frame, self.fitted)
+
+
+_kinds: dict[str, type[Step]] = {}
+
+
+def step(cls: StepType) -> StepType:
+    """Register a kind of step."""
+    _kinds[cls.kind] = cls
+    return cls
+
+
+def kinds() -> Mapping[str, type[Step]]:
+    """Give all kinds by name."""
+    _discover()
+    return _kinds
+
+
+def kind_of(name: str) -> type[Step]:
+    """Give a kind. Raises Invalid if there is none of that name."""
+    if name not in kinds():
+        said = gettext("There is no step “%(name)s”.") % {"name": name}
+        raise Invalid(said, code="unknown_step", fields={"kind": said})
+    return _kinds[name]
+
+
+@cache
+def _discover() -> None:
+    """Import every module of this folder: each registers its kinds."""
+    import datasets.steps as folder  # noqa: PLC0415 - the folder that holds this module
+
+    for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+        importlib.import_module(module.name)
+
+
+def column_of(schema: Schema, name: str, *, parameter: str, wanted: str = "") -> pl.DataType:
+    """Give the type of a column. Raises Invalid, naming the parameter, if there is none, or none of that type.
+
+    `wanted` is `text`, `number` or empty for any.
+    """
+    if name not in schema:
+        near = ", ".join(list(schema)[:20])
+        said = gettext("There is no column “%(name)s”. There are: %(columns)s.") % {"name": name, "columns": near}
+        raise Invalid(said, code="unknown_column", fields={parameter: said})
+    kind = schema[name]
+    if (wanted == "text" and kind != pl.String) or (wanted == "number" and not kind.is_numeric()):
+        words = {"text": gettext("text"), "number": gettext("a number")}
+        said = gettext("The column “%(name)s” is of type %(type)s, not %(wanted)s.") % {
+            "name": name,
+            "type": kind,
+            "wanted": words[wanted],
+        }
+        raise Invalid(said, code="wrong_type", fields={parameter: said})
+    return kind
