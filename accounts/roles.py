@@ -42,6 +42,9 @@ _SEE_CALLS = _of(
     "view_batchrun",
 )
 _SEE_FILES = _of("files", "view_blob view_storedfile")
+_SEE_DATA = _of(
+    "datasets", "view_dataset view_datasetversion view_source view_recipe view_recipeversion view_preprocessingjob"
+)
 _OPERATE = (
     _of("registry", "add_registeredmodel change_registeredmodel delete_registeredmodel")
     | _of("registry", "add_modelversion change_modelversion archive_modelversion")
@@ -53,6 +56,9 @@ _OPERATE = (
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile")
     | _of("notify", "test_channel test_webhook replay_delivery")
+    | _of("datasets", "add_dataset change_dataset delete_dataset add_source change_source delete_source")
+    | _of("datasets", "add_datasetversion change_datasetversion export_datasetversion")
+    | _of("datasets", "add_recipe change_recipe delete_recipe run_recipe")
 )
 _SEE_ELSEWHERE = _of("inference", "view_remoteserver view_remotemodel")
 _SEE_NOTICES = _of("notify", "view_channel view_webhook view_delivery")
@@ -67,12 +73,14 @@ _RULE_PEOPLE = (
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")
 )
-_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_ELSEWHERE | _SEE_NOTICES | _OPERATE
+_OPERATOR = _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_DATA | _SEE_ELSEWHERE | _SEE_NOTICES | _OPERATE
 
 ROLES: Mapping[str, Role] = {
     "administrator": Role(_("administrator"), True, _OPERATOR | _SEE_AUDIT | _RULE_PEOPLE),
     "operator": Role(_("operator"), True, _OPERATOR),
-    "reviewer": Role(_("reviewer"), True, _SELF | _SEE_SERVING | _SEE_CALLS | _of("inference", "predict_deployment")),
+    "reviewer": Role(
+        _("reviewer"), True, _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_DATA | _of("inference", "predict_deployment")
+    ),
     "auditor": Role(
         _("auditor"),
         True,
@@ -80,6 +88,7 @@ ROLES: Mapping[str, Role] = {
         | _SEE_SERVING
         | _SEE_CALLS
         | _SEE_FILES
+        | _SEE_DATA
         | _SEE_ELSEWHERE
         | _SEE_NOTICES
         | _SEE_AUDIT
