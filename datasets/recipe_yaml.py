@@ -1,0 +1,143 @@
+"""Recipes as YAML: what is copied from one Flueman to another, kept in a repository, and compared as text.
+
+Only what JSON can say is read: no tags, anchors, dates or `yes` for true; size and depth have bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from django.utils.translation import gettext as _
+
+from common.errors import Invalid, TooLarge
+
+LARGEST_BYTES = 256 * 1024
+_DEEPEST = 8
+_KEYS = {"name", "description", "steps"}
+# libyaml where it is there: the parser in Python takes seconds for the largest recipe.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A recipe as it was written down, with the line of each step; these are still to be read by `parse_steps`."""
+
+    name: str
+    description: str
+    steps: list[Any]
+    lines: list[int]
+
+    def told(self, error: Invalid) -> Invalid:
+        """Give an error of `parse_steps` with the line of the step that it speaks of."""
+        for field in error.fields:
+            place = field.removeprefix("steps.").partition(".")[0]
+            if place.isdigit() and int(place) < len(self.lines):
+                said = _("Line %(line)d: %(text)s") % {"line": self.lines[int(place)], "text": error.message}
+                return Invalid(said, code=error.code, fields=error.fields)
+        return error
+
+
+class _Loader(_SafeLoader):
+    """Reads text, numbers, true, false, null, lists and objects, as JSON has them."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the library's own way
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Refuse what YAML lets pass: a name that stands twice, or is no text."""
+        keys = [key for key, _value in node.value]
+        names = {key.value if isinstance(key, yaml.ScalarNode) else None for key in keys}
+        if None in names or len(names) < len(keys):
+            raise yaml.MarkedYAMLError(problem=_("a name is there twice, or is no text"), problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _form, _first in (
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"-?(?:0|[1-9][0-9]{0,30})", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", list("-0123456789")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), _first)
+
+
+def from_yaml(text: str) -> Written:
+    """Read a recipe. Raises TooLarge, Invalid that names line and column."""
+    if len(text.encode(errors="replace")) > LARGEST_BYTES:
+        raise TooLarge(_("A recipe has at most %(size)d KB.") % {"size": LARGEST_BYTES // 1024})
+    try:
+        _look_over(text)
+        found, lines = _load(text)
+    except yaml.MarkedYAMLError as error:
+        raise _explain(error) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise Invalid(_("This is not YAML: %(problem)s") % {"problem": error}, code="malformed") from None
+    if not isinstance(found, dict):
+        raise Invalid(_("A recipe is an object with “name” and “steps”."), code="malformed")
+    if unknown := found.keys() - _KEYS:
+        said = _("A recipe has name, description and steps, and nothing else.")
+        raise Invalid(said, fields=dict.fromkeys(map(str, unknown), said))
+    name, description, steps = found.get("name"), found.get("description") or "", found.get("steps")
+    if not isinstance(name, str) or not isinstance(description, str) or not isinstance(steps, list):
+        raise Invalid(_("A recipe has a name, which is a text, and steps, which are a list."), code="malformed")
+    return Written(name, description, steps, lines)
+
+
+def to_yaml(name: str, description: str, steps: list[dict[str, Any]]) -> str:
+    """Write a recipe down, each step under the label of its kind."""
+    from datasets.steps.base import kinds  # noqa: PLC0415 - frames are not loaded where no recipe is written
+
+    said = {"name": name, "description": description, "steps": [_shortened(step) for step in steps]}
+    text = str(yaml.safe_dump({key: value for key, value in said.items() if value or key == "steps"}, **_LOOK))
+    labels = iter(kinds()[step["kind"]].label if step["kind"] in kinds() else step["kind"] for step in steps)
+    lines = [f"# {next(labels)}\n{line}" if line.startswith("- kind:") else line for line in text.split("\n")]
+    return "\n".join(lines)
+
+
+_LOOK: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": 4096}
+_DEFAULTS: dict[str, Any] = {"params": {}, "is_enabled": True, "note": ""}
+
+
+def _shortened(step: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what says nothing."""
+    told = {name: value for name, value in step.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
+    return {"kind": told.pop("kind"), **told}
+
+
+def _look_over(text: str) -> None:
+    """Refuse what no recipe needs before anything is built of it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
+            said = _("anchors, aliases and tags are not read")
+            raise yaml.MarkedYAMLError(problem=said, problem_mark=event.start_mark)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_("this is nested too deep"), problem_mark=event.start_mark)
+
+
+def _load(text: str) -> tuple[Any, list[int]]:
+    """Give the value and the lines on which the steps begin."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return (loader.construct_document(node) if node else None), _lines(node)
+    finally:
+        loader.dispose()
+
+
+def _lines(node: Any) -> list[int]:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    for key, value in pairs:
+        if key.value == "steps" and isinstance(value, yaml.SequenceNode):
+            return [item.start_mark.line + 1 for item in value.value]
+    return []
+
+
+def _explain(error: yaml.MarkedYAMLError) -> Invalid:
+    mark = error.problem_mark or error.context_mark
+    where = {"line": mark.line + 1, "column": mark.column + 1} if mark else {"line": 1, "column": 1}
+    said = _("Line %(line)d, column %(column)d: %(problem)s.") % {**where, "problem": error.problem}
+    return Invalid(said, code="malformed")
