@@ -13,10 +13,9 @@ from accounts.models import User
 from accounts.services import create_user
 from datasets.content import local_parts
 from datasets.models import DatasetVersion
+from datasets.planning import columns_of
 from datasets.sealing import PartFile
 from datasets.services import begin_version, dataset_named, seal_version
-
-_NAMES = {pl.String: "text", pl.Boolean: "truth", pl.Date: "date", pl.Datetime: "datetime", pl.Duration: "duration"}
 
 
 def make_owner(name: str = "owner", role: str = "operator") -> User:
@@ -44,9 +43,9 @@ def make_version(
         parts = []
         for split, rows in splits.items():
             pieces = list(rows.iter_slices(part_rows or max(1, len(rows)))) or [rows]
-            parts += [write_part(piece, Path(folder, f"{split}{n}.parquet"), split) for n, piece in enumerate(pieces)]
+            parts += [write_part(piece, Path(folder, f"{split}-{n}.parquet"), split) for n, piece in enumerate(pieces)]
         first = next(iter(splits.values()))
-        return seal_version(version=version, columns=columns_of(first), parts=parts, actor=actor, **sealing)
+        return seal_version(version=version, columns=columns_of(first.schema), parts=parts, actor=actor, **sealing)
 
 
 def write_part(frame: pl.DataFrame, path: Path, split: str = "") -> PartFile:
@@ -58,17 +57,3 @@ def write_part(frame: pl.DataFrame, path: Path, split: str = "") -> PartFile:
 def rows_of(version: DatasetVersion) -> pl.DataFrame:
     """Give all rows of a small version."""
     return pl.concat([pl.read_parquet(part.path) for part in local_parts(version)])
-
-
-def columns_of(frame: pl.DataFrame) -> list[dict[str, str]]:
-    """Give the columns of a frame as a version lists them."""
-    return [{"name": name, "type": type_name(kind)} for name, kind in frame.schema.items()]
-
-
-def type_name(kind: pl.DataType) -> str:
-    """Give the name of a type."""
-    if isinstance(kind, pl.List):
-        return f"list[{type_name(kind.inner)}]"  # type: ignore[arg-type]
-    if kind.is_numeric():
-        return "integer" if kind.is_integer() else "number"
-    return _NAMES[kind.base_type()]
