@@ -292,6 +292,10 @@ ASYNC_AT_ONCE = env.integer("ASYNC_AT_ONCE", 4, least=1)
 ASYNC_DEADLINE_S = env.number("ASYNC_DEADLINE_S", 3600, least=1)
 ASYNC_RESULT_HOURS = env.number("ASYNC_RESULT_HOURS", 24, least=0.01)
 BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
+# An attempt at a dataset version: how long it may take, and how much memory of its own it may hold.
+PREPROCESSING_HOURS = env.number("PREPROCESSING_HOURS", 24, least=0.01)
+PREPROCESSING_MEMORY_BYTES = env.integer("PREPROCESSING_MEMORY_BYTES", 1536 * 1024**2, least=256 * 1024**2)
+RAY_ADDRESS = env.text("RAY_ADDRESS", "")
 IMAGE = env.text("FLUEMAN_IMAGE", f"flueman:{VERSION}")
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
