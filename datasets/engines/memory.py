@@ -57,6 +57,12 @@ class MemoryTable(Table):
         placed = [frame.with_columns(position(frame).alias(ROW)) for frame in self.frames]
         return MemoryTable((pl.concat(placed).sort(ROW),))
 
+    def concat(self, other: Table) -> MemoryTable:
+        """Number the others on from the last row."""
+        last = max((frame[ROW].max() for frame in self.frames if len(frame)), default=-1)
+        after = collected(other).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) + (last + 1))
+        return MemoryTable((*self.frames, after.select(self.frames[0].columns)))
+
     def count(self) -> int:
         """Give the number of rows."""
         return sum(map(len, self.frames))

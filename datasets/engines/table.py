@@ -49,6 +49,9 @@ class Table(Protocol):
     def reorder(self, position: Callable[[pl.DataFrame], pl.Series]) -> Table:
         """Give the rows in the order of new, distinct Int64 positions."""
 
+    def concat(self, other: Table) -> Table:
+        """Give the rows of another table of the same columns after these; those get new `ROW`s, in their order."""
+
     def count(self) -> int:
         """Give the number of rows."""
 
