@@ -319,8 +319,9 @@ class Engine:
             else None,
         )
         started = perf_counter()
-        future = self._recorder.write(record)
-        if settings.RECORD == "committed" or claimed:
+        is_awaited = settings.RECORD == "committed" or claimed is not None
+        future = self._recorder.write(record, is_awaited=is_awaited)
+        if is_awaited or future.done():  # done: there is no room for one more
             await future
         answer.commit_ms = (perf_counter() - started) * 1000
 

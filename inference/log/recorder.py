@@ -30,6 +30,7 @@ _BLOB = REQUEST_COLUMNS.index("input_blob")
 _INPUT = REQUEST_COLUMNS.index("input")
 PREDICTION_COLUMNS = ("id", "request_id", "row", "output", "label", "score")
 LOOP_LOCK_WAIT_S = 0.02
+LATER_S = 0.02  # for which records that nobody waits for are gathered
 GIVE_UP_S = 5.0
 CHECKPOINT_PAGES = 16_000  # 64 MB: the loop itself checkpoints only what the thread has not kept up with
 CHECKPOINT_EVERY_S = 1.0
@@ -184,7 +185,8 @@ class Recorder:
         self._waiting: list[Record] = []
         self._waiting_characters = 0
         self._uncopied_characters = 0
-        self._is_flush_due = False
+        self._is_awaited = False  # whether somebody waits for one of those that wait
+        self._flush_timer: asyncio.Handle | None = None
         self._is_thread_busy = False
         self._is_closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
@@ -200,18 +202,35 @@ class Recorder:
         else:
             self._thread_write = _DjangoThread().write
 
-    def write(self, record: Record) -> asyncio.Future[None]:
-        """Take a record; the future ends after its commit, or with Unavailable if it could not be kept."""
+    def write(self, record: Record, *, is_awaited: bool = True) -> asyncio.Future[None]:
+        """Take a record; the future ends after its commit, or with Unavailable if it could not be kept.
+
+        What nobody waits for is gathered for `LATER_S` and committed by the thread, so that it delays no other answer.
+        """
         record.future = future = self._loop.create_future()
         if len(self._waiting) >= MOST_WAITING or self._waiting_characters > MOST_WAITING_CHARACTERS:
             future.set_exception(_unrecorded("too many records wait"))
             return future
         self._waiting.append(record)
         self._waiting_characters += len(record.request[_INPUT])
-        if not self._is_flush_due and not self._is_thread_busy:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+        if is_awaited and not self._is_awaited:
+            self._is_awaited = True
+            self._cancel_flush()
+        self._plan_flush()
         return future
+
+    def _plan_flush(self) -> None:
+        if not self._waiting or self._is_thread_busy or self._flush_timer is not None:
+            return
+        if self._is_awaited:
+            self._flush_timer = self._loop.call_soon(self._flush)
+        else:
+            self._flush_timer = self._loop.call_later(LATER_S, self._flush)
+
+    def _cancel_flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
 
     async def close(self) -> None:
         """Write what waits and end."""
@@ -223,12 +242,13 @@ class Recorder:
             self._loop_writer.close()
 
     def _flush(self) -> None:
-        self._is_flush_due = False
+        self._flush_timer = None
         records, self._waiting = self._waiting, []
+        is_awaited, self._is_awaited = self._is_awaited, False
         characters, self._waiting_characters = self._waiting_characters, 0
         if not records:
             return
-        if self._loop_writer is not None:
+        if self._loop_writer is not None and is_awaited:
             try:
                 _settle(records, self._loop_writer.write(records))
                 self._plan_checkpoint(characters)
@@ -236,6 +256,8 @@ class Recorder:
             except sqlite3.Error as error:
                 logger.info("the loop could not commit, a thread tries on: %s", error)
                 self._loop_writer.close()
+        if self._loop_writer is not None:
+            self._plan_checkpoint(characters)
         self._is_thread_busy = True
         work = self._loop.run_in_executor(self._thread, self._thread_write, records)
         work.add_done_callback(lambda done: self._thread_done(records, done))
@@ -269,9 +291,7 @@ class Recorder:
         else:
             logger.error("requests could not be recorded: %s", error)
             _settle(records, dict.fromkeys(records, _unrecorded("the database did not take the record")))
-        if self._waiting and not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+        self._plan_flush()
 
 
 class _SqliteThread:

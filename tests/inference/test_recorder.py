@@ -153,3 +153,21 @@ def test_record_when_another_process_holds_the_write_lock_then_waits_off_the_loo
     other.close()
     assert InferenceRequest.objects.count() == 1
     assert longest < 0.4  # the lock was held for 0.5 s: the loop did not wait it out
+
+
+def test_records_when_nobody_waits_are_kept_together_and_those_awaited_do_not_wait_for_them() -> None:
+    async def work() -> list[float]:
+        recorder = Recorder()
+        later = [recorder.write(make_record(), is_awaited=False) for _ in range(20)]
+        alone = recorder.write(make_record(), is_awaited=False)
+        await asyncio.sleep(0)
+        assert not any(future.done() for future in later)
+        await asyncio.gather(*later, alone)
+        more = recorder.write(make_record(), is_awaited=False)
+        await recorder.write(make_record())
+        assert more.done()
+        await recorder.close()
+        return []
+
+    run(work)
+    assert InferenceRequest.objects.count() == Prediction.objects.count() == 23
