@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from datasets.engines.table import Table
 
 Schema = Mapping[str, pl.DataType]
 StepType = TypeVar("StepType", bound="type[Step]")
+LONGEST_NAME = 200
 
 
 class Context(Protocol):
@@ -155,3 +157,31 @@ def column_of(schema: Schema, name: str, *, parameter: str, wanted: str = "") ->
         }
         raise Invalid(said, code="wrong_type", fields={parameter: said})
     return kind
+
+
+def columns_of(schema: Schema, names: Sequence[str], *, parameter: str, wanted: str = "") -> list[str]:
+    """Give chosen columns, each once. Raises Invalid, naming the parameter, as `column_of`."""
+    for name in names:
+        column_of(schema, name, parameter=parameter, wanted=wanted)
+    return list(dict.fromkeys(names))
+
+
+def text_columns(schema: Schema, names: Sequence[str], *, parameter: str = "columns") -> list[str]:
+    """Give the chosen columns, or all of text if none is chosen. Raises Invalid, naming the parameter."""
+    every = [name for name, kind in schema.items() if kind == pl.String]
+    return columns_of(schema, names, parameter=parameter, wanted="text") if names else every
+
+
+def new_column(name: str, *, parameter: str) -> str:
+    """Give the name of a column that a step makes. Raises Invalid, naming the parameter, for one that none may have."""
+    if not name or name.startswith("__") or len(name) > LONGEST_NAME:
+        said = gettext("A column has a name of at most %(most)d characters that does not begin with “__”.")
+        said %= {"most": LONGEST_NAME}
+        raise Invalid(said, code="reserved_name", fields={parameter: said})
+    return name
+
+
+def at(name: str) -> pl.Expr:
+    """Give the column of exactly this name, also where Polars would see a pattern in it (`*`, `^a$`)."""
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return pl.col(f"^{re.escape(name)}$") if is_pattern else pl.col(name)

@@ -1,0 +1,175 @@
+"""Which rows may be near duplicates: MinHash signatures cut into bands, rows that share a band are looked at closer.
+
+Source: Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", 3.4: two texts of likeness `s` share at least one of
+`b` bands of `r` values with probability `1 - (1 - s**r)**b`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datasets.engines.table import KEY, ROW
+from datasets.steps.shingles import Hashes, Shingled, mixed
+
+PERMUTATIONS = 128
+NEAR, SKETCH, EARLIER = "__near", "__sketch", "__earlier"
+_SEED = 20_231
+_MISSED = 0.01  # of pairs exactly at the threshold; likelier ones are missed more rarely
+_BITS = 64
+_DEVIATIONS = 3.5
+_STRONG = 6  # bits of 64 that may differ in what is surely the same text
+_LOOKS_BACK = 64  # rows of one key that each is compared with: bounds the work on a key that very many share
+_ROWS_AT_ONCE = 4096
+
+Numbers = npt.NDArray[np.int64]
+NO_KEYS = pl.DataFrame(schema={KEY: pl.UInt64, ROW: pl.Int64, SKETCH: pl.UInt64})
+
+
+@cache
+def bands_of(threshold: float) -> tuple[int, int]:
+    """Give how many bands of how many values: as long as may be while at most `_MISSED` of pairs are missed."""
+    for length in range(PERMUTATIONS, 1, -1):
+        bands = PERMUTATIONS // length
+        if (1 - threshold**length) ** bands <= _MISSED:
+            return bands, length
+    return PERMUTATIONS, 1
+
+
+@cache
+def _least_alike(threshold: float) -> int:
+    """Give how many bits of two sketches of that likeness are alike at least, but for one pair in thousands.
+
+    A bit of a MinHash value agrees with probability `(1 + s) / 2`. Source: Li, König 2010, "b-bit minwise hashing".
+    """
+    agrees = (1 + threshold) / 2
+    return int(_BITS * agrees - _DEVIATIONS * (_BITS * agrees * (1 - agrees)) ** 0.5)
+
+
+def band_keys(shingled: Shingled, numbers: Numbers, threshold: float) -> pl.DataFrame:
+    """Give a row for each band of each text that has shingles: `KEY`, the number of its row, and its sketch."""
+    counts = np.diff(shingled.ends, prepend=0)
+    has = counts > 0
+    bands, length = bands_of(threshold)
+    frames = []
+    ends, numbers = shingled.ends[has], numbers[has]
+    for first in range(0, len(ends), _ROWS_AT_ONCE):
+        begin = int(ends[first - 1]) if first else 0
+        some = ends[first : first + _ROWS_AT_ONCE]
+        signatures = _signatures(shingled.hashes[begin : int(some[-1])], some - begin)
+        keys = _keys(signatures, bands, length)
+        frames.append(
+            pl.DataFrame(
+                {
+                    KEY: keys.ravel(),
+                    ROW: np.repeat(numbers[first : first + _ROWS_AT_ONCE], bands),
+                    SKETCH: np.repeat(_sketches(signatures), bands),
+                }
+            )
+        )
+    return pl.concat(frames) if frames else NO_KEYS
+
+
+def _signatures(hashes: Hashes, ends: Numbers) -> npt.NDArray[np.uint32]:
+    from rensa import RMinHash  # noqa: PLC0415 - the reference page and the forms need no Rust
+
+    offsets = np.concatenate(([0], ends)).astype(np.uint64)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, PERMUTATIONS, _SEED)
+    return np.array(matrix.to_rows(), np.uint32)
+
+
+def _keys(signatures: npt.NDArray[np.uint32], bands: int, length: int) -> Hashes:
+    """Give 64 bits for each band of each row."""
+    values = signatures[:, : bands * length].astype(np.uint64).reshape(-1, bands, length)
+    found = np.broadcast_to(np.arange(bands, dtype=np.uint64), values.shape[:2])
+    for place in range(length):
+        found = mixed(found + values[:, :, place])
+    return found
+
+
+def _sketches(signatures: npt.NDArray[np.uint32]) -> Hashes:
+    """Give one bit of each of the last 64 values."""
+    bits = (mixed(signatures[:, -_BITS:].astype(np.uint64)) & np.uint64(1)).astype(np.uint8)
+    packed: Hashes = np.packbits(bits, axis=1).view("<u8").ravel()
+    return packed
+
+
+def linked(keys: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    """Give pairs of rows that share a band and are alike by their sketches: `ROW`, and the `NEAR` one before it.
+
+    Each row is linked at most once within each of its keys, to the first that is surely alike or else the one most
+    alike; and once to a row of an earlier version (`EARLIER`), whose rows are never linked to each other.
+    """
+    keys = keys.filter(pl.len().over(KEY) > 1)
+    keys = keys.sort(KEY, pl.col(EARLIER).not_(), ROW)
+    links = _Links(keys, _least_alike(threshold))
+    among, to_earlier = links.among_themselves(), links.to_earlier()
+    return pl.concat([among, to_earlier]).unique(maintain_order=True)
+
+
+class _Links:
+    """The rows of some keys, earlier versions' first, as arrays."""
+
+    def __init__(self, keys: pl.DataFrame, least: int) -> None:
+        self._row = keys[ROW].to_numpy()
+        self._sketch = keys[SKETCH].to_numpy()
+        self._is_own = ~keys[EARLIER].to_numpy()
+        key = keys[KEY].to_numpy()
+        opens = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.empty(0, np.int64)
+        self._first = np.repeat(opens, np.diff(np.append(opens, len(key))))
+        own_opens = np.append(True, (key[1:] != key[:-1]) | (self._is_own[1:] != self._is_own[:-1]))[: len(key)]
+        starts = np.flatnonzero(own_opens)
+        self._first_own = np.repeat(starts, np.diff(np.append(starts, len(key))))
+        self._least = least
+
+    def among_themselves(self) -> pl.DataFrame:
+        """Compare each row with the first of its key and those shortly before it."""
+        own = np.flatnonzero(self._is_own)
+        best = _Best(len(self._row), self._least)
+        for back in range(1, _LOOKS_BACK + 1):
+            own = own[own - back >= self._first_own[own]]
+            if not len(own):
+                break
+            self._look(best, own, own - back)
+        own = np.flatnonzero(self._is_own & (self._first_own < np.arange(len(self._row))))
+        self._look(best, own, self._first_own[own])
+        return self._told(best, is_earlier=False)
+
+    def to_earlier(self) -> pl.DataFrame:
+        """Compare each row with the first ones of an earlier version."""
+        best = _Best(len(self._row), self._least)
+        own = np.flatnonzero(self._is_own & ~self._is_own[self._first]) if len(self._row) else np.empty(0, np.int64)
+        for ahead in range(_LOOKS_BACK):
+            own = own[self._first[own] + ahead < self._first_own[own]]
+            if not len(own):
+                break
+            self._look(best, own, self._first[own] + ahead)
+        return self._told(best, is_earlier=True)
+
+    def _look(self, best: _Best, rows: Numbers, others: Numbers) -> None:
+        alike = _BITS - np.bitwise_count(self._sketch[rows] ^ self._sketch[others]).astype(np.int64)
+        best.take(rows, others, alike)
+
+    def _told(self, best: _Best, *, is_earlier: bool) -> pl.DataFrame:
+        found = np.flatnonzero(best.other >= 0)
+        return pl.DataFrame(
+            {ROW: self._row[found], NEAR: self._row[best.other[found]]}, schema={ROW: pl.Int64, NEAR: pl.Int64}
+        ).with_columns(pl.lit(is_earlier).alias(EARLIER))
+
+
+class _Best:
+    """For each row the one it is linked to."""
+
+    def __init__(self, count: int, least: int) -> None:
+        self.other = np.full(count, -1, np.int64)
+        self._score = np.full(count, least - 1, np.int64)
+
+    def take(self, rows: Numbers, others: Numbers, alike: Numbers) -> None:
+        """Take others where they are more alike; of those that are surely alike, the one furthest before."""
+        score = np.where(alike >= _BITS - _STRONG, _BITS + 1, alike)
+        better = (score > self._score[rows]) | ((score > _BITS) & (others < self.other[rows]))
+        self.other[rows[better]] = others[better]
+        self._score[rows[better]] = score[better]

@@ -1,0 +1,62 @@
+"""When two cells count as the same although they are written differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import polars as pl
+from django.utils.translation import gettext_lazy as _
+
+from datasets.steps import params
+
+CASE, SPACE, FORM = "case", "space", "form"
+_IGNORED = (
+    (CASE, _("upper and lower case")),
+    (SPACE, _("white space at the ends, and how much of it there is")),
+    (FORM, _("forms of one character (NFKC: full width, compatibility jamo, ligatures)")),
+)
+
+
+def ignores(*, default: Sequence[str] = ()) -> Any:
+    """The parameter of differences that do not count."""
+    return params.choices(_("differences that do not count"), _IGNORED, default=tuple(default))
+
+
+def comparable(text: pl.Expr, ignored: Sequence[str]) -> pl.Expr:
+    """Give a text as it is compared."""
+    if FORM in ignored:
+        text = text.str.normalize("NFKC")
+    if CASE in ignored:
+        text = text.str.to_lowercase()
+    if SPACE in ignored:
+        text = text.str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    return text
+
+
+def digests(frame: pl.DataFrame, columns: Sequence[str], ignored: Sequence[str]) -> tuple[pl.Series, pl.Series]:
+    """Give 128 bits of each row, as two UInt64: equal only where every column is; missing cells equal each other."""
+    cells = [_written(pl.col(name), frame.schema[name], ignored) for name in columns]
+    rows = frame.select(pl.concat_str(cells).alias("row"))["row"]
+    found = b"".join(blake2b(row.encode(), digest_size=16).digest() for row in rows)
+    halves = np.frombuffer(found, "<u8").reshape(-1, 2)
+    return pl.Series(halves[:, 0].copy()), pl.Series(halves[:, 1].copy())
+
+
+def _written(cell: pl.Expr, kind: pl.DataType, ignored: Sequence[str]) -> pl.Expr:
+    """Give a cell as text that no other value and no neighbour can imitate."""
+    if isinstance(kind, pl.List):
+        inner: pl.DataType = kind.inner  # type: ignore[assignment]
+        return _framed(cell.list.eval(_written(pl.element(), inner, ignored)).list.join(""))
+    if kind == pl.String:
+        return _framed(comparable(cell, ignored))
+    if kind.is_float():
+        return _framed((cell + 0.0).cast(pl.String))  # -0.0 is 0.0
+    return _framed(cell.to_physical().cast(pl.String))
+
+
+def _framed(text: pl.Expr) -> pl.Expr:
+    length = text.str.len_bytes().cast(pl.String)
+    return pl.when(text.is_null()).then(pl.lit("-")).otherwise(pl.concat_str(length, pl.lit(":"), text))
