@@ -56,12 +56,20 @@ def parse_steps(raw: Any) -> list[Planned]:
     found, wrong = [], {}
     for place, one in enumerate(raw):
         try:
-            found.append(_planned(one))
+            found.append(read_step(one, place))
         except Invalid as error:
-            wrong |= _placed(error, place)
+            wrong |= error.fields
     if wrong:
         raise Invalid(_told(wrong), code="invalid_step", fields=wrong)
     return found
+
+
+def read_step(raw: Any, place: int) -> Planned:
+    """Read one step. Raises Invalid with `fields` that begin with its place."""
+    try:
+        return _planned(raw)
+    except Invalid as error:
+        raise Invalid(error.message, code=error.code, fields=_placed(error, place)) from None
 
 
 def check(steps: Sequence[Planned], schema: Schema) -> list[Schema]:

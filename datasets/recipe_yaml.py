@@ -43,7 +43,7 @@ class Written:
 class _Loader(_SafeLoader):
     """Reads text, numbers, true, false, null, lists and objects, as JSON has them."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the library's own way
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """Refuse what YAML lets pass: a name that stands twice, or is no text."""

@@ -1,0 +1,103 @@
+"""What a recipe would do to a version, found on a few of its rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from common.errors import Invalid
+from datasets.models import Artefact, DatasetVersion
+from datasets.previewing import helper, sample
+from files.services import open_blob
+
+MOST_STEPS = 100
+MOST_OTHERS = 4
+LARGEST_FILE = 16 << 20
+
+
+def preview(*, version: DatasetVersion, steps: Sequence[Any], selected: int = -1) -> dict[str, Any]:
+    """Run steps on a sample; tell for each what it did, or what is wrong, and show the rows of the selected one.
+
+    `steps` may be half done: errors are told by field, as `steps.0.column`. Raises Invalid, Unavailable.
+    """
+    if not isinstance(steps, list) or len(steps) > MOST_STEPS or not version.is_sealed:
+        raise Invalid(_("A preview has at most %(most)d steps, and a sealed version.") % {"most": MOST_STEPS})
+    said_of = json.dumps(steps, ensure_ascii=False)
+    columns = _columns(version, said_of)
+    blobs = {"": sample.sample_of(version, [one["name"] for one in columns])}
+    blobs |= {str(other.pk): sample.first_rows(other) for other in _others(said_of)}
+    blobs |= _files(said_of)
+    question = {"steps": steps, "columns": version.columns, "selected": selected, "language": get_language() or "en"}
+    said, broken = helper.ask(question, blobs)
+    return {**_gathered(said, len(steps), broken), **_facts(version, columns)}
+
+
+def _gathered(said: Sequence[dict[str, Any]], count: int, broken: helper.Broken | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"schemas": [], "errors": {}}
+    steps: list[dict[str, Any]] = [{"state": "waiting"} for _place in range(count)]
+    for one in said:
+        if "place" in one:
+            steps[one["place"]] = {name: value for name, value in one.items() if name != "place"}
+        else:
+            told |= one
+    running = next((step for step in steps if step["state"] == "running"), None)
+    if broken:
+        if running is None:
+            raise Invalid(_late() if broken.is_late else _broke(), code="preview_broke")
+        running |= {"state": "failed", "error": _late() if broken.is_late else _broke()}
+    return {**told, "steps": steps}
+
+
+def _late() -> str:
+    return _("This took longer than %(seconds)d s on a few rows.") % {"seconds": helper.DEADLINE_S}
+
+
+def _broke() -> str:
+    return _("The preview ended: the step needs more memory than a preview has, or broke what runs it.")
+
+
+def _facts(version: DatasetVersion, columns: Sequence[Any]) -> dict[str, Any]:
+    """Give what the reader must know of the sample."""
+    return {
+        "rows_total": version.rows,
+        "rows_looked_at": min(version.rows, sample.ROWS),
+        "hidden_columns": len(version.columns) - len(columns),
+    }
+
+
+def _columns(version: DatasetVersion, said_of: str) -> list[dict[str, str]]:
+    """Give the columns that are looked at: all of them, or of very many the first and those that the steps name."""
+    if len(version.columns) <= sample.MOST_COLUMNS:
+        return list(version.columns)
+    first = version.columns[: sample.MOST_COLUMNS]
+    return first + [one for one in version.columns[sample.MOST_COLUMNS :] if one["name"] in said_of]
+
+
+def _others(said_of: str) -> list[DatasetVersion]:
+    """Give the other sealed versions that steps name."""
+    found = []
+    for key in _words(said_of, 36):
+        try:
+            found += DatasetVersion.objects.sealed().filter(pk=key)[:1]
+        except (ValueError, ValidationError):
+            continue
+    return found[:MOST_OTHERS]
+
+
+def _files(said_of: str) -> dict[str, bytes]:
+    """Give the files of earlier runs that steps name by their SHA-256."""
+    found = {}
+    for artefact in Artefact.objects.filter(blob_id__in=_words(said_of, 64)).select_related("blob")[:MOST_OTHERS]:
+        if artefact.blob.size_bytes <= LARGEST_FILE:
+            with open_blob(artefact.blob) as stream:
+                found[f"file:{artefact.blob_id}"] = stream.read()
+    return found
+
+
+def _words(said_of: str, length: int) -> list[str]:
+    return [word for word in said_of.split('"') if len(word) == length and word.isascii()]
