@@ -74,7 +74,7 @@ def write_parquet(frame: pl.DataFrame, target: Path) -> None:
     frame.rechunk().write_parquet(target, compression="zstd", compression_level=3, row_group_size=GROUP_ROWS)
 
 
-def written(path: Path, write: Callable[[Path], None]) -> None:
+def written(path: Path, write: Callable[[Path], object]) -> None:
     """Have a file written that is there whole or not at all. Raises StorageFull."""
     fresh = path.with_name(f".{uuid4().hex}")
     try:

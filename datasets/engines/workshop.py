@@ -1,0 +1,175 @@
+"""Where the local engine works: a folder whose finished pieces outlive whoever made them. No Django.
+
+Work is cut into stages, each of these into pieces. A piece is done when its marker is there, written after its files;
+who does the same work again finds the markers and goes on behind them. Nothing here outlives a crash of the machine:
+a folder made before it is begun anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from common.errors import Unavailable
+from datasets.engines.chain import MOST_SAMPLES, SAMPLED_PARTS, Account, Op
+from datasets.engines.parts import told_when_full, written
+
+Item = TypeVar("Item")
+Marker = dict[str, Any]
+MOST_WORKERS = 4
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Workshop:
+    """A folder for one run, and the account of its steps. `plan` says what is made: another plan, another beginning.
+
+    `tell` is called with `self` after each piece, in the thread of the run. Raises Unavailable if somebody works there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: str = "",
+        *,
+        tell: Callable[[Workshop], None] | None = None,
+        secret: Collection[int] = (),
+        workers: int | None = None,
+    ) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = _locked(folder)
+        self._begin(plan)
+        self.step = 0
+        self.rows: dict[int, dict[str, int]] = {}  # after a step, by the stage that counted them
+        self.ns: Counter[int] = Counter()
+        self.samples: dict[int, list[dict[str, Any]]] = {}
+        self.percent: dict[int, float] = {}
+        self.workers = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._tell, self._secret = tell, secret
+        self._stages = 0
+        self._garbage: list[Path] = []
+
+    def close(self, *, is_over: bool) -> None:
+        """Leave; what was made stays for the next attempt unless all is over."""
+        if is_over:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def stage(self, name: str) -> Path:
+        """Give the folder of the next stage."""
+        self._stages += 1
+        folder = self.folder / f"{self._stages:04d}-{name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def each(
+        self, stage: Path, items: Sequence[Item], work: Callable[[Item, int, Account], Marker], ops: Sequence[Op] = ()
+    ) -> list[Marker]:
+        """Do a piece of work for each item, several at once, and give their markers in order. Raises StorageFull."""
+        found: list[Marker] = []
+        waiting = deque(enumerate(items))
+        running: deque[Any] = deque()
+        begun = {step: self.percent.get(step, 0.0) for step in {self.step, *(op.step for op in ops)}}
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            while waiting or running:
+                while waiting and len(running) <= self.workers:
+                    number, item = waiting.popleft()
+                    running.append(pool.submit(self._piece, stage, item, number, work))
+                marker = running.popleft().result()
+                self._count(stage.name, marker["account"])
+                found.append(marker)
+                for step, percent in begun.items():
+                    is_all = any(op.step == step and op.function is None for op in ops)
+                    most = 100.0 if is_all else (percent + 100.0) / 2
+                    self.percent[step] = percent + (most - percent) * len(found) / len(items)
+                if self._tell:
+                    self._tell(self)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._clear()
+        return found
+
+    def once(self, path: Path, make: Callable[[], Any]) -> Any:
+        """Give what was made here once, JSON; made now if it was not."""
+        if not path.exists():
+            _write_json(path, make())
+        return json.loads(path.read_bytes())
+
+    def holding(self, owner: object, paths: Sequence[Path]) -> None:
+        """Delete files once nobody holds their owner, at the end of a stage: by then nobody can want them again."""
+        own = [path for path in paths if path.is_relative_to(self.folder)]
+        weakref.finalize(owner, self._garbage.extend, own).atexit = False
+
+    def sampled(self, number: int, ops: Sequence[Op]) -> set[int]:
+        """Give the steps of which the changes of a piece are to be kept."""
+        return {op.step for op in ops} if number < SAMPLED_PARTS else set()
+
+    def _begin(self, plan: str) -> None:
+        """Go on with what the same plan has left here since the machine was started, else begin anew."""
+        facts = {"plan": plan, "boot": _BOOT.read_text().strip() if _BOOT.exists() else ""}
+        note = self.folder / "plan.json"
+        if note.exists() and json.loads(note.read_bytes()) == facts:
+            return
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+        _write_json(note, facts)
+
+    def _piece(self, stage: Path, item: Any, number: int, work: Callable[[Any, int, Account], Marker]) -> Marker:
+        marker = stage / f"{number:06d}.json"
+        if marker.exists():
+            return dict(json.loads(marker.read_bytes()))
+        account = Account()
+        try:
+            facts = work(item, number, account)
+        except OSError as error:
+            raise told_when_full(error) from error
+        told = {"rows": account.rows, "ns": account.ns, "samples": account.samples}
+        return dict(self.once(marker, lambda: {**facts, "account": told}))
+
+    def _count(self, stage: str, account: Marker) -> None:
+        """Add up; rows are counted where a step was done for the first time, should it be done again."""
+        for step, rows in account["rows"].items():
+            counted = self.rows.setdefault(int(step), {})
+            counted[stage] = counted.get(stage, 0) + rows
+        for step, ns in account["ns"].items():
+            self.ns[int(step)] += ns
+        for step, samples in account["samples"].items():
+            held = self.samples.setdefault(int(step), [])
+            for one in samples[: MOST_SAMPLES - len(held)]:
+                held.append({**one, "before": None} if int(step) in self._secret and "before" in one else one)
+
+    def rows_after(self, step: int) -> int | None:
+        """Give the rows after a step so far, `None` before there are any."""
+        return next(iter(self.rows[step].values())) if step in self.rows else None
+
+    def _clear(self) -> None:
+        garbage, self._garbage[:] = list(self._garbage), []
+        for path in garbage:
+            path.unlink(missing_ok=True)
+
+
+def _locked(folder: Path) -> int:
+    """Hold a folder until this process ends."""
+    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Unavailable("another process works there still", code="work_locked") from None
+    return descriptor
+
+
+def _write_json(path: Path, value: Any) -> None:
+    written(path, lambda target: target.write_text(json.dumps(value, ensure_ascii=False), "utf-8"))
