@@ -26,7 +26,7 @@ _LOOKS_BACK = 64  # rows of one key that each is compared with: bounds the work 
 _ROWS_AT_ONCE = 4096
 
 Numbers = npt.NDArray[np.int64]
-NO_KEYS = pl.DataFrame(schema={KEY: pl.UInt64, ROW: pl.Int64, SKETCH: pl.UInt64})
+_NO_KEYS = pl.DataFrame(schema={KEY: pl.UInt64, ROW: pl.Int64, SKETCH: pl.UInt64, EARLIER: pl.Boolean})
 
 
 @cache
@@ -49,28 +49,24 @@ def _least_alike(threshold: float) -> int:
     return int(_BITS * agrees - _DEVIATIONS * (_BITS * agrees * (1 - agrees)) ** 0.5)
 
 
-def band_keys(shingled: Shingled, numbers: Numbers, threshold: float) -> pl.DataFrame:
-    """Give a row for each band of each text that has shingles: `KEY`, the number of its row, and its sketch."""
-    counts = np.diff(shingled.ends, prepend=0)
-    has = counts > 0
+def band_keys(shingled: Shingled, rows: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    """Give a row for each band of each text that has shingles: `KEY`, its `ROW`, `SKETCH`, and whether `EARLIER`."""
     bands, length = bands_of(threshold)
-    frames = []
-    ends, numbers = shingled.ends[has], numbers[has]
+    has = np.diff(shingled.ends, prepend=0) > 0
+    ends, rows = shingled.ends[has], rows.filter(pl.Series(has))
+    frames = [_NO_KEYS]
     for first in range(0, len(ends), _ROWS_AT_ONCE):
         begin = int(ends[first - 1]) if first else 0
-        some = ends[first : first + _ROWS_AT_ONCE]
+        some, those = ends[first : first + _ROWS_AT_ONCE], rows.slice(first, _ROWS_AT_ONCE)
         signatures = _signatures(shingled.hashes[begin : int(some[-1])], some - begin)
-        keys = _keys(signatures, bands, length)
-        frames.append(
-            pl.DataFrame(
-                {
-                    KEY: keys.ravel(),
-                    ROW: np.repeat(numbers[first : first + _ROWS_AT_ONCE], bands),
-                    SKETCH: np.repeat(_sketches(signatures), bands),
-                }
-            )
-        )
-    return pl.concat(frames) if frames else NO_KEYS
+        columns = {
+            KEY: _keys(signatures, bands, length).ravel(),
+            ROW: np.repeat(those[ROW].to_numpy(), bands),
+            SKETCH: np.repeat(_sketches(signatures), bands),
+            EARLIER: np.repeat(those[EARLIER].to_numpy(), bands),
+        }
+        frames.append(pl.DataFrame(columns))
+    return pl.concat(frames)
 
 
 def _signatures(hashes: Hashes, ends: Numbers) -> npt.NDArray[np.uint32]:
@@ -103,8 +99,10 @@ def linked(keys: pl.DataFrame, threshold: float) -> pl.DataFrame:
     Each row is linked at most once within each of its keys, to the first that is surely alike or else the one most
     alike; and once to a row of an earlier version (`EARLIER`), whose rows are never linked to each other.
     """
-    keys = keys.filter(pl.len().over(KEY) > 1)
-    keys = keys.sort(KEY, pl.col(EARLIER).not_(), ROW)
+    key = keys[KEY].to_numpy()
+    meets = np.append(False, key[1:] == key[:-1])[: len(key)]
+    meets[:-1] |= meets[1:]
+    keys = keys.filter(pl.Series(meets)).sort(KEY, pl.col(EARLIER).not_(), ROW)
     links = _Links(keys, _least_alike(threshold))
     among, to_earlier = links.among_themselves(), links.to_earlier()
     return pl.concat([among, to_earlier]).unique(maintain_order=True)

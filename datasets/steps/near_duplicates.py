@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import Invalid
 from datasets.engines.table import ROW, Table
 from datasets.steps import params
-from datasets.steps.banding import EARLIER, NO_KEYS, band_keys, linked
+from datasets.steps.banding import EARLIER, band_keys, linked
 from datasets.steps.base import Context, Schema, Step, column_of, step
 from datasets.steps.comparing import CASE, FORM, SPACE, comparable, ignores
 from datasets.steps.duplicates import BEST, FIRST, KEEP, ranked
@@ -112,12 +112,9 @@ class NearDuplicates(Step):
 
     def keyed(self, texts: pl.DataFrame) -> pl.DataFrame:
         """Give the keys of the bands of each text."""
-        found = []
-        for first, some in shingled(texts[TEXT], size=self.size, by=self.by):
-            those = texts.slice(first, len(some.ends))
-            found.append(band_keys(some, those[ROW].to_numpy(), self.threshold))
-        keys = pl.concat(found) if found else NO_KEYS
-        return keys.join(texts.select(ROW, EARLIER), on=ROW, how="left", maintain_order="left")
+        pieces = shingled(texts[TEXT], size=self.size, by=self.by)
+        keys = [band_keys(some, texts.slice(first, len(some.ends)), self.threshold) for first, some in pieces]
+        return pl.concat(keys)
 
     def decide(self, keys: pl.DataFrame) -> pl.DataFrame:
         """Give the pairs to be measured."""

@@ -36,7 +36,7 @@ class Shingled:
 
 
 def shingled(texts: pl.Series, *, size: int, by: str) -> Iterator[tuple[int, Shingled]]:
-    """Give the shingles of texts, some at a time with the number of the first; a missing text is an empty one.
+    """Give the shingles of texts, some at a time (at least once) with the number of the first; a missing text is empty.
 
     For `words` the texts have single spaces between their words and none at the ends.
     """
@@ -44,7 +44,7 @@ def shingled(texts: pl.Series, *, size: int, by: str) -> Iterator[tuple[int, Shi
     lengths = texts.str.len_chars().cast(pl.Int64).to_numpy()
     ends = np.cumsum(lengths)
     first = 0
-    while first < len(texts):
+    while first < max(1, len(texts)):
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
         yield first, _shingles("".join(texts[first:last].to_list()), lengths[first:last], size, by)
