@@ -67,6 +67,11 @@ EVENTS: Mapping[str, Event] = {
         _("%(version)s has been run over %(file)s: %(rows)s rows, %(wrong)s of them wrong."),
         {"version": "intent v7", "file": "week.parquet", "rows": 120000, "wrong": 3},
     ),
+    "preprocessing.finished": Event(
+        _("dataset version made"),
+        _("%(version)s has been made: %(rows)s rows."),
+        {"version": "sentences v3", "rows": 120000},
+    ),
     "prediction.finished": Event(
         _("asynchronous prediction finished (only the webhook that its caller names is told)"),
         _("The asynchronous prediction of %(deployment)s %(state)s."),

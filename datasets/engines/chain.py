@@ -43,7 +43,12 @@ def apply(frame: pl.DataFrame, ops: Sequence[Op], account: Account, sampled: Col
             account.rows[op.step] = len(frame)
             continue
         begun = time.perf_counter_ns()
-        after = op.function(frame)
+        try:
+            after = op.function(frame)
+        except Exception as error:
+            if not hasattr(error, "step"):
+                error.step = op.step  # type: ignore[attr-defined] - told by who runs the recipe
+            raise
         account.ns[op.step] += time.perf_counter_ns() - begun
         if op.step in sampled:
             account.samples.setdefault(op.step, []).extend(changes(frame, after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -90,6 +90,25 @@ def told_when_full(error: Exception) -> Exception:
     """Give StorageFull where an error says that no room is left, else the error itself."""
     is_full = getattr(error, "errno", None) in _FULL or any(word in str(error) for word in _FULL_WORDS)
     return StorageFull(f"no room is left on the disk: {os.strerror(errno.ENOSPC)}") if is_full else error
+
+
+def stored(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    """Give columns as versions hold them: of the few types that there are."""
+    return [pl.col(name).cast(_stored(kind)) for name, kind in schema.items()]
+
+
+def _stored(kind: pl.DataType) -> pl.DataType:
+    if isinstance(kind, pl.List):
+        return pl.List(_stored(kind.inner))  # type: ignore[arg-type]
+    if kind.is_integer():
+        return pl.UInt64() if kind == pl.UInt64 else pl.Int64()
+    if kind.is_numeric():
+        return pl.Float64()
+    if isinstance(kind, pl.Datetime):
+        return pl.Datetime("us", "UTC")
+    if isinstance(kind, pl.Duration):
+        return pl.Duration("us")
+    return kind if kind in (pl.Boolean, pl.Date) else pl.String()
 
 
 def weight(frame: pl.DataFrame) -> int:

@@ -164,7 +164,7 @@ def run_recipe(
         kind=PreprocessingJob.Kind.RECIPE,
         version=made,
         actor=actor,
-        steps=steps,
+        steps=[*steps, ("write", _("Write the version"))],
         job_kind=JOB_KIND,
         engine=engine,
         rows_total=version.rows,
