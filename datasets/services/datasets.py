@@ -16,12 +16,13 @@ from common.transactions import transactional
 from datasets.models import Dataset, DatasetTag
 
 LONGEST_NAME = 100
-MOST_TAGS = 50
+LONGEST_DESCRIPTION = 20_000
+MOST_TAGS, LONGEST_TAG = 50, 50
 FACTS = ("name", "description", "licence", "has_personal_data")
 
 
 @transactional
-def create_dataset(*, name: str, actor: Any, **facts: Any) -> Dataset:
+def create_dataset(*, name: str, actor: Any, tags: Sequence[str] = (), **facts: Any) -> Dataset:
     """Make a dataset. `facts` are fields of it. Raises Conflict if there is one of that name, Invalid."""
     dataset = Dataset(name=dataset_name(name), owner=actor if getattr(actor, "pk", None) else None, **facts)
     dataset.full_clean(validate_unique=False)
@@ -31,6 +32,7 @@ def create_dataset(*, name: str, actor: Any, **facts: Any) -> Dataset:
     except IntegrityError:
         said = _("There is a dataset “%(name)s” already.") % {"name": dataset.name}
         raise Conflict(said, code="name_taken", fields={"name": said}) from None
+    _set_tags(dataset, tags)
     record(action="datasets.dataset_created", actor=actor, target=dataset, after=_facts(dataset))
     return dataset
 
@@ -96,7 +98,7 @@ def dataset_name(name: str) -> str:
 
 
 def _set_tags(dataset: Dataset, tags: Sequence[str]) -> None:
-    wanted = {safe_name(tag, max_bytes=150, field="tags")[:50] for tag in tags}
+    wanted = {safe_name(tag, max_bytes=LONGEST_TAG * 4, field="tags")[:LONGEST_TAG] for tag in tags}
     if len(wanted) > MOST_TAGS:
         said = _("A dataset has at most %(most)d tags.") % {"most": MOST_TAGS}
         raise Invalid(said, fields={"tags": said})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,10 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services import record
-from common.errors import Conflict, NotReady
+from common.errors import Conflict, NotFound, NotReady
+from common.names import composed
 from common.transactions import transactional
 from datasets.models import Dataset, DatasetPart, DatasetVersion, RecipeVersion, Source
 from datasets.sealing import PartFacts, PartFile, content_digest
+from datasets.services.profiles import ask_for_profile
 from files.models import Blob
 from files.services import add_reference, store
 
@@ -47,6 +50,16 @@ def begin_version(
         description=description,
         created_by=actor if getattr(actor, "pk", None) else None,
     )
+
+
+def find_version(name: str) -> DatasetVersion:
+    """Give the sealed version that is called `NAME:3`, the newest one for `NAME` alone. Raises NotFound."""
+    numbered = re.fullmatch(r"(.+):([0-9]{1,9})", name.strip(), re.DOTALL)
+    dataset, number = numbered.groups() if numbered else (name.strip(), "")
+    found = DatasetVersion.objects.sealed().filter(dataset__name=composed(dataset)).select_related("dataset")
+    if version := (found.filter(number=number) if number else found).order_by("-number").first():
+        return version
+    raise NotFound(_("There is no sealed dataset version “%(name)s”.") % {"name": name[:150]}, code="unknown_version")
 
 
 def seal_version(
@@ -106,6 +119,7 @@ def _seal(
     version.refresh_from_db()
     after = {"digest": digest, "rows": version.rows, "rejected_rows": rejected_rows}
     record(action="datasets.version_sealed", actor=actor, target=version, after=after)
+    ask_for_profile(version=version, actor=actor)
     return version
 
 
