@@ -21,5 +21,6 @@ class DatasetsConfig(AppConfig):
             ("DatasetVersion", "profile_id"),
             ("DatasetPart", "blob_id"),
             ("Artefact", "blob_id"),
+            ("VersionDifference", "blob_id"),
         ):
             register_holder(self.get_model(model)._default_manager.all, column)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from hashlib import blake2b
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,11 +33,15 @@ def key_texts(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
 
 
 def as_text(name: str, kind: pl.DataType) -> pl.Expr:
-    """Give a column as text, lists with U+001E between their values."""
+    """Give a column as text: lists with U+001E between their values, durations in microseconds."""
     if isinstance(kind, pl.List):
-        items = pl.element().cast(pl.String).fill_null(MISSING)
+        items = _plain(pl.element(), kind.inner).fill_null(MISSING)
         return pl.col(name).list.eval(items).list.join("\x1e")
-    return pl.col(name).cast(pl.String)
+    return _plain(pl.col(name), kind)
+
+
+def _plain(values: pl.Expr, kind: Any) -> pl.Expr:
+    return (values.dt.total_microseconds() if kind == pl.Duration else values).cast(pl.String)
 
 
 def positions(keys: pl.Series, seed: int) -> pl.Series:

@@ -8,6 +8,8 @@ from datasets.services.datasets import (
     dataset_named,
     restore_dataset,
 )
+from datasets.services.differences import compare_versions
+from datasets.services.exports import start_export
 from datasets.services.preprocessing import (
     begin_preprocessing,
     cancel_preprocessing,
@@ -15,7 +17,8 @@ from datasets.services.preprocessing import (
     retry_preprocessing,
     write_again,
 )
-from datasets.services.versions import begin_version, give_up_version, seal_version
+from datasets.services.splits import split_version
+from datasets.services.versions import begin_version, find_version, give_up_version, seal_version
 
 __all__ = [
     "archive_dataset",
@@ -23,13 +26,17 @@ __all__ = [
     "begin_version",
     "cancel_preprocessing",
     "change_dataset",
+    "compare_versions",
     "create_dataset",
     "dataset_name",
     "dataset_named",
+    "find_version",
     "give_up_version",
     "give_up_versions",
     "restore_dataset",
     "retry_preprocessing",
     "seal_version",
+    "split_version",
+    "start_export",
     "write_again",
 ]
