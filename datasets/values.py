@@ -54,7 +54,10 @@ def _number(text: str) -> int | float:
     try:
         found = int(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+        if math.isinf(number) and any(sign.isdigit() for sign in text):
+            raise
+        return number
     if not -(2**63) <= found < 2**64:
         raise ValueError
     return found

@@ -58,8 +58,10 @@ class Asked:
 
 
 def ask(version: DatasetVersion, query: QueryDict, usual: Usual) -> Asked:
-    """Read what is asked about a version: `offset` or `row` (from 1), `limit`, `columns`, `split`, `max_chars`; `q` with
-    `mode` and `in`; `column`, `op` and `value`. Raises Invalid by field, NotReady."""
+    """Read what is asked about a version. Raises Invalid by field, NotReady.
+
+    `offset` or `row` (from 1), `limit`, `columns`, `split`, `max_chars`; `q` with `mode` and `in`; `column`, `op`, `value`.
+    """
     if not version.is_sealed:
         raise NotReady(_("%(version)s is not sealed.") % {"version": version}, code="not_sealed")
     split = query.get("split") or None

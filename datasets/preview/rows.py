@@ -1,4 +1,4 @@
-"""Rows of a sealed version by their place: a page of it, wherever it is, read from the one or two parts that hold it."""
+"""Rows of a sealed version by their place: a page of it, wherever it is, read from the parts that hold it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a profile says that somebody should know before they train on the rows: codes and numbers, the worst first. Pure.
+"""What a profile says that somebody should know before they train on the rows: codes and numbers, the worst first.
 
 `datasets/profile/wording.py` has the sentences.
 """
@@ -15,8 +15,8 @@ MOST = 200
 _ID = re.compile(r"(?:^|[_\W])(?:id|key|uuid|no|번호|아이디|순번|일련번호)(?:$|[_\W])", re.IGNORECASE)
 # In the order in which people should care.
 ORDER = (
-    "personal", "garbled", "empty_version", "all_missing", "missing", "repeated", "leaks", "constant", "numbers_as_text",
-    "decomposed", "not_finite", "blank", "markup", "nearly_constant",
+    "personal", "garbled", "empty_version", "all_missing", "missing", "repeated", "leaks", "constant",
+    "numbers_as_text", "decomposed", "not_finite", "blank", "markup", "nearly_constant",
 )  # fmt: skip
 
 

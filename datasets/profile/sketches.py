@@ -15,7 +15,7 @@ _WHOLE = float(2**64)
 
 @dataclass(slots=True)
 class Distinct:
-    """How many different keys there are: all up to `most` of them, beyond that the `kept` smallest, which tell the rest.
+    """How many different keys there are: all up to `most`, beyond that the `kept` smallest, which tell the rest.
 
     Keys are 64-bit hashes. A key that is kept has been kept since it was first seen, so its count is exact.
     Source: Bar-Yossef, Jayram, Kumar, Sivakumar and Trevisan, Counting Distinct Elements in a Data Stream (2002), 2.1.

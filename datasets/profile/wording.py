@@ -14,14 +14,14 @@ _SENTENCES = {
     "empty_version": gettext_lazy("There are no rows."),
     "all_missing": gettext_lazy("“%(column)s” is empty in every row: drop it."),
     "missing": gettext_lazy("%(share)s of “%(column)s” is missing."),
-    "leaks": gettext_lazy("“%(column)s” is different in every row: a model that is trained on it learns rows by heart."),
+    "leaks": gettext_lazy("“%(column)s” is different in every row: a model trained on it learns rows by heart."),
     "nearly_constant": gettext_lazy("“%(column)s” is the same in %(share)s of the rows."),
     "numbers_as_text": gettext_lazy("“%(column)s” holds numbers as text: cast it."),
     "not_finite": gettext_lazy("%(count)s numbers of “%(column)s” are NaN or infinite."),
     "blank": gettext_lazy("%(count)s texts of “%(column)s” are empty or hold only white space."),
-    "personal": gettext_lazy("About %(share)s of “%(column)s” look like %(kind)s: mask them before others see the rows."),
+    "personal": gettext_lazy("About %(share)s of “%(column)s” look like %(kind)s: mask them first."),
     "garbled": gettext_lazy("About %(share)s of “%(column)s” hold �: the encoding was read wrongly somewhere."),
-    "decomposed": gettext_lazy("About %(share)s of “%(column)s” hold Hangul in single jamo (NFD): normalise it to NFC."),
+    "decomposed": gettext_lazy("About %(share)s of “%(column)s” hold Hangul in single jamo (NFD): make it NFC."),
     "markup": gettext_lazy("About %(share)s of “%(column)s” hold HTML: strip it."),
 }
 _PERSONAL = {
