@@ -32,7 +32,14 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
             ("jobs.Schedule", "schedule", "t"),
         ],
     ),
-    (_("Data"), [("files.StoredFile", "folder_open", "f"), ("files.Quota", "data_usage", "q")]),
+    (
+        _("Data"),
+        [
+            ("datasets.Recipe", "receipt", "c"),
+            ("files.StoredFile", "folder_open", "f"),
+            ("files.Quota", "data_usage", "q"),
+        ],
+    ),
     (
         _("People"),
         [

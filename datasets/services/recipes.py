@@ -131,6 +131,18 @@ def import_recipe(*, text: str, actor: Any) -> tuple[RecipeVersion, bool]:
     return version, False
 
 
+@transactional
+def read_steps(*, recipe: Recipe, text: str, actor: Any) -> RecipeVersion:
+    """Keep the steps of a text of YAML as the next version of a recipe, whatever the text calls itself."""
+    from datasets.recipe_yaml import from_yaml  # noqa: PLC0415 - as `_read`
+
+    written = from_yaml(text)
+    try:
+        return save_recipe(recipe=recipe, steps=written.steps, actor=actor)
+    except Invalid as error:
+        raise written.told(error) from None
+
+
 def recipe_as_yaml(version: RecipeVersion) -> str:
     """Write a version down."""
     from datasets.recipe_yaml import to_yaml  # noqa: PLC0415 - as `_read`

@@ -55,7 +55,8 @@ const RecipeForms = (() => {
     return make("div", { className: "rc-boxes", id }, ...options.map((one) =>
       make("label", {}, make("input", { type: "checkbox", checked: chosen.has(one.value), on: { change: (event) => {
         event.target.checked ? chosen.add(one.value) : chosen.delete(one.value);
-        change(options.map((each) => each.value).filter((each) => chosen.has(each)));
+        const left = options.map((each) => each.value).filter((each) => chosen.has(each));
+        change(left.length ? left : "", !left.length); // none chosen means the default, which is then shown
       } } }), one.label)));
   };
 
@@ -115,6 +116,7 @@ const RecipeForms = (() => {
       const id = `rc-${(count += 1)}`, value = step.params[param.name] ?? param.default;
       const hint = param.help ? make("p", { className: "fm-hint", id: `${id}-hint` }, param.help) : null;
       const control = (controls[param.form] || controls.text)(param, id, value, (next, isDrawn) => change(param.name, next, isDrawn), at);
+      if (control.matches("input, textarea") && typeof param.default !== "object" && param.default !== "" && !control.placeholder) control.placeholder = String(param.default);
       const target = control.id === id ? control : control.querySelector(`#${id}`);
       if (hint && target) target.setAttribute("aria-describedby", hint.id);
       const label = make("label", { htmlFor: id }, param.label, param.is_required ? make("small", { className: "rc-needed" }, words.needed) : null);
