@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.errors import Invalid
+from common.tokenizer_files import MOST_BYTES, check_tokenizer
 from registry.formats import safetensors_elements, sniff, unique_keys
 
 FORMAT = "huggingface"
@@ -47,8 +48,7 @@ _BOUNDS = {
     "position_buckets": 4096, "max_relative_positions": 1 << 16, "relative_attention_num_buckets": 4096,
 }  # fmt: skip
 _MOST_OF_A_NUMBER = 1 << 24  # any other whole number of a config
-_MAX_JSON_BYTES, _MAX_TOKENISER_BYTES = 1 << 20, 64 << 20
-_MAX_ADDED_TOKENS, _MAX_TOKEN_CHARACTERS, _MAX_PATTERN_CHARACTERS = 20_000, 512, 2_000
+_MAX_JSON_BYTES = 1 << 20
 _NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _CODE = (".py", ".pyc", ".so", ".ipynb")
 
@@ -275,28 +275,10 @@ def _shards(folder: Path, weights: str, files: Collection[str]) -> set[str]:
 
 def _check_tokeniser(path: Path) -> None:
     """Refuse a tokeniser made to hurt whoever reads it."""
-    read = _load(path, most=_MAX_TOKENISER_BYTES)
-    added = read.get("added_tokens") or []
-    if not isinstance(added, list) or len(added) > _MAX_ADDED_TOKENS:
-        _refuse(TOKENISER, f"has more than {_MAX_ADDED_TOKENS} added tokens")
-    for token in added:
-        content = token.get("content") if isinstance(token, Mapping) else None
-        if not isinstance(content, str) or len(content) > _MAX_TOKEN_CHARACTERS:
-            _refuse(TOKENISER, f"an added token is no text of at most {_MAX_TOKEN_CHARACTERS} characters")
-    for part in ("normalizer", "pre_tokenizer", "decoder", "post_processor"):
-        if len(json.dumps(read.get(part))) > 100 * _MAX_PATTERN_CHARACTERS and part != "normalizer":
-            _refuse(TOKENISER, f"its {part} is larger than that of any tokeniser")
-        _check_patterns(read.get(part))
-
-
-def _check_patterns(value: Any) -> None:
-    if isinstance(value, Mapping):
-        pattern = value.get("Regex")
-        if isinstance(pattern, str) and len(pattern) > _MAX_PATTERN_CHARACTERS:
-            _refuse(TOKENISER, f"a pattern has more than {_MAX_PATTERN_CHARACTERS} characters")
-        value = list(value.values())
-    for one in value if isinstance(value, list) else ():
-        _check_patterns(one)
+    try:
+        check_tokenizer(_load(path, most=MOST_BYTES))
+    except ValueError as error:
+        _refuse(TOKENISER, str(error))
 
 
 def _load(path: Path, *, most: int = _MAX_JSON_BYTES, kind: type = dict) -> Any:
