@@ -5,14 +5,17 @@ from django.utils.translation import gettext_lazy as _
 
 
 class RegistryConfig(AppConfig):
-    """Names the app."""
+    """Names the app and fills the hooks of the apps below."""
 
     name = "registry"
     verbose_name = _("Models")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Say which rows need blobs."""
+        """Tell the apps below what they cannot ask for."""
+        from datasets.usage import register_finder  # noqa: PLC0415 - models are there only now
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
+        from registry.products import models_of  # noqa: PLC0415 - models are there only now
 
         register_holder(self.get_model("ModelFile")._default_manager.all, "blob_id")
+        register_finder(models_of)

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from common.errors import NotFound
+from datasets.services import find_version
 from registry.architectures import ARCHITECTURES, Choice, Whole, Wholes
 from registry.description import describe
 from registry.manifest import MANIFEST, TASKS
@@ -52,6 +54,13 @@ class UploadForm(forms.Form):
     description = forms.CharField(
         label=_("What is new in this version"), required=False, max_length=20_000, widget=forms.TextInput()
     )
+    trained_on = forms.CharField(
+        label=_("Trained on"),
+        required=False,
+        max_length=5000,
+        widget=forms.TextInput(attrs={"list": "known-data", "autocomplete": "off", "placeholder": "reviews:3"}),
+        help_text=_("Dataset versions, each as NAME:3, with commas between them."),
+    )
     task = forms.ChoiceField(
         label=_("Task"), required=False, choices=[(task, f"{task} · {_TASK_WORDS.get(task, '')}") for task in TASKS]
     )
@@ -82,6 +91,14 @@ class UploadForm(forms.Form):
             for name, kind in known.arguments.items():
                 self.fields[f"{architecture}.{name}"] = _argument_field(name, kind)
 
+    def clean_trained_on(self) -> list[Any]:
+        """Give the dataset versions."""
+        names = [name for name in self.cleaned_data["trained_on"].split(",") if name.strip()]
+        try:
+            return [find_version(name) for name in names]
+        except NotFound as error:
+            raise forms.ValidationError(error.message) from None
+
     def by_path(self) -> dict[str, Any]:
         """Give the files by their path in the folder: from `paths` where the browser told them."""
         named = [*self.uploaded, *((file.name, file) for file in self.cleaned_data["files"])]
@@ -108,7 +125,7 @@ class UploadForm(forms.Form):
 
     def plain_fields(self) -> list[forms.BoundField]:
         """Give the fields that every upload has."""
-        return [self[name] for name in ("model", "description")]
+        return [self[name] for name in ("model", "description", "trained_on")]
 
     def argument_groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """Give the fields of each architecture."""

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from datasets.models import DatasetVersion
 from files.models import Blob
 from registry.signature import Signature, parse_signature
 
@@ -154,6 +155,29 @@ class ModelFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class TrainingData(models.Model):
+    """A dataset version that a model version was trained on."""
+
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, related_name="training_data", verbose_name=_("version")
+    )
+    dataset_version = models.ForeignKey(
+        DatasetVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("dataset version")
+    )
+
+    class Meta:
+        verbose_name = _("training data")
+        verbose_name_plural = _("training data")
+        default_permissions = ()
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "dataset_version"], name="registry_trainingdata_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} ← {self.dataset_version}"
 
 
 class ModelAlias(models.Model):

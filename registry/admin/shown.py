@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import badge, duration
 from common.plots import tensor
+from datasets.models import DatasetVersion
 from registry.models import ModelVersion
 from registry.steps import steps_of
 from registry.usage import Usage
@@ -26,6 +27,13 @@ _CODES = {"passed": "good", "failed": "bad", "running": "busy"}
 def version_url(version: ModelVersion) -> str:
     """Give the address of a version's page."""
     return reverse("admin:registry_modelversion_change", args=[version.pk])
+
+
+def trained_on(version: ModelVersion) -> list[tuple[DatasetVersion, str]]:
+    """Give the dataset versions that a version was trained on, each with its page."""
+    found = version.training_data.select_related("dataset_version__dataset").order_by("id")
+    page = "admin:datasets_datasetversion_change"
+    return [(one.dataset_version, reverse(page, args=[one.dataset_version_id])) for one in found]
 
 
 def state(version: ModelVersion) -> SafeString:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
 from common.errors import FluemanError, Invalid
+from datasets.models import DatasetVersion
 from files.services import find_uploaded, use_up
 from files.storage import told_when_full
 from registry import services
@@ -69,6 +70,7 @@ def _add(request: HttpRequest, form: UploadForm) -> ModelVersion:
         files=form.by_path(),
         manifest=form.manifest(),
         description=form.cleaned_data["description"],
+        trained_on=form.cleaned_data["trained_on"],
         actor=request.user,  # type: ignore[arg-type]
     )
 
@@ -92,6 +94,10 @@ def _page(request: HttpRequest, model_admin: Any, form: UploadForm, status: int 
         question=_("A folder, its files, or one zip of it. Each step of the check is shown as it happens."),
         form=form,
         known_models=RegisteredModel.objects.order_by("-updated_at").values_list("name", flat=True)[:MODELS_OFFERED],
+        known_data=[
+            f"{one.dataset.name}:{one.number}"
+            for one in DatasetVersion.objects.sealed().select_related("dataset").order_by("-id")[:MODELS_OFFERED]
+        ],
         max_bytes=settings.MAX_UPLOAD_BYTES,
         is_described=bool(form["architecture"].value()),
         command="python manage.py import_model FOLDER --name my-model --deploy",

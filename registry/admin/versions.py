@@ -197,6 +197,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "usages": find_usages(ModelVersion.objects.filter(pk=obj.pk)).get(obj.pk, []),
             "aliases": obj.aliases.all(),
             "tags": obj.tags.all(),
+            "trained_on": shown.trained_on(obj),
             "same": [(one, shown.version_url(one)) for one in same[:5]],
             "model_url": reverse("admin:registry_registeredmodel_change", args=[obj.model_id]),
         }

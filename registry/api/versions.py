@@ -16,8 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api import JsonParser
-from common.errors import Invalid, TooLarge
+from common.errors import Invalid, NotFound, TooLarge
 from common.strict_json import loads
+from datasets.models import DatasetVersion
+from datasets.services import find_version
 from files.services import find_uploaded, use_up
 from files.storage import told_when_full
 from guards.api import Idempotent
@@ -61,15 +63,30 @@ class VersionDetailSerializer(VersionSerializer):
 
     files = VersionFileSerializer(many=True, read_only=True)
     tags = serializers.SerializerMethodField()
+    trained_on = serializers.SerializerMethodField()
 
     class Meta(VersionSerializer.Meta):
-        fields = (*VersionSerializer.Meta.fields, "signature", "manifest", "check_report", "files", "tags")
+        fields = (
+            *VersionSerializer.Meta.fields,
+            "signature",
+            "manifest",
+            "check_report",
+            "files",
+            "tags",
+            "trained_on",
+        )
         read_only_fields = fields
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
     def get_tags(self, version: ModelVersion) -> dict[str, str]:
         """Values by key."""
         return {tag.key: tag.value for tag in version.tags.all()}
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_trained_on(self, version: ModelVersion) -> list[str]:
+        """Dataset versions that it was trained on, as `NAME:3`."""
+        known = [one.dataset_version for one in version.training_data.all()]
+        return [f"{one.dataset.name}:{one.number}" for one in known]
 
 
 class AddedSerializer(VersionDetailSerializer):
@@ -97,6 +114,12 @@ class UploadSerializer(serializers.Serializer[Any]):
     )
     manifest = serializers.CharField(required=False, help_text="flueman.json, if it is not among the files")
     metrics = serializers.CharField(required=False, help_text="JSON object of numbers by name")
+    trained_on = serializers.ListField(
+        child=serializers.CharField(max_length=120),
+        required=False,
+        max_length=100,
+        help_text="dataset versions that it was trained on, as NAME:3",
+    )
     description = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
 
 
@@ -132,7 +155,8 @@ class VersionViewSet(
     def get_queryset(self) -> QuerySet[ModelVersion]:
         """Narrow to the model of the address; files and tags only where they are shown."""
         found = super().get_queryset().filter(model__name=self.kwargs.get("model"))
-        return found if self.action == "list" else found.prefetch_related("files__blob", "tags")
+        more = ("files__blob", "tags", "training_data__dataset_version__dataset")
+        return found if self.action == "list" else found.prefetch_related(*more)
 
     def get_serializer_class(self) -> type[VersionSerializer]:
         """Show all of a version except in lists."""
@@ -222,12 +246,20 @@ def read_upload(request: Request) -> dict[str, Any]:
         "manifest": _object(sent, "manifest"),
         "metrics": _numbers(_object(sent, "metrics")),
         "description": sent.get("description", ""),
+        "trained_on": [_trained_on(name) for name in sent.get("trained_on", [])],
     }
+
+
+def _trained_on(name: str) -> DatasetVersion:
+    try:
+        return find_version(name)
+    except NotFound as error:
+        raise Invalid(error.message, fields={"trained_on": error.message}) from None
 
 
 def _texts(form: Any) -> dict[str, Any]:
     texts = {name: form[name] for name in ("manifest", "metrics", "description") if form.get(name)}
-    return texts | {name: form.getlist(name) for name in ("paths", "uploads") if form.getlist(name)}
+    return texts | {name: form.getlist(name) for name in ("paths", "uploads", "trained_on") if form.getlist(name)}
 
 
 def _by_path(files: list[Source], paths: list[str]) -> dict[str, Source]:

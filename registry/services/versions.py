@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record, record_refusal
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotReady
 from common.strict_json import check_text, loads
+from datasets.models import DatasetVersion
 from files.models import Blob
 from files.services import add_reference, adopt
 from registry.intake import REFUSED_CONTENT, Source, staged
 from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
-from registry.models import ModelFile, ModelVersion, RegisteredModel
+from registry.models import ModelFile, ModelVersion, RegisteredModel, TrainingData
 from registry.naming import model_name
 from registry.services._state import Actor, State, check_jobs, demand_reason, enqueue_check, facts, move, tell
 from registry.services.models import register_model
@@ -43,6 +44,7 @@ def add_version(
     description: str = "",
     metrics: Mapping[str, float] | None = None,
     manifest: Mapping[str, Any] | None = None,
+    trained_on: Sequence[DatasetVersion] = (),
     is_reused: bool = False,
 ) -> ModelVersion:
     """Keep files, or one zip archive of them, as a new version and have it checked.
@@ -54,7 +56,13 @@ def add_version(
     name = model_name(model) if isinstance(model, str) else model.name
     kept = keep_files(name=name, files=files, manifest=manifest, actor=actor)
     return insert_version(
-        model=model, kept=kept, actor=actor, description=description, metrics=metrics, is_reused=is_reused
+        model=model,
+        kept=kept,
+        actor=actor,
+        description=description,
+        metrics=metrics,
+        trained_on=trained_on,
+        is_reused=is_reused,
     )
 
 
@@ -65,6 +73,7 @@ def insert_version(
     actor: Actor,
     description: str = "",
     metrics: Mapping[str, float] | None = None,
+    trained_on: Sequence[DatasetVersion] = (),
     is_reused: bool = False,
 ) -> ModelVersion:
     """Make kept files a version: the quick part of `add_version`."""
@@ -73,6 +82,7 @@ def insert_version(
         model = register_model(name=model_name(model), actor=actor)
     digest = content_digest(blobs)
     if is_reused and (existing := model.versions.filter(digest=digest).first()):
+        record_training_data(version=existing, trained_on=trained_on, actor=actor)
         return existing
     version = ModelVersion(
         model=model,
@@ -85,7 +95,25 @@ def insert_version(
         size_bytes=sum(blob.size_bytes for blob in blobs.values()),
         created_by=actor if isinstance(actor, User) else None,
     )
-    return _insert(version, blobs, task=read.task, actor=actor)
+    with transaction.atomic():
+        _insert(version, blobs, task=read.task, actor=actor)
+        record_training_data(version=version, trained_on=trained_on, actor=actor)
+    return version
+
+
+def record_training_data(*, version: ModelVersion, trained_on: Sequence[DatasetVersion], actor: Actor) -> None:
+    """Say which dataset versions a version was trained on, beside those that are known. Raises NotReady for one that is
+    not sealed.
+    """
+    known = set(version.training_data.values_list("dataset_version_id", flat=True))
+    new = [one for one in dict.fromkeys(trained_on) if one.pk not in known]
+    for one in new:
+        if not one.is_sealed:
+            raise NotReady(_("%(version)s is not sealed.") % {"version": one}, code="not_sealed")
+    if new:
+        TrainingData.objects.bulk_create(TrainingData(version=version, dataset_version=one) for one in new)
+        after = {"trained_on": [str(one) for one in new]}
+        record(action="registry.training_data_recorded", actor=actor, target=version, after=after)
 
 
 def content_digest(blobs: Mapping[str, Blob]) -> str:

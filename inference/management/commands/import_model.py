@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from common.errors import FluemanError
+from datasets.services import find_version
 from inference.management.waiting import wait_for_check
 from inference.services import deploy
 from registry import services
@@ -36,6 +37,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--show", action="store_true", help="show the manifest it would have, and register nothing")
         parser.add_argument("--description", default="", help="what is new in this version")
+        parser.add_argument(
+            "--trained-on", action="append", default=[], metavar="NAME:N", help="a dataset version it was trained on"
+        )
         parser.add_argument("--user", default="", help="who does it, for the audit log")
         parser.add_argument("--no-wait", action="store_true", help="do not wait for the check")
         parser.add_argument("--timeout", type=float, default=600, help="seconds to wait for the check (600)")
@@ -89,6 +93,7 @@ def _add(options: dict[str, Any], actor: User | str) -> ModelVersion:
         model=options["name"],
         **_sources(options),
         description=options["description"],
+        trained_on=[find_version(name) for name in options["trained_on"]],
         actor=actor,
         is_reused=True,
     )
