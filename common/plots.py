@@ -49,6 +49,20 @@ def sparkline(values: Sequence[float | None], label: Any = "", unit: str = "") -
     )
 
 
+def bars(values: Sequence[float], label: Any = "") -> SafeString:
+    """Give a small row of bars without axes; the scale is from nought to the highest."""
+    top = max(values, default=0) or 1
+    told = gettext("%(label)s: %(count)d bars, the highest %(top)s")
+    said = told % {"label": label, "count": len(values), "top": thousands(top)}
+    return format_html(
+        '<svg class="fm-spark" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<title>{}</title><path class="fm-bars" d="{}"/></svg>',
+        said,
+        said,
+        _bars(values, top),
+    )
+
+
 def plot(
     series: Sequence[Series], labels: Sequence[str], *, title: Any, unit: str = "", height: int = 140
 ) -> SafeString:
