@@ -41,7 +41,7 @@ _SEE_CALLS = _of(
     "view_inferencerequest view_prediction view_any_inferencerequest view_shadowresult view_asynchronousprediction "
     "view_batchrun",
 )
-_SEE_FILES = _of("files", "view_blob view_storedfile")
+_SEE_FILES = _of("files", "view_blob view_storedfile view_shelf")
 _SEE_DATA = _of(
     "datasets", "view_dataset view_datasetversion view_source view_recipe view_recipeversion view_preprocessingjob"
 )
@@ -54,7 +54,7 @@ _OPERATE = (
     | _of("inference", "predict_deployment deploy_deployment disable_deployment cancel_asynchronousprediction")
     | _of("inference", "add_batchrun change_batchrun delete_batchrun change_versionsettings")
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
-    | _of("files", "add_storedfile change_storedfile delete_storedfile")
+    | _of("files", "add_storedfile change_storedfile delete_storedfile add_shelf")
     | _of("notify", "test_channel test_webhook replay_delivery")
     | _of("datasets", "add_dataset change_dataset delete_dataset add_source change_source delete_source")
     | _of("datasets", "add_datasetversion change_datasetversion export_datasetversion")
@@ -79,7 +79,14 @@ ROLES: Mapping[str, Role] = {
     "administrator": Role(_("administrator"), True, _OPERATOR | _SEE_AUDIT | _RULE_PEOPLE),
     "operator": Role(_("operator"), True, _OPERATOR),
     "reviewer": Role(
-        _("reviewer"), True, _SELF | _SEE_SERVING | _SEE_CALLS | _SEE_DATA | _of("inference", "predict_deployment")
+        _("reviewer"),
+        True,
+        _SELF
+        | _SEE_SERVING
+        | _SEE_CALLS
+        | _SEE_DATA
+        | _of("inference", "predict_deployment")
+        | _of("files", "view_shelf"),
     ),
     "auditor": Role(
         _("auditor"),
@@ -100,7 +107,8 @@ ROLES: Mapping[str, Role] = {
         False,
         _SELF
         | _of("inference", "view_deployment predict_deployment view_inferencerequest view_prediction")
-        | _of("inference", "view_asynchronousprediction"),
+        | _of("inference", "view_asynchronousprediction")
+        | _of("files", "view_shelf add_shelf"),
     ),
 }
 ADMINISTRATOR = "administrator"

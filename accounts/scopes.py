@@ -9,11 +9,13 @@ _PREDICT = {
     "inference.view_deployment",
     "inference.view_asynchronousprediction",
 }
+_FILES = {"files.view_shelf", "files.add_shelf", "files.view_storedfile", "files.add_storedfile"}
 _FEEDBACK = {"feedback.add_feedback", "feedback.view_feedback"}
 
 SCOPES: dict[str, Callable[[str], bool]] = {
     "predict": _PREDICT.__contains__,
     "feedback": _FEEDBACK.__contains__,
+    "files": _FILES.__contains__,
     "read": lambda permission: permission.split(".")[-1].startswith("view_"),
     "manage": lambda _permission: True,
 }

@@ -1,4 +1,4 @@
-"""The bytes of a file as an answer: whole or in ranges, as an attachment that no browser runs or shows."""
+"""The bytes of a file as an answer: whole or in ranges, and in no case what a browser would run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.http import content_disposition_header
+from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
 
-from files.content import TEXT
+from files.content import TEXTS
 from files.models import StoredFile
 from files.ranges import Span, is_listed, wanted_spans
-from files.storage import is_on_disk, open_part, s3, s3_key, told_when_full
+from files.storage import is_on_disk, open_part, presigned, told_when_full
 
 REDIRECT_S = 60
 ATTACHMENT_POLICY = "sandbox; default-src 'none'"
@@ -63,22 +63,31 @@ def send_file(
     """Answer GET or HEAD for a file's bytes. Raises NotFound if the store lacks them."""
     etag, size = f'"{stored.blob_id}"', stored.blob.size_bytes
     response: HttpResponseBase
-    if is_listed(request.headers.get("If-None-Match", ""), etag):
+    if _is_known(request, stored, etag):
         response = HttpResponse(status=304)
     elif settings.FILES_REDIRECT and not is_on_disk() and not is_inline:
         response = HttpResponse(status=307, headers={"Location": _presigned(stored)})
     else:
         response = _ranged(request, stored, size, etag)
-    kind = "text/plain; charset=utf-8" if stored.content_type == TEXT else stored.content_type
+    kind = f"{stored.content_type}; charset=utf-8" if stored.content_type in TEXTS else stored.content_type
     if not response.headers.get("Content-Type", "").startswith("multipart/"):
         response["Content-Type"] = kind
     response["Content-Disposition"] = content_disposition_header(not is_inline, stored.name) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = policy
     response["ETag"] = etag
+    response["Last-Modified"] = http_date(stored.created_at.timestamp())
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = "private, no-cache, no-transform"
     return response
+
+
+def _is_known(request: HttpRequest, stored: StoredFile, etag: str) -> bool:
+    """Tell whether the client has these bytes. A date is asked for only where no tag was sent (RFC 9110, 13.1.3)."""
+    if (tags := request.headers.get("If-None-Match")) is not None:
+        return is_listed(tags, etag)
+    since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
+    return since == int(stored.created_at.timestamp())  # not "at most": what was restored from the bin is older
 
 
 def _ranged(request: HttpRequest, stored: StoredFile, size: int, etag: str) -> HttpResponseBase:
@@ -121,10 +130,6 @@ def _answer(
 
 
 def _presigned(stored: StoredFile) -> str:
-    client, bucket = s3()
-    shown = {
-        "ResponseContentDisposition": content_disposition_header(True, stored.name),
-        "ResponseContentType": stored.content_type,
-    }
-    key = {"Bucket": bucket, "Key": s3_key(stored.blob.storage_key)}
-    return str(client.generate_presigned_url("get_object", Params={**key, **shown}, ExpiresIn=REDIRECT_S))
+    said = content_disposition_header(True, stored.name) or "attachment"
+    key, kind = stored.blob.storage_key, stored.content_type
+    return presigned(key, disposition=said, content_type=kind, seconds=REDIRECT_S)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from files.models import StoredFile, Upload
+from files.models import Blob, StoredFile, Upload
 
 Rows = Callable[[], QuerySet[Any]]
 _holders: list[tuple[Rows, str]] = []
@@ -35,3 +35,4 @@ def count_one(sha256: str) -> int:
 
 register_holder(StoredFile.objects.all, "blob_id")
 register_holder(Upload.objects.all, "blob_id")
+register_holder(Blob.objects.all, "thumbnail_id")

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from files.holders import count_all, count_one
 from files.models import Blob, Upload
+from files.services.blobs import release
 from files.storage import incoming_folder, list_keys, told_when_full
 
 GRACE = timedelta(hours=1)  # between the storing of a blob and the writing of the row that needs it
@@ -47,6 +48,8 @@ def remove_one(sha256: str) -> int:
                 return 0
             key = blob.storage_key
             blob.delete()
+            if blob.thumbnail:
+                release(blob=blob.thumbnail)
             with told_when_full():
                 default_storage.delete(key)
     except ProtectedError:  # its count is wrong: `verify_blobs` says so and cures it

@@ -29,6 +29,10 @@ class Blob(models.Model):
     references = models.PositiveIntegerField(_("references"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     stored_at = models.DateTimeField(_("last stored"), auto_now_add=True, db_default=Now())
+    thumbnail = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("thumbnail")
+    )
+    has_thumbnail_failed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = _("blob")
@@ -51,14 +55,24 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         """Files that are not in the bin."""
         return self.filter(deleted_at=None)
 
+    def on_shelf(self) -> StoredFileQuerySet:
+        """Files that stand on the public shelf."""
+        return self.exclude(shelf_path=None)
+
 
 class StoredFile(models.Model):
-    """A named file of somebody's; one with `deleted_at` lies in the bin until it is purged."""
+    """A named file of somebody's; one with `deleted_at` lies in the bin until it is purged.
+
+    `shelf_path` is where a file of the public shelf is found, folder and name; `None` for all others, and in the bin.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="files", verbose_name=_("content"))
     name = models.CharField(_("name"), max_length=255)
     folder = models.CharField(_("folder"), max_length=255, blank=True)
+    shelf_path = models.CharField(  # noqa: DJ001 - unique, and most have none
+        max_length=511, null=True, blank=True, editable=False
+    )
     content_type = models.CharField(_("type"), max_length=127, default=BINARY)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -77,9 +91,18 @@ class StoredFile(models.Model):
         verbose_name = _("file")
         verbose_name_plural = _("files")
         ordering = ["-id"]
-        permissions = [("view_any_storedfile", _("Can see the files of other people"))]
-        # The bin, oldest first; almost all rows hold no time.
-        indexes = [models.Index(fields=["deleted_at"], name="files_storedfile_bin")]
+        constraints = [models.UniqueConstraint(fields=["shelf_path"], name="files_storedfile_one_on_shelf")]
+        permissions = [
+            ("view_any_storedfile", _("Can see the files of other people")),
+            ("view_shelf", _("Can see the files of the public shelf")),
+            ("add_shelf", _("Can put files on the public shelf")),
+        ]
+        indexes = [
+            # The bin, oldest first; almost all rows hold no time.
+            models.Index(fields=["deleted_at"], name="files_storedfile_bin"),
+            # What lies in a folder, and which folders there are.
+            models.Index(fields=["owner", "folder", "id"], name="files_storedfile_place"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -110,6 +133,7 @@ class Upload(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, help_text=_("as announced"))
     way = models.CharField(max_length=20, choices=Way, default=Way.TUS)
     is_temporary = models.BooleanField(default=False, help_text=_("becomes no file: used by its id, then gone"))
+    is_public = models.BooleanField(default=False, db_default=False, help_text=_("becomes a file of the public shelf"))
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.RECEIVING)
     received_bytes = models.PositiveBigIntegerField(_("received"), default=0)
     parts = models.JSONField(default=list, blank=True)

@@ -1,4 +1,4 @@
-"""The store of bytes, a folder or an S3 bucket: received whole and hashed first, durable when kept."""
+"""The store of bytes, a folder or a bucket of S3 or Google: received whole and hashed first, durable when kept."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
@@ -29,6 +31,13 @@ INCOMING = ".incoming"
 log = logging.getLogger(__name__)
 # EFBIG: a file size limit of the process or the file system.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_AWAY: tuple[type[Exception], ...] = (BotoCoreError, Boto3Error)
+if settings.STORAGE_URL.startswith("gs://"):  # the embedded set is without it
+    _AWAY += (
+        import_module("google.api_core.exceptions").GoogleAPIError,
+        import_module("google.auth.exceptions").GoogleAuthError,
+        import_module("requests").RequestException,
+    )
 
 
 class Whole(Protocol):
@@ -122,8 +131,25 @@ def is_kept(storage_key: str, size_bytes: int) -> bool:
 
 
 def is_on_disk() -> bool:
-    """Say whether the store is a folder of this machine; else it is an S3 bucket."""
+    """Say whether the store is a folder of this machine; else it is a bucket."""
     return isinstance(default_storage, FileSystemStorage)
+
+
+def is_on_s3() -> bool:
+    """Say whether the store is a bucket of S3."""
+    return hasattr(default_storage, "connection")
+
+
+def presigned(key: str, *, disposition: str, content_type: str, seconds: int) -> str:
+    """Give an address at which the bucket itself hands out some bytes for a while."""
+    if not is_on_s3():
+        shown = {"response_disposition": disposition, "response_type": content_type}
+        blob = default_storage.bucket.blob(s3_key(key))  # type: ignore[attr-defined]
+        return str(blob.generate_signed_url(expiration=timedelta(seconds=seconds), version="v4", **shown))
+    client, bucket = s3()
+    wanted = {"Bucket": bucket, "Key": s3_key(key)}
+    wanted |= {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+    return str(client.generate_presigned_url("get_object", Params=wanted, ExpiresIn=seconds))
 
 
 def s3() -> tuple[Any, str]:
@@ -143,6 +169,8 @@ def open_part(key: str, start: int, length: int) -> BinaryIO:
             stream = default_storage.open(key, "rb")
             stream.seek(start)
             return Limited(stream, length)  # type: ignore[return-value]
+        if not is_on_s3():
+            return Limited(_open_googles(key, start), length)  # type: ignore[return-value]
         client, bucket = s3()
         wanted = {"Range": f"bytes={start}-{start + length - 1}"} if length else {}
         return Limited(client.get_object(Bucket=bucket, Key=s3_key(key), **wanted)["Body"], length)  # type: ignore[return-value]
@@ -152,6 +180,15 @@ def open_part(key: str, start: int, length: int) -> BinaryIO:
         if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
             raise _lost(key) from None
         raise
+
+
+def _open_googles(key: str, start: int) -> BinaryIO:
+    blob = default_storage.bucket.get_blob(s3_key(key))  # type: ignore[attr-defined]
+    if blob is None:
+        raise _lost(key)
+    stream: BinaryIO = blob.open("rb", chunk_size=CHUNK_BYTES)
+    stream.seek(start)
+    return stream
 
 
 class Limited:
@@ -200,7 +237,7 @@ def _lost(key: str) -> NotFound:
 
 @contextmanager
 def told_when_full() -> Iterator[None]:
-    """Turn the ways of saying "no room" into StorageFull, and an S3 that does not answer into Unavailable."""
+    """Turn the ways of saying "no room" into StorageFull, and a bucket that does not answer into Unavailable."""
     try:
         yield
     except OSError as error:
@@ -211,7 +248,7 @@ def told_when_full() -> Iterator[None]:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == StorageFull.status:
             raise StorageFull("no room is left in the file store") from error
         raise _away(error) from error
-    except (BotoCoreError, Boto3Error) as error:
+    except _AWAY as error:
         raise _away(error) from error
 
 

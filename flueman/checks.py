@@ -18,6 +18,7 @@ from inference.reach import LEAST_TOKEN_CHARACTERS
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
 SECRET_LENGTH = 32
+PASSWORD_LENGTH = 16
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin")
 
@@ -121,8 +122,8 @@ def check_contradictions(**_options: Any) -> list[CheckMessage]:
         found.append(
             Error("RUNNER_BATCH_DEADLINE_S must not be under INFER_DEADLINE_S.", id="flueman.E021"),
         )
-    if not settings.STORAGE_URL.startswith(("file://", "s3://")):
-        found.append(Error("STORAGE_URL must begin with file:// or s3://.", id="flueman.E022"))
+    if not settings.STORAGE_URL.startswith(("file://", "s3://", "gs://")):
+        found.append(Error("STORAGE_URL must begin with file://, s3:// or gs://.", id="flueman.E022"))
     return found
 
 
@@ -133,6 +134,21 @@ def check_model_host(**_options: Any) -> list[CheckMessage]:
     if token and len(token) < LEAST_TOKEN_CHARACTERS:
         return [Error(f"MODEL_HOST_TOKEN must have {LEAST_TOKEN_CHARACTERS} characters or more.", id="flueman.E023")]
     return []
+
+
+@register(Tags.security)
+def check_files_password(**_options: Any) -> list[CheckMessage]:
+    """Refuse a name without a password for the public shelf, and in production one that can be guessed."""
+    user, password = settings.FILES_BASIC_USER, settings.FILES_BASIC_PASSWORD
+    found: list[CheckMessage] = []
+    if bool(user) != bool(password) or ":" in user:
+        text = "FILES_BASIC_USER (without a colon) and FILES_BASIC_PASSWORD belong together."
+        found.append(Error(text, id="flueman.E040"))
+    is_weak = len(password) < PASSWORD_LENGTH or len(set(password)) < 8 or "change" in password.lower()
+    if settings.IS_PRODUCTION and password and (is_weak or password == user):
+        text = f"FILES_BASIC_PASSWORD must be random text of at least {PASSWORD_LENGTH} characters."
+        found.append(Error(text, id="flueman.E041"))
+    return found
 
 
 def refuse_to_start_unsafe() -> None:

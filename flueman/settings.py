@@ -138,26 +138,18 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-# -- files: `file:///folder` or `s3://bucket?endpoint_url=…&region_name=…` ---------------------------------------------
+# -- files: `file:///folder`, `s3://bucket?endpoint_url=…&region_name=…` or `gs://bucket?project_id=…` -----------------
 STORAGE_URL = env.text("STORAGE_URL", f"file://{quote(str(FLUEMAN_HOME / 'blobs'))}")
 _storage = urlsplit(STORAGE_URL)
+_bucket = {"bucket_name": _storage.netloc, "location": _storage.path.strip("/"), "file_overwrite": True}
+_bucket |= {"default_acl": None, **{name: values[0] for name, values in parse_qs(_storage.query).items()}}
+_stores = {
+    "file": ("django.core.files.storage.FileSystemStorage", {"location": unquote(_storage.path)}),
+    "gs": ("storages.backends.gcloud.GoogleCloudStorage", _bucket),
+    "s3": ("storages.backends.s3.S3Storage", {"signature_version": "s3v4", **_bucket}),
+}
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": unquote(_storage.path)},
-    }
-    if _storage.scheme == "file"
-    else {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": _storage.netloc,
-            "location": _storage.path.strip("/"),
-            "default_acl": None,
-            "file_overwrite": True,
-            "signature_version": "s3v4",
-            **{name: values[0] for name, values in parse_qs(_storage.query).items()},
-        },
-    },
+    "default": dict(zip(("BACKEND", "OPTIONS"), _stores.get(_storage.scheme, _stores["s3"]), strict=True)),
     "staticfiles": {"BACKEND": "flueman.static.StaticStorage"},
 }
 STATIC_URL = "/static/"
@@ -171,6 +163,8 @@ FILES_USER_QUOTA_BYTES = env.integer("FILES_USER_QUOTA_BYTES", 0)
 FILES_BIN_DAYS = env.integer("FILES_BIN_DAYS", 7)
 FILES_UPLOAD_HOURS = env.integer("FILES_UPLOAD_HOURS", 24, least=1)
 FILES_REDIRECT = env.flag("FILES_REDIRECT", False)
+FILES_BASIC_USER = env.text("FILES_BASIC_USER")
+FILES_BASIC_PASSWORD = env.text("FILES_BASIC_PASSWORD")
 
 # -- audit: signed by the worker, anchored outside of the database -----------------------------------------------------
 AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY").replace("\\n", "\n")

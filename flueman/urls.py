@@ -20,6 +20,7 @@ urlpatterns = [
     path("oauth/token", oauth.token, name="oauth-token"),
     path(".well-known/jwks.json", oauth.jwks, name="jwks"),
     path(".well-known/oauth-authorization-server", oauth.metadata, name="oauth-metadata"),
+    path("", include("files.public.urls")),
     path("artefacts/<str:signed>", artefacts.index, name="artefacts"),
     path("artefacts/<str:signed>/<path:path>", artefacts.content, name="artefact"),
     re_path(r"^api/", unknown_route),

@@ -25,6 +25,7 @@ from common.display import ago, badge
 _SCOPE_WORDS = {
     "predict": (_("predict"), _("calls deployments and gets their answers")),
     "feedback": (_("feedback"), _("says whether an answer was right")),
+    "files": (_("Public files"), _("see and add files of the public shelf")),
     "read": (_("read"), _("looks at models, requests, predictions and jobs; changes nothing")),
     "manage": (_("manage"), _("does all that its owner may do: uploads, deploys, makes keys")),
 }

@@ -2,7 +2,18 @@
 
 from files.services.blobs import add_reference, adopt, open_blob, release, settle, store
 from files.services.quotas import set_quota
-from files.services.stored import add_file, change_file, name_blob, purge_bin, remove_file, restore_file
+from files.services.shelf import shelf
+from files.services.stored import (
+    add_file,
+    change_file,
+    name_blob,
+    publish_file,
+    purge_bin,
+    remove_file,
+    restore_file,
+    safe_folder,
+)
+from files.services.thumbnails import make_thumbnail
 from files.services.uploads import begin_upload, cancel_upload, expire_uploads, find_uploaded, finish_upload, use_up
 
 __all__ = [
@@ -15,14 +26,18 @@ __all__ = [
     "expire_uploads",
     "find_uploaded",
     "finish_upload",
+    "make_thumbnail",
     "name_blob",
     "open_blob",
+    "publish_file",
     "purge_bin",
     "release",
     "remove_file",
     "restore_file",
+    "safe_folder",
     "set_quota",
     "settle",
+    "shelf",
     "store",
     "use_up",
 ]

@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.services import record
 from common.errors import Invalid, StorageFull, TooLarge
 from files.models import Blob, Quota, StoredFile, Upload
+from files.services.shelf import is_shelf
 
 _WAITING = Q(state__in=[Upload.State.RECEIVING, Upload.State.CHECKING])
 
@@ -42,7 +43,8 @@ def quota_of(user: User) -> int:
 def used_bytes(user: User) -> int:
     """Give how many bytes a person's files hold or will hold; the bin does not count."""
     files = StoredFile.objects.present().filter(owner=user).aggregate(total=Sum("blob__size_bytes"))["total"] or 0
-    uploads = Upload.objects.filter(_WAITING | Q(is_temporary=True, state=Upload.State.DONE), owner=user)
+    to_come = Q(is_public=True) if is_shelf(user) else Q(owner=user, is_public=False)
+    uploads = Upload.objects.filter(_WAITING | Q(is_temporary=True, state=Upload.State.DONE), to_come)
     return files + (uploads.aggregate(total=Sum("size_bytes"))["total"] or 0)
 
 

@@ -18,9 +18,10 @@ from common.names import safe_name
 from files.models import Blob, Upload
 from files.services.blobs import add_reference, release, settle
 from files.services.quotas import demand_room
+from files.services.shelf import shelf
 from files.services.stored import make_file, safe_folder
 from files.staging import place, s3
-from files.storage import Whole, is_on_disk, told_when_full
+from files.storage import Whole, is_on_s3, told_when_full
 
 State = Upload.State
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,9 +37,10 @@ def begin_upload(
     sha256: str = "",
     folder: str = "",
     is_temporary: bool = False,
+    is_public: bool = False,
     way: str = Upload.Way.TUS,
 ) -> Upload:
-    """Take room for a file that is to come. On disk the way is always tus.
+    """Take room for a file that is to come, of the owner's or of the public shelf. The way is tus unless S3 is there.
 
     Raises Invalid naming the field, TooLarge past a limit or the person's quota, StorageFull past the quota of all.
     """
@@ -49,14 +51,15 @@ def begin_upload(
         size_bytes=_size(size_bytes),
         sha256=_digest(sha256),
         is_temporary=is_temporary,
-        way=Upload.Way.TUS if is_on_disk() else way,
+        is_public=is_public,
+        way=way if is_on_s3() else Upload.Way.TUS,
         expires_at=next_expiry(),
     )
     with told_when_full():
         place().begin(upload)
     try:
         with transaction.atomic():
-            demand_room(owner=owner, size_bytes=upload.size_bytes)
+            demand_room(owner=shelf() if is_public else owner, size_bytes=upload.size_bytes)
             if Upload.objects.filter(owner=owner, state=State.RECEIVING).count() >= MOST_WAITING:
                 raise TooMany(f"you have {MOST_WAITING} unfinished uploads", retry_after_s=60)
             upload.save(force_insert=True)
@@ -178,7 +181,8 @@ def _become(upload: Upload, blob: Blob) -> bool:
         if upload.is_temporary:
             add_reference(blob=blob)
         else:
-            stored = make_file(blob=blob, name=upload.name, folder=upload.folder, owner=upload.owner)
+            owner = shelf() if upload.is_public else upload.owner
+            stored = make_file(blob=blob, name=upload.name, folder=upload.folder, owner=owner, actor=upload.owner)
             Upload.objects.filter(pk=upload.pk).update(file=stored)
     return True
 

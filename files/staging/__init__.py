@@ -1,4 +1,4 @@
-"""Where the bytes of an upload wait until all are there: segments in a folder, or parts of a multipart upload on S3."""
+"""Where the bytes of an upload wait: segments in a folder, parts of a multipart upload on S3, objects elsewhere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from files.models import Upload
-from files.staging import disk, s3
-from files.storage import Whole, is_on_disk
+from files.staging import disk, objects, s3
+from files.storage import Whole, is_on_disk, is_on_s3
 
 Part = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Writer(Protocol):
 
 
 class Staging(Protocol):
-    """One of the two places."""
+    """One of the places."""
 
     def begin(self, upload: Upload) -> None:
         """Prepare the place; changes fields of the upload and saves nothing."""
@@ -45,4 +45,6 @@ class Staging(Protocol):
 
 def place() -> Staging:
     """Give the place that goes with the store."""
-    return disk if is_on_disk() else s3
+    if is_on_disk():
+        return disk
+    return s3 if is_on_s3() else objects
