@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
 from common import strict_json
 from common.admin import ModelAdmin, require
@@ -105,7 +104,6 @@ def _make(said: dict[str, Any], actor: Any) -> RecipeVersion:
     return services.create_recipe(name=said["name"], description=said["description"], steps=steps, actor=actor)
 
 
-@require_POST
 def preview_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
     """Try half-done steps on a few rows of a version."""
     require(request, "datasets.view_recipe")
@@ -118,7 +116,6 @@ def preview_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> Htt
         return _refused(error)
 
 
-@require_POST
 def save_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
     """Keep the steps as the next version."""
     require(request, "datasets.change_recipe")

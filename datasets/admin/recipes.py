@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from common.admin import ReadOnlyAdmin, Verb
 from common.confirm import ReasonForm
@@ -146,8 +147,8 @@ class RecipeAdmin(ReadOnlyAdmin):
         """Add what the editor asks for, and the pages beside it."""
         return [
             ("new/", self._bound(recipe_pages.new_view), "new"),
-            ("<uuid:key>/preview/", self._bound(recipe_pages.preview_view), "preview"),
-            ("<uuid:key>/save/", self._bound(recipe_pages.save_view), "save"),
+            ("<uuid:key>/preview/", require_POST(self._bound(recipe_pages.preview_view)), "preview"),
+            ("<uuid:key>/save/", require_POST(self._bound(recipe_pages.save_view)), "save"),
             ("<uuid:key>/versions/", self._bound(recipe_pages.versions_view), "versions"),
             ("<uuid:key>/yaml/", self._bound(recipe_pages.yaml_view), "yaml"),
             ("<uuid:key>/run/", self._bound(recipe_pages.run_view), "run"),
