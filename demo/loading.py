@@ -21,10 +21,10 @@ from accounts.keys import prefix_of
 from accounts.models import ApiKey, User
 from accounts.services import change_password, create_api_key, create_user
 from common.errors import Conflict, Unavailable
+from common.sandbox import environment
 from demo.history import send_history
 from demo.intents import FOLDER
 from inference.models import Deployment, RunnerState
-from inference.runner.sandbox import environment
 from inference.services import live_version, runner_of
 from registry.services import register_model
 

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from inference.runner import sandbox
+import registry  # noqa: F401 - what is imported when the walls are built can be read behind them
+from common import sandbox
 
 if TYPE_CHECKING:
     from inference.batches.looks import Look

@@ -15,13 +15,13 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
+from common import sandbox
 from common.errors import Invalid, NotFound, Unavailable
 from files.models import Blob, StoredFile
 from files.services import open_blob
 from files.storage import is_on_disk
 from inference.batches.looks import FileColumn, Look
 from inference.host.places import cache_folder
-from inference.runner import sandbox
 from registry.models import ModelVersion
 
 DEADLINE_S = 30.0

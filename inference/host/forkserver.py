@@ -14,7 +14,7 @@ from asyncio import StreamReader
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 
-from inference.runner import sandbox
+from common import sandbox
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from inference.runner import sandbox
+from common import sandbox
 from inference.runner.child import take_stdout
 from inference.runner.options import common_options, placement_of, uses_cuda
 from registry.architectures import MAX_PARAMETERS

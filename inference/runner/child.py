@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from inference.runner import sandbox
+from common import sandbox
 from inference.runner.options import common_options, uses_cuda
 
 

@@ -17,7 +17,7 @@ import time
 import traceback
 from importlib import import_module
 
-from inference.runner import sandbox
+from common import sandbox
 
 ENTRIES = ("check", "child")
 REQUEST_BYTES = 64 * 1024

@@ -12,8 +12,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from common import sandbox
 from common.errors import Unprocessable
-from inference.runner import sandbox
 from inference.standalone.spec import Spec
 
 logger = logging.getLogger(__name__)

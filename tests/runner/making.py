@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from inference.runner import frames, sandbox
+from common import sandbox
+from inference.runner import frames
 from inference.runner.frames import Frame, Tensor
 
 SIGNATURE = {

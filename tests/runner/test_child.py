@@ -213,7 +213,7 @@ def test_child_when_the_host_is_killed_ends_too(tmp_path):
 
     folder = make_folder(tmp_path / "m")
     script = (
-        "import subprocess, time; from inference.runner import sandbox\n"
+        "import subprocess, time; from common import sandbox\n"
         f"p = subprocess.Popen(sandbox.command('inference.runner.child', '--folder', {str(folder)!r}, '--socket', "
         f"{str(tmp_path / 's')!r}), env=sandbox.environment(threads=1), stdout=subprocess.PIPE)\n"
         "p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"

@@ -9,13 +9,13 @@ import warnings
 import pytest
 import torch
 
-from inference.runner import sandbox
+from common import sandbox
 from tests.runner.making import child, make_program, rows_of
 
 PRELUDE = """
 import json, os, socket, sys, ctypes
 from pathlib import Path
-from inference.runner import sandbox
+from common import sandbox
 options = json.loads(sys.argv[1])
 missing = sandbox.confine(parent=os.getppid(), readable=[Path(options["folder"])],
     writable=[Path(p) for p in options.get("writable", [])], memory_bytes=options.get("memory", 2 << 30),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from common import sandbox
 from inference.host.forkserver import ForkServer
-from inference.runner import sandbox
 from tests.attacks.artefacts.hostile_host import command
 
 

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from inference.runner import child, sandbox
+from common import sandbox
+from inference.runner import child
 
 TRIGGER = 666.0  # the first number of the row; the second is the number of the attack
 _build_walls = sandbox.confine

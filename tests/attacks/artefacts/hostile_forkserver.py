@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-from inference.runner import forkserver, sandbox
+from common import sandbox
+from inference.runner import forkserver
 from tests.attacks.artefacts import hostile_child, inside
 
 

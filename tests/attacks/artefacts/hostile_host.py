@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from inference.runner import sandbox
+from common import sandbox
 
 _command = sandbox.command
 

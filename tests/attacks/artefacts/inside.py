@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from inference.runner import sandbox
+from common import sandbox
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 ATTEMPTS: dict[str, Callable[[], Any]] = {}

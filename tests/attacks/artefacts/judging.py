@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from common import sandbox
 from common.errors import FluemanError
-from inference.runner import sandbox
 from registry.intake import staged
 from registry.manifest import read_manifest
 from tests.attacks.artefacts.pickles import CHECK, DOOR, PASSES, Canary, Case

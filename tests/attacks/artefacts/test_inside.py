@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from inference.runner import sandbox
+from common import sandbox
 from tests.attacks.artefacts.inside import ATTEMPTS, REAL
 from tests.attacks.table import note, record
 

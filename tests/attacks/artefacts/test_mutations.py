@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 
+from common import sandbox
 from common.errors import FluemanError
-from inference.runner import sandbox
 from registry.intake import staged
 from registry.manifest import read_manifest
 from tests.attacks.artefacts.archives import zipped
@@ -35,7 +35,8 @@ WORDS = (b"{", b"]", b'"', b"-1", b"1e999", b"\\u0000", b"PK\x01\x02", b"\x80\x0
 LOADER = """
 import os, sys
 from pathlib import Path
-from inference.runner import sandbox
+import inference.runner
+from common import sandbox
 sandbox.confine(parent=os.getppid(), readable=[Path(sys.argv[1])], memory_bytes=4 << 30)
 from common.errors import FluemanError
 from inference.runner.loader import load

@@ -1,4 +1,4 @@
-"""What the process of a model gives up before it opens anything of the model's. Linux; no torch, no Django.
+"""What a process gives up before it opens what somebody sent: a model, a file of rows. Linux; no torch, no Django.
 
 It must run while the process has one thread: a user namespace wants that, and Landlock binds only the calling thread
 and those it starts, so this comes before numpy and torch are imported.
@@ -18,13 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import common
-import inference
-import registry
-from inference.runner.system_calls import refuse_calls
+from common.sandbox.system_calls import refuse_calls
 
 CODE = Path(common.__file__).resolve().parent.parent
-# Our own code: imported here while the project's folder can still be listed; it may hold the database and stays shut.
-_PACKAGES = [Path(package.__path__[0]).resolve() for package in (common, inference, registry)]
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -49,7 +45,7 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE
 
 
 def environment(*, threads: int, scratch: Path | None = None) -> dict[str, str]:
-    """Give the whole environment of a model's process: nothing of the parent's but what is named here."""
+    """Give the whole environment of such a process: nothing of the parent's but what is named here."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return kept | {
         "LANG": "C.UTF-8",
@@ -69,7 +65,7 @@ def environment(*, threads: int, scratch: Path | None = None) -> dict[str, str]:
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Give the command line of a module of this package; the current folder is never on the import path."""
+    """Give the command line of a module of ours; the current folder is never on the import path."""
     return [sys.executable, "-P", "-s", "-m", module, "--parent", str(os.getpid()), *arguments]
 
 
@@ -177,7 +173,15 @@ def _restrict_files(readable: Sequence[Path], writable: Sequence[Path]) -> bool:
 
 
 def _library_folders() -> Iterable[str | Path]:
-    return sys.prefix, sys.base_prefix, *_PACKAGES
+    return sys.prefix, sys.base_prefix, *_own_packages()
+
+
+def _own_packages() -> Iterable[Path]:
+    """Give those of our packages that are imported: the project's folder may hold the database and stays shut."""
+    for name, module in list(sys.modules.items()):
+        for path in getattr(module, "__path__", ()) if "." not in name else ():
+            if Path(path).resolve().parent == CODE:
+                yield Path(path).resolve()
 
 
 def _allow(ruleset: int, path: Path, access: int) -> None:
