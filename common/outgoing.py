@@ -11,8 +11,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +26,7 @@ from common.errors import Invalid, TooLarge, Unavailable
 
 CONNECT_S = 5.0
 RESOLVE_S = 5.0
+STALL_S = 30.0
 PART_BYTES = 16 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What may go to another origin after a redirect; everything else could be a secret.
@@ -40,6 +42,25 @@ class Answer:
     body: bytes
     url: str
     is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What comes back, to be read piece by piece."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    response: http.client.HTTPResponse
+    deadline: float
+
+    def read(self, size: int) -> bytes:
+        """Give the next bytes, none at the end. Raises Unavailable where it ends early or stalls."""
+        with _told(host_of(split(self.url)), self.deadline):
+            piece = self.response.read(size)
+            if not piece and self.response.length:
+                raise http.client.IncompleteRead(b"", self.response.length)
+            return piece
 
 
 def rules() -> Rules:
@@ -81,24 +102,50 @@ def request(
         target = answer.headers.get("location")
         if answer.status not in REDIRECTS or not target or not redirects or method not in ("GET", "HEAD"):
             return answer
-        before, parts = parts, _target(parts, target, schemes)
-        if before.scheme == "https" and parts.scheme == "http":
-            raise Invalid("a redirect leads from TLS to clear text", code="address_refused")
-        if (before.scheme, before.netloc) != (parts.scheme, parts.netloc):
-            sent = {name: value for name, value in sent.items() if name.lower() in HARMLESS_HEADERS}
+        parts, sent = _redirected(parts, target, schemes, sent)
     raise Unavailable(f"more than {redirects} redirects", code="too_many_redirects")
+
+
+@contextmanager
+def download(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+    redirects: int = 5,
+    schemes: tuple[str, ...] = ("https", "http"),
+) -> Iterator[Download]:
+    """Open an address to be read piece by piece, within `timeout_s` in all. Errors are those of `request`."""
+    deadline, sent = time.monotonic() + timeout_s, dict(headers or {})
+    parts = split(url, schemes=schemes)
+    for _ in range(redirects + 1):
+        with _exchange(parts, "GET", sent, None, deadline, min(STALL_S, timeout_s)) as response:
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            target = fields.get("location")
+            if response.status not in REDIRECTS or not target:
+                yield Download(response.status, fields, parts.geturl(), response, deadline)
+                return
+        parts, sent = _redirected(parts, target, schemes, sent)
+    raise Unavailable(f"more than {redirects} redirects", code="too_many_redirects")
+
+
+def _redirected(
+    before: SplitResult, target: str, schemes: tuple[str, ...], sent: dict[str, str]
+) -> tuple[SplitResult, dict[str, str]]:
+    """Give where a redirect leads and what may be sent there."""
+    parts = _target(before, target, schemes)
+    if before.scheme == "https" and parts.scheme == "http":
+        raise Invalid("a redirect leads from TLS to clear text", code="address_refused")
+    if (before.scheme, before.netloc) != (parts.scheme, parts.netloc):
+        sent = {name: value for name, value in sent.items() if name.lower() in HARMLESS_HEADERS}
+    return parts, sent
 
 
 def open_socket(host: str, port: int, *, timeout_s: float = CONNECT_S) -> socket.socket:
     """Connect to a host at a checked number. Raises Invalid if it may not be opened, Unavailable if none answers."""
-    given, deadline = rules(), time.monotonic() + timeout_s
-    check_port(host, port, given)
-    found = _resolve_in_time(host, port, min(RESOLVE_S, timeout_s))
-    allowed = [address for address in found if is_open(host, port, address, given)]
-    if not allowed:
-        raise _not_public(host)
+    deadline = time.monotonic() + timeout_s
     trouble = "nothing answers"
-    for address in allowed:
+    for address in checked_numbers(host, port, timeout_s=timeout_s):
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             break
@@ -107,6 +154,17 @@ def open_socket(host: str, port: int, *, timeout_s: float = CONNECT_S) -> socket
         except OSError as error:
             trouble = error.strerror or str(error)
     raise Unavailable(f"{host} cannot be reached: {trouble}", code="unreachable")
+
+
+def checked_numbers(host: str, port: int, *, timeout_s: float = CONNECT_S) -> list[str]:
+    """Give the numbers at which a host may be opened. Raises Invalid if there are none, Unavailable for no answer."""
+    given = rules()
+    check_port(host, port, given)
+    found = _resolve_in_time(host, port, min(RESOLVE_S, timeout_s))
+    allowed = [address for address in found if is_open(host, port, address, given)]
+    if not allowed:
+        raise _not_public(host)
+    return allowed
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -131,31 +189,53 @@ def _once(
     max_bytes: int,
     cuts: bool,
 ) -> Answer:
-    host, left_s = host_of(parts), deadline - time.monotonic()
-    if left_s <= 0:
-        raise _late()
-    connection = _Connection(host, port_of(parts), parts.scheme == "https", left_s)
-    watch = threading.Timer(left_s, connection.cut_off)  # a socket's own time-out starts anew with each byte
-    watch.daemon = True
-    watch.start()
-    try:
-        target = parts._replace(scheme="", netloc="").geturl() or "/"
-        connection.request(method, target, body, {"Accept-Encoding": "identity", **headers})
-        response = connection.getresponse()
+    with _exchange(parts, method, headers, body, deadline) as response, _told(host_of(parts), deadline):
         content, is_cut = _read(response, max_bytes, cuts)
         fields = {name.lower(): value for name, value in response.getheaders()}
         if time.monotonic() > deadline:
             raise _late()
         return Answer(response.status, fields, content, parts.geturl(), is_cut)
+
+
+@contextmanager
+def _exchange(
+    parts: SplitResult,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    deadline: float,
+    stall_s: float | None = None,
+) -> Iterator[http.client.HTTPResponse]:
+    """Send one request and give the answer with its body still to be read; it is cut off at the deadline."""
+    host, left_s = host_of(parts), deadline - time.monotonic()
+    if left_s <= 0:
+        raise _late()
+    connection = _Connection(host, port_of(parts), parts.scheme == "https", min(left_s, stall_s or left_s))
+    watch = threading.Timer(left_s, connection.cut_off)  # a socket's own time-out starts anew with each byte
+    watch.daemon = True
+    watch.start()
+    try:
+        with _told(host, deadline):
+            target = parts._replace(scheme="", netloc="").geturl() or "/"
+            connection.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+            response = connection.getresponse()
+        yield response
+    finally:
+        watch.cancel()
+        connection.close()
+
+
+@contextmanager
+def _told(host: str, deadline: float) -> Iterator[None]:
+    """Say of a conversation that broke that it did."""
+    try:
+        yield
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() > deadline:
             raise _late() from error
         raise Unavailable(
             f"{host} gave no good answer: {type(error).__name__}: {error}"[:300], code="bad_answer"
         ) from None
-    finally:
-        watch.cancel()
-        connection.close()
 
 
 def _read(response: http.client.HTTPResponse, max_bytes: int, cuts: bool) -> tuple[bytes, bool]:

@@ -1,0 +1,83 @@
+"""Texts line by line, whatever their encoding; a line that has no end costs no memory. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from datasets.formats.facts import MOST_LINE_BYTES
+
+_MARK = "\ufeff"
+
+
+class Lines:
+    """The lines of a text with their numbers. `is_damaged` says of the last one that its bytes are no such text.
+
+    `TOO_LONG` stands for a line of more than `MOST_LINE_BYTES`; what it begins with is `beginning`.
+    """
+
+    TOO_LONG = "\0too long\0"
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self.number = 0
+        self.is_damaged = False
+        self.beginning = ""
+        wide = encoding.startswith("utf-16")
+        self._stream = io.BufferedReader(_Narrowed(stream, encoding), 1 << 20) if wide else stream
+        self._encoding = "utf-8" if wide else encoding
+
+    def __iter__(self) -> Iterator[str]:
+        while (line := self.next()) is not None:
+            yield line
+
+    def next(self) -> str | None:
+        """Give the next line with its end, `None` after the last."""
+        raw = self._stream.readline(MOST_LINE_BYTES + 1)
+        if not raw:
+            return None
+        self.number += 1
+        if len(raw) > MOST_LINE_BYTES and not raw.endswith(b"\n"):
+            self.beginning = raw[:4000].decode(self._encoding, "replace")
+            while len(raw) > MOST_LINE_BYTES and not raw.endswith(b"\n"):
+                raw = self._stream.readline(MOST_LINE_BYTES + 1)
+            return self.TOO_LONG
+        try:
+            text = raw.decode(self._encoding)
+            self.is_damaged = False
+        except UnicodeDecodeError:
+            text = raw.decode(self._encoding, "surrogateescape")
+            self.is_damaged = True
+        return text.removeprefix(_MARK) if self.number == 1 else text
+
+
+class _Narrowed(io.RawIOBase):
+    """UTF-16 as UTF-8; halves of pairs stay wrong, so that their line is found."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        self._ready = b""
+        self._is_over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._is_over:
+            block = self._stream.read(1 << 18)
+            self._is_over = not block
+            try:
+                text = self._decoder.decode(block, self._is_over)
+            except UnicodeDecodeError:  # one byte is left over at the end
+                text = "\ud800"
+            self._ready = text.encode("utf-8", "surrogatepass")
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+
+def shown(text: str) -> str:
+    """Give a text whose wrong bytes are made visible."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
