@@ -42,7 +42,7 @@ class Surroundings:
     def keep(self, name: str, content: bytes) -> str:
         """Keep a file for the steps after this one."""
         digest = hashlib.sha256(content).hexdigest()
-        self._files[digest] = content
+        self._files[digest] = self._files[name] = content
         return digest
 
     def report(self, **facts: Any) -> None:

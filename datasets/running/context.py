@@ -37,6 +37,8 @@ class JobContext:
 
     def artefact(self, reference: str) -> bytes:
         """Give a file that a step has kept, or one of the person who began the run. Raises NotFound, TooLarge."""
+        named = self._preprocessing.artefacts.filter(name=reference, step__lt=self.number).order_by("-step").first()
+        reference = named.blob_id if named else reference
         own = StoredFile.objects.visible_to(self._preprocessing.created_by_id).present()
         is_known = Artefact.objects.filter(blob_id=reference).exists() or own.filter(blob_id=reference).exists()
         blob = Blob.objects.filter(pk=reference).first() if is_known else None

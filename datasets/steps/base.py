@@ -33,7 +33,7 @@ class Context(Protocol):
         """Give the rows of another sealed version. Raises NotFound, NotAllowed."""
 
     def artefact(self, reference: str) -> bytes:
-        """Give a file that an earlier step or run kept, by its SHA-256. Raises NotFound."""
+        """Give a file by its SHA-256, or one that a step before this kept by its name. Raises NotFound."""
 
     def keep(self, name: str, content: bytes) -> str:
         """Keep a file that this step made; give its SHA-256."""
