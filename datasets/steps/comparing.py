@@ -11,6 +11,7 @@ import polars as pl
 from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
+from datasets.steps.base import at
 
 CASE, SPACE, FORM = "case", "space", "form"
 _IGNORED = (
@@ -38,7 +39,7 @@ def comparable(text: pl.Expr, ignored: Sequence[str]) -> pl.Expr:
 
 def digests(frame: pl.DataFrame, columns: Sequence[str], ignored: Sequence[str]) -> tuple[pl.Series, pl.Series]:
     """Give 128 bits of each row, as two UInt64: equal only where every column is; missing cells equal each other."""
-    cells = [_written(pl.col(name), frame.schema[name], ignored) for name in columns]
+    cells = [_written(at(name), frame.schema[name], ignored) for name in columns]
     rows = frame.select(pl.concat_str(cells).alias("row"))["row"]
     found = b"".join(blake2b(row.encode(), digest_size=16).digest() for row in rows)
     halves = np.frombuffer(found, "<u8").reshape(-1, 2)

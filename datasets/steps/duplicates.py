@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.engines.table import KEY, ROW, Table
 from datasets.steps import params
-from datasets.steps.base import Context, Schema, Step, column_of, step
+from datasets.steps.base import Context, Schema, Step, at, column_of, columns_of, step
 from datasets.steps.comparing import digests, ignores
 
 FIRST, LAST, BEST = "first", "last", "best"
@@ -37,8 +37,7 @@ class Duplicates(Step):
 
     def out_schema(self, schema: Schema) -> Schema:
         """Give the same columns."""
-        for name in self.columns:
-            column_of(schema, name, parameter="columns")
+        columns_of(schema, self.columns, parameter="columns")
         if self.keep == BEST:
             column_of(schema, self.best, parameter="best")
         return schema
@@ -70,7 +69,7 @@ class Duplicates(Step):
 
 def ranked(frame: pl.DataFrame, name: str) -> pl.Expr:
     """Give a column as what is best is chosen by: NaN is no value."""
-    return pl.col(name).fill_nan(None) if frame.schema[name].is_float() else pl.col(name)
+    return at(name).fill_nan(None) if frame.schema[name].is_float() else at(name)
 
 
 def _told(dropped: pl.DataFrame) -> dict[str, object]:

@@ -13,7 +13,7 @@ from common.errors import Invalid
 from datasets.engines.table import ROW, Table
 from datasets.steps import params
 from datasets.steps.banding import EARLIER, band_keys, linked
-from datasets.steps.base import Context, Schema, Step, column_of, step
+from datasets.steps.base import Context, Schema, Step, at, column_of, step
 from datasets.steps.comparing import CASE, FORM, SPACE, comparable, ignores
 from datasets.steps.duplicates import BEST, FIRST, KEEP, ranked
 from datasets.steps.judging import MARKS, judged, told
@@ -32,9 +32,9 @@ class NearDuplicates(Step):
     kind = "near_duplicates"
     label = _("Remove near duplicates")
     help = _(
-        "Texts count as near duplicates when they share so much of their shingles (pieces of a few characters or words). "
-        "Every pair is measured exactly before anything is dropped. The first 20,000 characters of a text count; empty "
-        "texts are left alone, and one shorter than a shingle is near only to its equal."
+        "Texts count as near duplicates when they share so much of their shingles (pieces of a few characters or "
+        "words). Every pair is measured exactly before anything is dropped. The first 20,000 characters of a text "
+        "count; empty texts are left alone, and one shorter than a shingle is near only to its equal."
     )
     family = "duplicates"
     icon = "join_inner"
@@ -48,7 +48,9 @@ class NearDuplicates(Step):
     )
     size: int = params.number(_("characters or words in a shingle"), default=5, least=1, most=20)
     ignored: tuple[str, ...] = ignores(default=(CASE, SPACE, FORM))
-    keep: str = params.choice(_("which row stays"), tuple(one for one in KEEP if one[0] in {FIRST, BEST}), default=FIRST)
+    keep: str = params.choice(
+        _("which row stays"), tuple(one for one in KEEP if one[0] in {FIRST, BEST}), default=FIRST
+    )
     best: str = params.column(_("column of the largest value"), default="", shown_if=("keep", (BEST,)))
     against: str = params.text(
         _("earlier version"),
@@ -104,7 +106,7 @@ class NearDuplicates(Step):
 
     def _texts(self, frame: pl.DataFrame, rank: pl.Expr, *, is_earlier: bool) -> pl.DataFrame:
         by_words = (SPACE,) if self.by == WORDS else ()
-        text = comparable(pl.col(self.column).str.head(LOOKED_AT), (*self.ignored, *by_words))
+        text = comparable(at(self.column).str.head(LOOKED_AT), (*self.ignored, *by_words))
         number = pl.col(ROW) if is_earlier else pl.lit(None, pl.Int64)
         return frame.select(
             ROW, text.alias(TEXT), rank.alias(RANK), number.alias(NUMBER), pl.lit(is_earlier).alias(EARLIER)
