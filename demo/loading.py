@@ -24,6 +24,8 @@ from common.errors import Conflict, Unavailable
 from common.sandbox import environment
 from demo.history import send_history
 from demo.intents import FOLDER
+from files.models import StoredFile
+from files.services import add_file, shelf
 from inference.models import Deployment, RunnerState
 from inference.services import live_version, runner_of
 from registry.services import register_model
@@ -41,6 +43,7 @@ PEOPLE = {
 }
 KEY_SCOPES = ("predict", "feedback", "read")
 ACTOR = "load_demo"
+SHELF_FOLDER = "보기"
 CHECK_TIMEOUT_S = 300
 SERVING_TIMEOUT_S = 60
 Say = Callable[[str], object]
@@ -62,10 +65,22 @@ def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
     for name in new:
         wait_until_served(name)
         say(f"{name} is served")
+    shown = put_on_shelf()
     sent = send_history(url=url, key=kept["api_key"])
     return (
-        f"demo loaded: {len(PEOPLE)} users, {len(MODELS)} models deployed, {sent} predictions sent, log-in in demo.json"
+        f"demo loaded: {len(PEOPLE)} users, {len(MODELS)} models deployed, {sent} predictions sent, "
+        f"{shown} public files, log-in in demo.json"
     )
+
+
+def put_on_shelf() -> int:
+    """Put sample files on the public shelf and give how many there are; one that somebody has taken away stays away."""
+    paths = sorted((FOLDER / "files").iterdir())
+    if not StoredFile.objects.filter(owner=shelf()).exists():
+        for path in paths:
+            with path.open("rb") as stream:
+                add_file(stream=stream, name=path.name, folder=SHELF_FOLDER, owner=shelf())
+    return len(paths)
 
 
 def train_models(say: Say, before_exec: Callable[[], None]) -> dict[str, Path]:
