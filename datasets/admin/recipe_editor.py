@@ -13,6 +13,7 @@ from common.display import thousands
 from common.errors import NotFound
 from datasets.models import Artefact, DatasetVersion, Recipe, RecipeVersion
 from datasets.services import recipes as services
+from files.models import StoredFile
 
 OFFERED = 200
 
@@ -32,7 +33,7 @@ def editor(request: HttpRequest, recipe: Recipe) -> dict[str, Any]:
         "kinds": catalogue(),
         "schema": chosen.columns if chosen else None,
         "versions": [{"value": value, "label": label} for value, label in offered],
-        "tokenizers": _tokenizers() if may_look else [],
+        "tokenizers": _tokenizers(request.user.pk) if may_look else [],
         "canChange": can_change,
         **{f"{name}Url": reverse(f"admin:datasets_recipe_{name}", args=[recipe.pk]) for name in _PAGES},
     }
@@ -85,12 +86,13 @@ def version_choices(chosen: DatasetVersion | None) -> list[tuple[str, str]]:
     return [(str(one.pk), rows % {"version": one, "rows": thousands(one.rows)}) for one in versions]
 
 
-def _tokenizers() -> list[dict[str, str]]:
+def _tokenizers(person: int | None) -> list[dict[str, str]]:
+    """Give what may be a tokenizer: files that steps kept, and the person's own."""
     kept = Artefact.objects.filter(name__endswith=".json").select_related("preprocessing__version__dataset")
-    return [
-        {"value": one.blob_id, "label": f"{one.name} · {one.preprocessing.version}"}
-        for one in kept.order_by("-id")[:OFFERED]
-    ]
+    own = StoredFile.objects.visible_to(person).present().filter(name__endswith=".json")
+    found = {one.blob_id: f"{one.name} · {one.preprocessing.version}" for one in kept.order_by("-id")[:OFFERED]}
+    found |= {one.blob_id: one.name for one in own.order_by("-id")[:OFFERED]}
+    return [{"value": value, "label": label} for value, label in found.items()]
 
 
 def _labels(version: RecipeVersion, kinds: list[dict[str, Any]]) -> list[str]:

@@ -18,10 +18,9 @@ from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, Invalid
 from datasets.admin.recipe_editor import chosen_version, sealed_version, version_choices
-from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
+from datasets.models import DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
 from datasets.previewing.asking import preview
 from datasets.ready import READY, steps_for
-from datasets.services import datasets as dataset_services
 from datasets.services import recipes as services
 
 VERSIONS_SHOWN = 20
@@ -53,7 +52,7 @@ class RunForm(forms.Form):
     """What a recipe is run on, and where the rows go."""
 
     version = forms.ChoiceField(label=_("Run it on"))
-    target = forms.CharField(
+    to = forms.CharField(
         label=_("Dataset that gets the new version"),
         max_length=100,
         required=False,
@@ -69,7 +68,7 @@ class RunForm(forms.Form):
         super().__init__(data, initial={"version": str(chosen.pk) if chosen else ""})
         self.fields["version"].choices = version_choices(chosen)  # type: ignore[attr-defined]
         if not settings.RAY_ADDRESS:
-            self.fields["engine"] = forms.CharField(widget=forms.HiddenInput, initial="local", required=False)
+            self.fields["engine"] = forms.CharField(widget=forms.HiddenInput, initial="local")
 
 
 def new_view(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponseBase:
@@ -111,7 +110,8 @@ def preview_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> Htt
     try:
         said = _said(request, steps=list, version=str, selected=int)
         version = sealed_version(said["version"])
-        return JsonResponse(preview(version=version, steps=said["steps"], selected=said["selected"]))
+        seen = preview(version=version, steps=said["steps"], selected=said["selected"], person=request.user.pk)
+        return JsonResponse(seen)
     except FluemanError as error:
         return _refused(error)
 
@@ -224,7 +224,13 @@ def run_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpRes
     form = RunForm(request.POST if request.method == "POST" else None, chosen)
     if form.is_bound and form.is_valid() and chosen:
         try:
-            run = _run(saved, chosen, form.cleaned_data, request.user)
+            run = services.run_recipe(
+                recipe_version=saved,
+                version=chosen,
+                actor=request.user,
+                may_add=request.user.has_perm("datasets.add_dataset"),  # type: ignore[union-attr]
+                **{name: form.cleaned_data[name] for name in ("to", "engine", "is_again")},
+            )
         except FluemanError as error:
             show_refusal(form, error)
         else:
@@ -238,27 +244,6 @@ def run_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpRes
         chosen=chosen,
         problem="" if form.is_bound or not chosen else _problem(saved, chosen),
         form=model_admin.dress(form),
-    )
-
-
-def _run(saved: RecipeVersion, chosen: DatasetVersion, said: dict[str, Any], actor: Any) -> PreprocessingJob:
-    target: Dataset | None = None
-    if said["target"]:
-        name = dataset_services.dataset_name(said["target"])
-        target = Dataset.objects.filter(name=name).first()
-        if target is None:
-            if not actor.has_perm("datasets.add_dataset"):
-                refused = gettext("There is no dataset “%(name)s”, and you may not make one.") % {"name": name}
-                raise Invalid(refused, fields={"target": refused})
-            services.check_fit(recipe_version=saved, version=chosen)
-            target = dataset_services.dataset_named(name=name, actor=actor)
-    return services.run_recipe(
-        recipe_version=saved,
-        version=chosen,
-        actor=actor,
-        dataset=target,
-        engine=said["engine"] or PreprocessingJob.Engine.LOCAL,
-        is_again=said["is_again"],
     )
 
 

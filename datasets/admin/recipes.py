@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -118,16 +118,15 @@ class RecipeAdmin(ReadOnlyAdmin):
 
     def enrich(self, rows: list[Any]) -> None:
         """Read the last versions of all recipes on the page, and what they made last."""
-        last = {
-            (one.recipe_id, one.number): one for one in RecipeVersion.objects.filter(recipe__in=rows).order_by("number")
-        }
+        newest = RecipeVersion.objects.filter(recipe__in=rows, number=F("recipe__last_version"))
+        last = {one.recipe_id: one for one in newest}
         made: dict[Any, DatasetVersion] = {}
         sealed = DatasetVersion.objects.sealed().filter(recipe__recipe__in=rows).select_related("dataset", "recipe")
         for version in sealed.defer("columns", "summary").order_by("-id")[: 20 * len(rows)]:
             if version.recipe:
                 made.setdefault(version.recipe.recipe_id, version)
         for row in rows:
-            row.newest, row.made_last = last.get((row.pk, row.last_version)), made.get(row.pk)
+            row.newest, row.made_last = last.get(row.pk), made.get(row.pk)
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Offer a new recipe."""

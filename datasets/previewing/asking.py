@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from common.errors import Invalid
 from datasets.models import Artefact, DatasetVersion
 from datasets.previewing import helper, sample
+from files.models import StoredFile
 from files.services import open_blob
 
 MOST_STEPS = 100
@@ -20,10 +21,11 @@ MOST_OTHERS = 4
 LARGEST_FILE = 16 << 20
 
 
-def preview(*, version: DatasetVersion, steps: Sequence[Any], selected: int = -1) -> dict[str, Any]:
+def preview(*, version: DatasetVersion, steps: Sequence[Any], person: int | None, selected: int = -1) -> dict[str, Any]:
     """Run steps on a sample; tell for each what it did, or what is wrong, and show the rows of the selected one.
 
-    `steps` may be half done: errors are told by field, as `steps.0.column`. Raises Invalid, Unavailable.
+    `steps` may be half done: errors are told by field, as `steps.0.column`. `person` is who asks, whose files steps may
+    name. Raises Invalid, Unavailable.
     """
     if not isinstance(steps, list) or len(steps) > MOST_STEPS or not version.is_sealed:
         raise Invalid(_("A preview has at most %(most)d steps, and a sealed version.") % {"most": MOST_STEPS})
@@ -31,7 +33,7 @@ def preview(*, version: DatasetVersion, steps: Sequence[Any], selected: int = -1
     columns = _columns(version, said_of)
     blobs = {"": sample.sample_of(version, [one["name"] for one in columns])}
     blobs |= {str(other.pk): sample.first_rows(other) for other in _others(said_of)}
-    blobs |= _files(said_of)
+    blobs |= _files(said_of, person)
     question = {"steps": steps, "columns": version.columns, "selected": selected, "language": get_language() or "en"}
     said, broken = helper.ask(question, blobs)
     return {**_gathered(said, len(steps), broken), **_facts(version, columns)}
@@ -89,13 +91,16 @@ def _others(said_of: str) -> list[DatasetVersion]:
     return found[:MOST_OTHERS]
 
 
-def _files(said_of: str) -> dict[str, bytes]:
-    """Give the files of earlier runs that steps name by their SHA-256."""
+def _files(said_of: str, person: int | None) -> dict[str, bytes]:
+    """Give the files that steps name by their SHA-256: of earlier runs, or of the person."""
+    wanted = _words(said_of, 64)
+    kept = Artefact.objects.filter(blob_id__in=wanted).select_related("blob")
+    own = StoredFile.objects.visible_to(person).present().filter(blob_id__in=wanted).select_related("blob")
     found = {}
-    for artefact in Artefact.objects.filter(blob_id__in=_words(said_of, 64)).select_related("blob")[:MOST_OTHERS]:
-        if artefact.blob.size_bytes <= LARGEST_FILE:
-            with open_blob(artefact.blob) as stream:
-                found[f"file:{artefact.blob_id}"] = stream.read()
+    for blob in [one.blob for one in (*kept[:MOST_OTHERS], *own[:MOST_OTHERS])] if wanted else []:
+        if blob.size_bytes <= LARGEST_FILE and f"file:{blob.pk}" not in found:
+            with open_blob(blob) as stream:
+                found[f"file:{blob.pk}"] = stream.read()
     return found
 
 

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services import record
-from common.errors import Conflict, Invalid, NotReady
+from common.errors import Conflict, Invalid, NotAllowed, NotReady
 from common.transactions import transactional
 from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
-from datasets.services.datasets import dataset_name
+from datasets.services.datasets import dataset_name, dataset_named
 from datasets.services.preprocessing import begin_preprocessing
 from datasets.services.versions import begin_version
 
@@ -90,6 +90,16 @@ def save_recipe(
 
 
 @transactional
+def update_recipe(
+    *, recipe: Recipe, actor: Any, steps: Sequence[Any] | None, based_on: int | None, note: str, **facts: Any
+) -> Recipe:
+    """Save steps, if there are any, and change words, all or nothing. Raises as `save_recipe` and `change_recipe`."""
+    if steps is not None:
+        save_recipe(recipe=recipe, steps=steps, actor=actor, based_on=based_on, note=note)
+    return change_recipe(recipe=recipe, actor=actor, **facts) if facts else recipe
+
+
+@transactional
 def archive_recipe(*, recipe: Recipe, actor: Any, reason: str = "") -> Recipe:
     """Take a recipe out of the lists; versions that it made still name it. Raises Conflict."""
     if not Recipe.objects.present().filter(pk=recipe.pk).update(archived_at=timezone.now()):
@@ -156,19 +166,21 @@ def run_recipe(
     recipe_version: RecipeVersion,
     version: DatasetVersion,
     actor: Any,
-    dataset: Dataset | None = None,
+    to: str = "",
+    may_add: bool = True,
     engine: str = PreprocessingJob.Engine.LOCAL,
     is_again: bool = False,
 ) -> PreprocessingJob:
-    """Begin the run that makes a new version of `dataset`, by default of the same one.
+    """Begin the run that makes a new version of the dataset called `to`, by default of the same one.
 
-    The run that has made, or is making, the same of the same rows is given instead unless `is_again`. Raises NotReady,
-    Conflict, Invalid if a step cannot work on these columns.
+    The run that has made, or is making, the same of the same rows is given instead unless `is_again`. A dataset that is
+    not there yet is made if the actor `may_add` one. Raises NotReady, Conflict, NotAllowed, Invalid if a step cannot
+    work on these columns.
     """
     if not version.is_sealed:
         raise NotReady(_("%(version)s is not sealed.") % {"version": version}, code="not_sealed")
     steps = check_fit(recipe_version=recipe_version, version=version)
-    target = dataset or version.dataset
+    target = _target(to, actor, may_add) if to else version.dataset
     if not is_again and (earlier := _earlier(target, version, recipe_version)):
         return earlier
     made = begin_version(dataset=target, actor=actor, parent=version, recipe=recipe_version)
@@ -200,6 +212,13 @@ def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list
 def latest(recipe: Recipe) -> RecipeVersion:
     """Give the last version of a recipe."""
     return recipe.versions.select_related("recipe").get(number=recipe.last_version)
+
+
+def _target(name: str, actor: Any, may_add: bool) -> Dataset:
+    if not may_add and not Dataset.objects.filter(name=dataset_name(name)).exists():
+        said = _("There is no dataset “%(name)s”, and you may not make one.") % {"name": name}
+        raise NotAllowed(said, fields={"to": said})
+    return dataset_named(name=name, actor=actor)
 
 
 def _earlier(target: Dataset, version: DatasetVersion, recipe_version: RecipeVersion) -> PreprocessingJob | None:

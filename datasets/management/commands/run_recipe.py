@@ -1,0 +1,73 @@
+"""`manage.py run_recipe RECIPE --dataset NAME`: a recipe over a dataset version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+from common.commands import ACTOR, told_as_command_errors
+from common.names import composed
+from datasets.models import PreprocessingJob, Recipe, RecipeVersion
+from datasets.recipe_yaml import LARGEST_BYTES
+from datasets.services import find_version
+from datasets.services import recipes as services
+from jobs.following import follow
+
+
+class Command(BaseCommand):
+    """Begins a run once however often it is called, and may follow it."""
+
+    help = "Run a recipe over a dataset version; the same work is not done twice unless --again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take recipe, version, target and engine."""
+        parser.add_argument("recipe", help="name of a recipe, or a file of YAML, which is kept as one")
+        parser.add_argument("--dataset", required=True, metavar="NAME[:N]", help="what it runs on")
+        parser.add_argument("--to", default="", metavar="NAME", help="dataset that gets the new version")
+        parser.add_argument("--engine", choices=PreprocessingJob.Engine.values, default="local")
+        parser.add_argument("--user", help="who acts; whose files steps may name")
+        parser.add_argument("--again", action="store_true", help="make it even if it was made before")
+        parser.add_argument("--wait", action="store_true", help="follow it to the end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Begin, follow; the last line says what came of it."""
+        with told_as_command_errors():
+            actor = _actor(options["user"])
+            run = services.run_recipe(
+                recipe_version=_recipe(options["recipe"], actor),
+                version=find_version(options["dataset"]),
+                actor=actor,
+                to=options["to"],
+                engine=options["engine"],
+                is_again=options["again"],
+            )
+        if options["wait"] and not run.version.is_sealed:
+            follow(run.job, self.stdout)
+            run.version.refresh_from_db()
+        self.stdout.write(self.style.SUCCESS(f"{run.version}: {run.version.state}, {run.version.rows:,} rows"))
+
+
+def _actor(name: str | None) -> Any:
+    user = User.objects.filter(username=name).first() if name else None
+    if name and user is None:
+        raise CommandError(f"there is no user {name}")
+    return user or ACTOR
+
+
+def _recipe(named: str, actor: Any) -> RecipeVersion:
+    """Give the last version of a recipe, of one kept now if a file is named."""
+    if found := Recipe.objects.filter(name=composed(named)).first():
+        return services.latest(found)
+    path = Path(named)
+    if not path.is_file():
+        raise CommandError(f"there is neither a recipe nor a file {named}")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise CommandError(f"{named}: a recipe has at most {LARGEST_BYTES // 1024} KB")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{named}: not UTF-8 at byte {error.start}") from None
+    return services.import_recipe(text=text, actor=actor)[0]
