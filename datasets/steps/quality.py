@@ -7,6 +7,7 @@ arXiv:1910.10683, section 2.2). Theirs are for English; Korean words are shorter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +16,7 @@ from datasets.steps import params
 from datasets.steps.base import RowStep, Schema, at, column_of, step
 from datasets.steps.expressions.functions import word_count
 
-_SHARE = {"is_whole": False, "least": 0, "most": 1}
+_SHARE: dict[str, Any] = {"is_whole": False, "least": 0, "most": 1}
 
 
 def signals(text: pl.Expr) -> dict[str, pl.Expr]:
