@@ -35,6 +35,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (
         _("Data"),
         [
+            ("datasets.Dataset", "dataset", "l"),
             ("datasets.Recipe", "receipt", "c"),
             ("files.StoredFile", "folder_open", "f"),
             ("files.Quota", "data_usage", "q"),
