@@ -1,5 +1,5 @@
 """The pages of data."""
 
-from datasets.admin import recipes
+from datasets.admin import datasets, recipes, versions
 
-__all__ = ["recipes"]
+__all__ = ["datasets", "recipes", "versions"]

@@ -60,7 +60,7 @@ class Asked:
 def ask(version: DatasetVersion, query: QueryDict, usual: Usual) -> Asked:
     """Read what is asked about a version. Raises Invalid by field, NotReady.
 
-    `offset` or `row` (from 1), `limit`, `columns`, `split`, `max_chars`; `q` with `mode` and `in`; `column`, `op`, `value`.
+    `offset` or `row` (from 1), `limit`, `columns`, `split`, `max_chars`; `q`, `mode`, `in`; `column`, `op`, `value`.
     """
     if not version.is_sealed:
         raise NotReady(_("%(version)s is not sealed.") % {"version": version}, code="not_sealed")

@@ -177,7 +177,7 @@ class Column:
         inner = np.quantile(sample, (0.01, 0.99), method="linear")
         if high - low > _SPREAD * (inner[1] - inner[0]) > 0:
             low, high = float(inner[0]), float(inner[1])
-        bins, is_whole = self.limits.bins, self.kind != "number"
+        bins, is_whole = self.limits.bins, self._is_measured or self.kind == "integer"
         if is_whole and high - low < bins:  # a bar for each number
             low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
             bins = round(high - low)

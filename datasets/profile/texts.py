@@ -27,11 +27,11 @@ _NUMBER = r"^\s*[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?\s*$"
 
 
 def _script() -> pl.Expr:
-    """Name the script of a text: that of at least seven letters in ten, else mixed; digits where there are no letters."""
+    """Name the script of a text: that of seven letters in ten, else mixed; digits where there are no letters."""
     text = pl.col("text")
     letters = pl.max_horizontal(text.str.count_matches(r"\p{L}"), pl.lit(1)).cast(pl.Float64)
     said = pl.when(~text.str.contains(r"\p{L}"))
-    chosen = said.then(pl.when(text.str.contains(r"\d")).then(pl.lit("digits")).otherwise(pl.lit("other")))
+    chosen: Any = said.then(pl.when(text.str.contains(r"\d")).then(pl.lit("digits")).otherwise(pl.lit("other")))
     for name, pattern in _LETTERS.items():
         chosen = chosen.when(text.str.count_matches(pattern) / letters >= MOST_OF).then(pl.lit(name))
     return chosen.otherwise(pl.lit("mixed"))

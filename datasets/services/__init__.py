@@ -17,6 +17,7 @@ from datasets.services.preprocessing import (
     retry_preprocessing,
     write_again,
 )
+from datasets.services.profiles import profile_of, profile_version
 from datasets.services.splits import split_version
 from datasets.services.versions import begin_version, find_version, give_up_version, seal_version
 
@@ -33,6 +34,8 @@ __all__ = [
     "find_version",
     "give_up_version",
     "give_up_versions",
+    "profile_of",
+    "profile_version",
     "restore_dataset",
     "retry_preprocessing",
     "seal_version",

@@ -1,0 +1,269 @@
+"""Dataset versions: what is in here, is it clean?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import KeysetPaginator, ReadOnlyAdmin
+from common.display import ago, person_name, size, thousands
+from datasets import services
+from datasets.admin import shown
+from datasets.admin.further import FurtherPages
+from datasets.admin.further import FurtherPages
+from datasets.admin.rows import cells, row_values, rows_context
+from datasets.downloads import send_part, send_rejects
+from datasets.models import DatasetVersion
+from datasets.services.profiles import PROFILE
+from datasets.usage import find_products
+from jobs.models import Job
+
+COLUMNS_SHOWN = 50
+PARTS_SHOWN = 200
+State = DatasetVersion.State
+
+
+@admin.register(DatasetVersion)
+class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
+    """Versions of all datasets, and one with its columns and rows."""
+
+    question = _("What was made lately?")
+    empty_text = _("A version appears here when rows are imported, or when a recipe has run.")
+    empty_command = "manage.py import_dataset reviews.csv --name reviews"
+    detail_template = "admin/datasets/version.html"
+    list_display = ("label", "shown_state", "rows", "weight", "made", "maker", "when")
+    list_select_related = ("dataset", "created_by", "source", "recipe__recipe", "parent__dataset")
+    list_filter = ("state",)
+    search_fields = ("dataset__name", "digest")
+    search_help_text = _("dataset or digest")
+    sortable_by = ()
+    paginator = KeysetPaginator
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DatasetVersion]:
+        """Read what a page names along."""
+        found = super().get_queryset(request)
+        return found.select_related("dataset", "created_by", "source", "recipe__recipe", "parent__dataset", "profile")
+
+    def pages(self) -> list[Any]:
+        """Add rows, one row, one column, what follows the profile, and the bytes."""
+        return [
+            *super().pages(),
+            ("<uuid:pk>/rows/", self.rows_view, "rows"),
+            ("<uuid:pk>/rows/<int:number>/", self.row_view, "row"),
+            ("<uuid:pk>/columns/<int:place>/", self.column_view, "column"),
+            ("<uuid:pk>/profile/", self.profile_view, "profile"),
+            ("<uuid:pk>/parts/<int:number>/", self.part_view, "part"),
+            ("<uuid:pk>/rejects/", self.rejects_view, "rejects"),
+        ]
+
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say what is in it."""
+        said = {
+            State.WRITING: gettext("%(version)s is being made"),
+            State.FAILED: gettext("%(version)s was not made"),
+            State.SEALED: f"%(version)s: {shown.facts(obj)}",
+        }
+        return said[State(obj.state)] % {"version": obj}
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give columns, warnings, rows, and where it comes from."""
+        common = {
+            "state": shown.state(obj),
+            "made_by": shown.made_by(obj),
+            "dataset_url": reverse("admin:datasets_dataset_change", args=[obj.dataset_id]),
+            "products": find_products([obj.pk]).get(obj.pk, []),
+            "job": getattr(obj, "preprocessing", None),
+        }
+        if not obj.is_sealed:
+            return common
+        may_export = request.user.has_perm("datasets.export_datasetversion")  # type: ignore[union-attr]
+        parts = list(obj.parts.order_by("number")[:PARTS_SHOWN]) if may_export else []
+        return {
+            **common,
+            **self._profile(request, obj),
+            **rows_context(request, obj),
+            "parts": [(part, shown.version_url(obj, "part", part.number)) for part in parts],
+            "may_export": may_export,
+            "rejects_url": shown.version_url(obj, "rejects") if obj.rejects_id else "",
+            "profile_url": shown.version_url(obj, "profile"),
+        }
+
+    def _profile(self, request: HttpRequest, obj: DatasetVersion) -> dict[str, Any]:
+        """Give a page of the columns with what was found in them, or say how far that is."""
+        found = services.profile_of(obj)
+        if found is None:
+            job = Job.objects.filter(kind=PROFILE, target_id=str(obj.pk)).order_by("-pk").first()
+            return {"profile_job": job, "is_profiled": False, "is_profile_over": job is None or job.is_finished}
+        start = _number(request.GET.get("from_column"), len(found["columns"]))
+        page = found["columns"][start : start + COLUMNS_SHOWN]
+        lines = [shown.column_row(column, found["rows"]) for column in page]
+        for place, line in enumerate(lines, start):
+            line["url"] = shown.version_url(obj, "column", place)
+        behind = start + len(page)
+        return {
+            "is_profiled": True,
+            "columns": lines,
+            "first_column": start + 1,
+            "last_column": behind,
+            "next_columns": behind if behind < len(found["columns"]) else None,
+            "earlier_columns": max(0, start - COLUMNS_SHOWN) if start else None,
+            "warnings": shown.warnings_of(obj),
+        }
+
+    def _sealed(self, request: HttpRequest, pk: Any) -> DatasetVersion:
+        """Give a sealed version that this person may see."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        version: DatasetVersion | None = self.get_object(request, str(pk))  # type: ignore[assignment]
+        if version is None or not version.is_sealed:
+            raise Http404
+        return version
+
+    def profile_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Give the part of the page about columns anew until the profile is there."""
+        version = self._sealed(request, pk)
+        context = {**self._profile(request, version), "original": version}
+        response = HttpResponse(render_to_string("admin/datasets/parts/columns.html", context, request))
+        response["Cache-Control"] = "no-store"
+        if context["is_profiled"] or context["is_profile_over"]:
+            response["X-Live-Done"] = "1"
+        return response
+
+    def rows_view(self, request: HttpRequest, pk: Any) -> JsonResponse:
+        """Go on with a search: `{"html", "next", "said", "found"}`, or `{"error"}`."""
+        context = rows_context(request, self._sealed(request, pk))
+        if error := context.get("rows_error"):
+            return JsonResponse({"error": error.message}, status=error.status)
+        html = render_to_string("admin/datasets/parts/row_lines.html", context, request)
+        return JsonResponse(
+            {"html": html, "next": context["next_url"], "said": context["searched"], **context["counts"]}
+        )
+
+    def row_view(self, request: HttpRequest, pk: Any, number: int) -> HttpResponseBase:
+        """Show one row whole."""
+        version = self._sealed(request, pk)
+        values = row_values(version, number - 1) if 0 < number <= version.rows else None
+        if values is None:
+            raise Http404
+        return self.page(
+            request,
+            "admin/datasets/row.html",
+            title=gettext("Row %(number)s of %(version)s") % {"number": thousands(number), "version": version},
+            original=version,
+            values=cells(values, version),
+            version_url=shown.version_url(version),
+            earlier=shown.version_url(version, "row", number - 1) if number > 1 else "",
+            later=shown.version_url(version, "row", number + 1) if number < version.rows else "",
+        )
+
+    def column_view(self, request: HttpRequest, pk: Any, place: int) -> HttpResponseBase:
+        """Show all that was found in one column."""
+        version = self._sealed(request, pk)
+        found = services.profile_of(version)
+        if found is None or place >= len(found["columns"]):
+            raise Http404
+        column, rows = found["columns"][place], found["rows"]
+        line = shown.column_row(column, rows)
+        name = column["name"]
+        mine = [one for one in found["findings"] if one.get("column") == name or name in one.get("columns", [])]
+        return self.page(
+            request,
+            "admin/datasets/column.html",
+            title=gettext("“%(column)s”: %(missing)s missing, %(distinct)s different values")
+            % {"column": name, "missing": line["missing"], "distinct": line["distinct"]},
+            original=version,
+            line=line,
+            facts=_facts(column, rows),
+            warnings=[(shown.tone(one), shown.sentence(one)) for one in mine],
+            histogram=shown.histogram(column),
+            quantiles=shown.quantiles(column),
+            spread=column.get("values") or column.get("lengths"),
+            top=_shares(column, rows),
+            top_error=column.get("top_error"),
+            scripts=shown.scripts(column),
+            looked_at=column.get("looked_at"),
+            version_url=shown.version_url(version),
+        )
+
+    def part_view(self, request: HttpRequest, pk: Any, number: int) -> HttpResponseBase:
+        """Give the bytes of a part."""
+        if not request.user.has_perm("datasets.export_datasetversion"):  # type: ignore[union-attr]
+            raise PermissionDenied
+        return send_part(request, self._sealed(request, pk), number)
+
+    def rejects_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
+        """Give the rows that were set aside."""
+        return send_rejects(request, self._sealed(request, pk))
+
+    @admin.display(description=_("version"))
+    def label(self, obj: Any) -> str:
+        """Name it."""
+        return str(obj)
+
+    @admin.display(description=_("state"))
+    def shown_state(self, obj: Any) -> SafeString:
+        """Show the state."""
+        return shown.state(obj)
+
+    @admin.display(description=_("rows"))
+    def rows(self, obj: Any) -> str:
+        """Count the rows."""
+        return thousands(obj.rows) if obj.is_sealed else "–"
+
+    @admin.display(description=_("size"))
+    def weight(self, obj: Any) -> str:
+        """Give the size."""
+        return size(obj.size_bytes) if obj.is_sealed else "–"
+
+    @admin.display(description=_("made of"))
+    def made(self, obj: Any) -> SafeString | str:
+        """Say what made it."""
+        return shown.made_by(obj)
+
+    @admin.display(description=_("by"))
+    def maker(self, obj: Any) -> str:
+        """Name who had it made."""
+        return person_name(obj.created_by) if obj.created_by else "–"
+
+    @admin.display(description=_("when"))
+    def when(self, obj: Any) -> SafeString:
+        """Say how long ago."""
+        return ago(obj.sealed_at or obj.created_at)
+
+
+def _number(given: str | None, below: int) -> int:
+    return min(int(given), max(0, below - 1)) if given and given.isascii() and given.isdigit() and len(given) < 9 else 0
+
+
+def _facts(column: Mapping[str, Any], rows: int) -> list[tuple[Any, str]]:
+    """Give the counts of a column in words."""
+    names = {
+        "missing": _("missing"),
+        "empty": _("empty texts"),
+        "blank": _("only white space, or empty"),
+        "zero": _("nought"),
+        "negative": _("below nought"),
+        "nan": _("not a number (NaN)"),
+        "infinite": _("infinite"),
+    }
+    found = [(label, thousands(column[name])) for name, label in names.items() if column.get(name)]
+    if column.get("words"):
+        found.append((_("words a text"), shown.number_words(column["words"])))
+        found.append((_("tokens a text, about"), shown.number_words(round(column["tokens"], 1))))
+    return [(_("rows"), thousands(rows)), (_("different values"), shown.distinct_words(column)), *found]
+
+
+def _shares(column: Mapping[str, Any], rows: int) -> list[tuple[str, float]]:
+    """Give the frequent values with their shares of the rows."""
+    top = column.get("top", [])
+    return [(shown.value_words(value, 80, column["type"]), count / max(1, rows)) for value, count in top]
