@@ -59,7 +59,7 @@ def apply(frame: pl.DataFrame, ops: Sequence[Op], account: Account, sampled: Col
 def changes(before: pl.DataFrame, after: pl.DataFrame) -> list[dict[str, Any]]:
     """Give some of what has changed: `{"row", "column", "before", "after"}`, or `{"row", "dropped"}`."""
     is_kept = before[ROW].is_in(after[ROW].implode())
-    if not after[ROW].is_in(before[ROW].implode()).all():
+    if len(after) > len(before) or not after[ROW].is_in(before[ROW].implode()).all():
         return []  # rows were made of rows: there is nothing to put side by side
     found = [
         {"row": row.pop(ROW), "dropped": {name: shown(value) for name, value in row.items()}}

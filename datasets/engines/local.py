@@ -40,10 +40,10 @@ class Part:
 
     def read(self) -> pl.DataFrame:
         """Give the rows with their `ROW`."""
-        if self.path.suffix == ".parquet":
-            frame = pl.scan_parquet(self.path).slice(self.offset, self.rows).collect()
-        else:
+        if self.path.suffix == ".arrow":
             frame = read_frame(self.path)
+        else:  # Parquet; blobs have no suffix
+            frame = pl.scan_parquet(self.path).slice(self.offset, self.rows).collect()
         if self.first_row is None:
             return frame
         numbers = pl.int_range(self.first_row, self.first_row + len(frame), dtype=pl.Int64, eager=True)

@@ -78,12 +78,15 @@ class Workshop:
         waiting = deque(enumerate(items))
         running: deque[Any] = deque()
         begun = {step: self.percent.get(step, 0.0) for step in {self.step, *(op.step for op in ops)}}
-        pool = ThreadPoolExecutor(self.workers)
+        pool, is_orderly = ThreadPoolExecutor(self.workers), False
         try:
             while waiting or running:
                 while waiting and len(running) <= self.workers:
                     number, item = waiting.popleft()
                     running.append(pool.submit(self._piece, stage, item, number, work))
+                if error := running[0].exception():
+                    is_orderly = True
+                    raise error
                 marker = running.popleft().result()
                 self._count(stage.name, marker["account"])
                 found.append(marker)
@@ -94,7 +97,7 @@ class Workshop:
                 if self._tell:
                     self._tell(self)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=is_orderly, cancel_futures=True)  # who was asked to stop cannot wait
         self._clear()
         return found
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -16,6 +15,7 @@ from datasets.content import local_parts
 from datasets.engines.table import Table
 from datasets.models import Artefact, DatasetVersion, PreprocessingJob
 from datasets.progress import Progress
+from datasets.services.versions import sealed_version
 from files.models import Blob, StoredFile
 from files.services import add_reference, open_blob, release, store
 
@@ -33,7 +33,7 @@ class JobContext:
 
     def other(self, version_id: str) -> Table:
         """Give the rows of another sealed version. Raises NotFound."""
-        return self._table_of(files_of(_version(version_id)))
+        return self._table_of(files_of(sealed_version(version_id)))
 
     def artefact(self, reference: str) -> bytes:
         """Give a file that a step has kept, or one of the person who began the run. Raises NotFound, TooLarge."""
@@ -68,17 +68,6 @@ class JobContext:
 def files_of(version: DatasetVersion, split: str | None = None) -> list[tuple[Path, int]]:
     """Give the Parquet files of a version, each with its rows."""
     return [(part.path, part.rows) for part in local_parts(version, split=split)]
-
-
-def _version(version_id: str) -> DatasetVersion:
-    try:
-        key = UUID(version_id)
-    except ValueError:
-        key = UUID(int=0)
-    found = DatasetVersion.objects.sealed().filter(pk=key).first()
-    if found is None:
-        raise NotFound(_("There is no sealed version “%(id)s”.") % {"id": version_id[:100]}, code="no_version")
-    return found
 
 
 @transactional

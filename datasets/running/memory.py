@@ -15,6 +15,7 @@ from common.display import size
 from common.errors import Unprocessable
 
 LOOK_EVERY_S = 0.05
+AGAIN_AFTER_S = 0.5
 _STATUS = Path("/proc/self/status")
 
 
@@ -31,7 +32,7 @@ class Watch:
             self.peak_bytes = max(self.peak_bytes, held_bytes())
             if self.peak_bytes > self.most_bytes:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
-                return
+                self._is_over.wait(AGAIN_AFTER_S)  # what is raised in a finaliser is lost
 
     def start(self) -> None:
         """Begin to look."""
