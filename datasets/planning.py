@@ -10,7 +10,7 @@ import polars as pl
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
-from datasets.steps.base import Schema, Step
+from datasets.steps.base import Schema, SchemaOf, Step, other_versions
 from datasets.steps.params import make_step, plain
 
 MOST_STEPS = 100
@@ -72,20 +72,26 @@ def read_step(raw: Any, place: int) -> Planned:
         raise Invalid(error.message, code=error.code, fields=_placed(error, place)) from None
 
 
-def check(steps: Sequence[Planned], schema: Schema) -> list[Schema]:
+def check(steps: Sequence[Planned], schema: Schema, others: SchemaOf | None = None) -> list[Schema]:
     """Give the columns before the first step and after each. Raises Invalid that names the step that cannot work."""
-    schemas, error = chain(steps, schema)
+    schemas, error = chain(steps, schema, others)
     if error:
         raise error
     return schemas
 
 
-def chain(steps: Sequence[Planned], schema: Schema) -> tuple[list[Schema], Invalid | None]:
-    """Give the columns before the first step and after each up to the first that cannot work, and what is wrong."""
+def chain(
+    steps: Sequence[Planned], schema: Schema, others: SchemaOf | None = None
+) -> tuple[list[Schema], Invalid | None]:
+    """Give the columns before the first step and after each up to the first that cannot work, and what is wrong.
+
+    `others` gives the columns of other versions that steps name.
+    """
     schemas = [schema]
     for place, planned in enumerate(steps):
         try:
-            schemas.append(_after(planned, schemas[-1]))
+            with other_versions(others):
+                schemas.append(_after(planned, schemas[-1]))
         except Invalid as error:
             wrong = _placed(error, place)
             return schemas, Invalid(_told(wrong), code=error.code, fields=wrong)

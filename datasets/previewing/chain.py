@@ -33,6 +33,10 @@ class Surroundings:
             raise NotFound(_("There is no such dataset version."))
         return TracedTable.of(self._others[version_id])
 
+    def columns_of(self, version_id: str) -> Schema:
+        """Give the columns of another version. Raises NotFound."""
+        return self.other(version_id).schema
+
     def artefact(self, reference: str) -> bytes:
         """Give a file that an earlier step kept, or that came with the question. Raises NotFound."""
         if reference not in self._files:
@@ -56,7 +60,7 @@ def follow(question: Mapping[str, Any], frame: pl.DataFrame, around: Surrounding
     `question` has `steps`, `columns` of the version and `selected`, the step whose rows are wanted (-1: none).
     """
     planned, errors = _read(question["steps"])
-    schemas, error = chain(planned, schema_of(question["columns"]))
+    schemas, error = chain(planned, schema_of(question["columns"]), around.columns_of)
     errors = {**(error.fields if error else {}), **errors}
     yield {"schemas": [_columns(one) for one in schemas], "errors": errors}
     table: TracedTable = TracedTable((frame,))

@@ -16,7 +16,7 @@ from common.transactions import transactional
 from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
 from datasets.services.datasets import dataset_name, dataset_named
 from datasets.services.preprocessing import begin_preprocessing
-from datasets.services.versions import begin_version
+from datasets.services.versions import begin_version, sealed_version
 
 JOB_KIND = "datasets.run_recipe"
 LARGEST_BYTES = 200 * 1024  # what YAML may have, less what writing it down adds
@@ -205,7 +205,7 @@ def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list
     planned = parse_steps(recipe_version.steps)
     if not any(one.is_enabled for one in planned):
         raise Invalid(_("The recipe has no step that is switched on."), code="empty_recipe")
-    check(planned, schema_of(version.columns))
+    check(planned, schema_of(version.columns), lambda key: schema_of(sealed_version(key).columns))
     return [(one.step.kind, str(one.step.label)) for one in planned]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
@@ -60,6 +61,17 @@ def find_version(name: str) -> DatasetVersion:
     if version := (found.filter(number=number) if number else found).order_by("-number").first():
         return version
     raise NotFound(_("There is no sealed dataset version “%(name)s”.") % {"name": name[:150]}, code="unknown_version")
+
+
+def sealed_version(version_id: str) -> DatasetVersion:
+    """Give the sealed version of an id, which may be any text. Raises NotFound."""
+    try:
+        key = UUID(version_id)
+    except ValueError:
+        key = UUID(int=0)
+    if version := DatasetVersion.objects.sealed().filter(pk=key).first():
+        return version
+    raise NotFound(_("There is no sealed version “%(id)s”.") % {"id": version_id[:100]}, code="no_version")
 
 
 def seal_version(

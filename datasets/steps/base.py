@@ -10,7 +10,9 @@ import importlib
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -18,10 +20,11 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import polars as pl
 from django.utils.translation import gettext
 
-from common.errors import Invalid
+from common.errors import Invalid, NotFound
 from datasets.engines.table import Table
 
 Schema = Mapping[str, pl.DataType]
+SchemaOf = Callable[[str], Schema]
 StepType = TypeVar("StepType", bound="type[Step]")
 LONGEST_NAME = 200
 
@@ -107,6 +110,7 @@ class _Fitted:
 
 
 _kinds: dict[str, type[Step]] = {}
+_schema_of: ContextVar[SchemaOf | None] = ContextVar("schema_of", default=None)
 
 
 def step(cls: StepType) -> StepType:
@@ -185,3 +189,25 @@ def at(name: str) -> pl.Expr:
     """Give the column of exactly this name, also where Polars would see a pattern in it (`*`, `^a$`)."""
     is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
     return pl.col(f"^{re.escape(name)}$") if is_pattern else pl.col(name)
+
+
+@contextmanager
+def other_versions(schema_of: SchemaOf | None) -> Iterator[None]:
+    """Let `out_schema` ask for the columns of other versions, by id; `schema_of` raises NotFound."""
+    token = _schema_of.set(schema_of)
+    try:
+        yield
+    finally:
+        _schema_of.reset(token)
+
+
+def other_schema(version_id: str, *, parameter: str) -> Schema:
+    """Give the columns of another sealed version. Raises Invalid, naming the parameter, if there is none."""
+    schema_of = _schema_of.get()
+    try:
+        if schema_of:
+            return schema_of(version_id)
+    except NotFound:
+        pass
+    said = gettext("There is no sealed version “%(id)s”.") % {"id": version_id[:100]}
+    raise Invalid(said, code="no_version", fields={parameter: said})

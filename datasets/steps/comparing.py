@@ -54,7 +54,8 @@ def _written(cell: pl.Expr, kind: pl.DataType, ignored: Sequence[str]) -> pl.Exp
     if kind == pl.String:
         return _framed(comparable(cell, ignored))
     if kind.is_float():
-        return _framed((cell + 0.0).cast(pl.String))  # -0.0 is 0.0
+        # -0.0 is 0.0; adding 0.0 would not always say so: Polars leaves it out of long columns.
+        return _framed(pl.when(cell == 0).then(0.0).otherwise(cell).cast(pl.String))
     return _framed(cell.to_physical().cast(pl.String))
 
 

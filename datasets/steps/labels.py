@@ -137,8 +137,10 @@ class Balance(Step):
         counted = label_counts(table, self.column).drop_nulls(_LABEL)
         if not len(counted):
             return table.map(_no_rows)
-        wanted = {"down": counted[_COUNT].min(), "over": counted[_COUNT].max()}.get(self.method, self.rows)
-        plan = counted.with_columns((wanted // pl.col(_COUNT)).alias(_COPIES), (wanted % pl.col(_COUNT)).alias(_EXTRA))
+        counts = counted[_COUNT].to_list()
+        wanted: int = {"down": min(counts), "over": max(counts)}.get(self.method, self.rows)
+        copies, extra = pl.lit(wanted) // pl.col(_COUNT), pl.lit(wanted) % pl.col(_COUNT)
+        plan = counted.with_columns(copies.alias(_COPIES), extra.alias(_EXTRA))
         self._check(plan, wanted)
         chosen = table.fold(partial(self.gather, plan), partial(_chosen, plan))
         last = chosen.group_by(_LABEL).agg(pl.col(_CHANCE).max().alias(_LAST))
