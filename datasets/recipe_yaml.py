@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from common.errors import Invalid, TooLarge
 
 LARGEST_BYTES = 256 * 1024
-_DEEPEST = 8
+_DEEPEST, _MOST_VALUES = 8, 50_000
 _KEYS = {"name", "description", "steps"}
 # libyaml where it is there: the parser in Python takes seconds for the largest recipe.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -58,7 +58,7 @@ for _tag, _form, _first in (
     ("null", r"~|null|", ["~", "n", ""]),
     ("bool", r"true|false", ["t", "f"]),
     ("int", r"-?(?:0|[1-9][0-9]{0,30})", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]{0,30})\.[0-9]{1,30}(?:[eE][-+][0-9]{1,3})?", list("-0123456789")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), _first)
 
@@ -90,12 +90,22 @@ def to_yaml(name: str, description: str, steps: list[dict[str, Any]]) -> str:
     from datasets.steps.base import kinds  # noqa: PLC0415 - frames are not loaded where no recipe is written
 
     said = {"name": name, "description": description, "steps": [_shortened(step) for step in steps]}
-    text = str(yaml.safe_dump({key: value for key, value in said.items() if value or key == "steps"}, **_LOOK))
+    text = yaml.dump({key: value for key, value in said.items() if value or key == "steps"}, Dumper=_Dumper, **_LOOK)
     labels = iter(kinds()[step["kind"]].label if step["kind"] in kinds() else step["kind"] for step in steps)
     lines = [f"# {next(labels)}\n{line}" if line.startswith("- kind:") else line for line in text.split("\n")]
     return "\n".join(lines)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that they are read as they were."""
+
+    def represent_text(self, text: str) -> Any:
+        """Quote line breaks of other writing systems, which readers would fold into spaces."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _ODD_BREAKS.search(text) else None)
+
+
+_ODD_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
+_Dumper.add_representer(str, _Dumper.represent_text)
 _LOOK: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": 4096}
 _DEFAULTS: dict[str, Any] = {"params": {}, "is_enabled": True, "note": ""}
 
@@ -109,13 +119,13 @@ def _shortened(step: dict[str, Any]) -> dict[str, Any]:
 def _look_over(text: str) -> None:
     """Refuse what no recipe needs before anything is built of it."""
     depth = 0
-    for event in yaml.parse(text, Loader=_SafeLoader):
+    for number, event in enumerate(yaml.parse(text, Loader=_SafeLoader)):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
             said = _("anchors, aliases and tags are not read")
             raise yaml.MarkedYAMLError(problem=said, problem_mark=event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise yaml.MarkedYAMLError(problem=_("this is nested too deep"), problem_mark=event.start_mark)
+        if depth > _DEEPEST or number > _MOST_VALUES:
+            raise yaml.MarkedYAMLError(problem=_("no recipe is so deep or so long"), problem_mark=event.start_mark)
 
 
 def _load(text: str) -> tuple[Any, list[int]]:

@@ -126,6 +126,7 @@ class RecipeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
     keyset = "name"
+    slow_actions = ("preview",)
     permission_map = {
         "archive": "datasets.delete_recipe",
         "restore": "datasets.delete_recipe",

@@ -13,7 +13,6 @@ A step is a frozen dataclass whose fields are made by the functions below:
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from datasets.steps.base import Step, kind_of
 
 LONGEST_TEXT = 10_000
 MOST_ITEMS = 1000
+_NUMBERS_END = 2**63  # no column holds more
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def _text(given: Any) -> str:
 
 def _number(param: Param, given: Any) -> float | int:
     is_whole = param.form == "integer"
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < _NUMBERS_END:
         raise Invalid(_t("This is not a number."))
     if is_whole and given != int(given):
         raise Invalid(_t("This is not a whole number."))
