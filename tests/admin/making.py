@@ -6,6 +6,7 @@ import io
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
@@ -15,6 +16,7 @@ from accounts.services.signing import signing_key
 from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
+from datasets.services.recipes import create_recipe
 from files.models import Quota
 from files.services import add_file, add_reference
 from inference.models import (
@@ -32,6 +34,7 @@ from jobs.models import Job, Schedule
 from notify.services import publish
 from notify.subscriptions import create_channel, create_webhook
 from registry.models import ModelVersion, RegisteredModel
+from tests.datasets.making import make_version as make_data
 
 PASSWORD = "맑은 하늘 아래 1"
 
@@ -156,6 +159,8 @@ def make_rows(count: int, prefix: str = "row") -> None:
         make_notices(name)
         make_slow_work(name, make_version(f"{name}-slow"), person)
         make_server(name)
+        make_data(pl.DataFrame({"글": ["안녕", None], "수": [1, 2]}), name, actor=person)
+        create_recipe(name=name, steps=[{"kind": "white_space"}], actor=person)
         VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

@@ -32,6 +32,9 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "accounts.SigningKey": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditEvent": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "audit.AuditPerson": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
+    "datasets.Dataset": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "datasets.DatasetVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "datasets.Recipe": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     # Own files only, but for administrators.
     "files.StoredFile": {
         "list": (SEEN, SEEN, REFUSED, SEEN, ELSEWHERE),
