@@ -11,6 +11,7 @@ from datasets import services
 from datasets.models import DatasetVersion, PreprocessingJob, VersionDifference
 from datasets.services.differences import COMPARE
 from datasets.services.exports import EXPORT
+from datasets.services.imports import IMPORT
 from datasets.services.profiles import PROFILE
 from datasets.services.recipes import JOB_KIND as RUN_RECIPE
 from datasets.services.splits import SPLIT
@@ -32,6 +33,15 @@ def run_recipe(run: JobRun) -> None:
 
     found = PreprocessingJob.objects.select_related("version__parent", "version__recipe", "version__dataset")
     work(run, found.select_related("created_by").get(pk=run.payload["preprocessing"]))
+
+
+@handler(IMPORT, label=_("Import of a dataset"), **LIMITS)
+def import_dataset(run: JobRun) -> None:
+    """Make a version of the rows of a source."""
+    from datasets.importing import run_import  # noqa: PLC0415 - Polars is only for the job's own process
+
+    found = PreprocessingJob.objects.select_related("version__dataset", "version__source__blob", "created_by")
+    run_import(run, found.get(pk=run.payload["preprocessing"]))
 
 
 @handler("datasets.give_up_versions", label=_("Versions whose making was ended"), every_minutes=1, is_background=True)

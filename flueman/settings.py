@@ -290,6 +290,8 @@ BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
 PREPROCESSING_HOURS = env.number("PREPROCESSING_HOURS", 24, least=0.01)
 PREPROCESSING_MEMORY_BYTES = env.integer("PREPROCESSING_MEMORY_BYTES", 1536 * 1024**2, least=256 * 1024**2)
 RAY_ADDRESS = env.text("RAY_ADDRESS", "")
+IMPORT_FOLDERS = env.items("IMPORT_FOLDERS")
+IMPORT_DATABASES = dict(pair.split("=", 1) for pair in env.items("IMPORT_DATABASES") if "=" in pair)
 IMAGE = env.text("FLUEMAN_IMAGE", f"flueman:{VERSION}")
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),

@@ -112,27 +112,39 @@ _KINDS = (
 
 def plain(column: pa.Array) -> pa.Array:
     """Give a column in one of the Arrow types that `values.fit` knows; bytes come as base64, nested values as JSON."""
+    while (bare := _bare(column)) is not None:
+        column = bare
     kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return plain(column.storage)
-    if pa.types.is_dictionary(kind):
-        return plain(column.dictionary_decode())
-    if pa.types.is_run_end_encoded(kind):
-        return plain(pc.run_end_decode(column))
     if _is_bytes(kind):
-        return pa.array([base64.b64encode(one).decode() if one is not None else None for one in column.to_pylist()])
-    if pa.types.is_timestamp(kind):
-        return pc.cast(column, pa.timestamp("us", kind.tz), safe=False)
-    if pa.types.is_duration(kind):
-        return pc.cast(column, pa.duration("us"), safe=False)
-    for tells, target in ((pa.types.is_decimal, pa.float64()), (pa.types.is_date, pa.date32()), (_is_text, pa.large_string())):
-        if tells(kind):
-            return pc.cast(column, target, safe=False)
-    if pa.types.is_time(kind) or pa.types.is_null(kind):
-        return pc.cast(column, pa.string())
+        return pa.array([None if one is None else base64.b64encode(one).decode() for one in column.to_pylist()])
     if type_of(kind) == ("text", "was_nested"):
         return pa.array([_json(one) for one in column.to_pylist()], pa.large_string())
+    if pa.types.is_timestamp(kind):
+        return pc.cast(column, pa.timestamp("us", kind.tz), safe=False)
+    for tells, target in _TARGETS:
+        if tells(kind):
+            return pc.cast(column, target, safe=False)
     return column
+
+
+def _bare(column: pa.Array) -> pa.Array | None:
+    """Give the values behind an extension type, a dictionary or runs; `None` if there is nothing before them."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        return column.storage
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else None
+
+
+_TARGETS = (
+    (pa.types.is_duration, pa.duration("us")),
+    (pa.types.is_decimal, pa.float64()),
+    (pa.types.is_float16, pa.float32()),
+    (pa.types.is_date, pa.date32()),
+    (_is_text, pa.large_string()),
+    (pa.types.is_time, pa.string()),
+    (pa.types.is_null, pa.string()),
+)
 
 
 def _json(value: Any) -> str | None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from datasets.formats import tables, values as typed
+from datasets.formats import tables
+from datasets.formats import values as typed
 from datasets.formats.facts import DROP, FRAME_ROWS, LONGEST_RAW, Column, Found, Reading, Reject, UnreadableError, cut
-from datasets.formats.values import Fitted, Texts
 from datasets.formats.unpacking import Packed
+from datasets.formats.values import Fitted, Texts
 
 SAMPLE_ROWS = 10_000
 EXAMPLES = 3
@@ -77,7 +78,7 @@ def _override(found: Found, reading: Reading) -> None:
 
 
 def frames(files: Sequence[Packed], found: Found, reading: Reading, most_rows: int = FRAME_ROWS) -> Iterator[Frame]:
-    """Give all rows of the files, at most so many at a time. Raises UnreadableError for a file that is damaged further on, or of other columns."""
+    """Give all rows of the files, at most so many at a time. Raises UnreadableError where one is damaged."""
     for column in found.columns:
         if not column.type:
             raise UnreadableError("bytes_column", column=column.name)
@@ -140,10 +141,7 @@ def _misfit(piece: tables.Piece, row: int, code: str, column: str, value: Any, f
 
 
 def _values(values: Any, column: Column, zone: str) -> Fitted:
-    if isinstance(values, pl.Series):
-        fitted = typed.fit(values, column, zone)
-    else:
-        fitted = _of_json(values, column, zone)
+    fitted = typed.fit(values, column, zone) if isinstance(values, pl.Series) else _of_json(values, column, zone)
     if column.type == "text" and (holds := fitted.values.str.contains("\0", literal=True)).any():
         return Fitted(fitted.values, holds.fill_null(value=False), "nul")
     return fitted

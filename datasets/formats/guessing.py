@@ -144,7 +144,9 @@ def dialect_of(text: str, delimiters: str = "", quote: str = "") -> Dialect:
     """Give how the cells of a text are told apart: the way in which most lines come to the same number of cells."""
     quotes = [quote] if quote else ['"', *(["'"] if _is_quoted_singly(text) else []), ""]
     quotes = [""] if quote == "none" else quotes
-    tried = {Dialect(mark, one): _score(text, Dialect(mark, one)) for one in quotes for mark in delimiters or _DELIMITERS}
+    tried = {
+        Dialect(mark, one): _score(text, Dialect(mark, one)) for one in quotes for mark in delimiters or _DELIMITERS
+    }
     best = max(tried, key=lambda dialect: tried[dialect])
     if best.quote or len(quotes) == 1:
         return best

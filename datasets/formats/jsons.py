@@ -106,7 +106,7 @@ class _Text:
         return self._line + self._buffer.count("\n", 0, self._at)
 
     def value(self) -> tuple[Any, int]:
-        """Give the next value and how many characters it has. Raises UnreadableError where there is none, or one that is too large."""
+        """Give the next value and its size in characters. Raises UnreadableError for none, or one that is too large."""
         wanted = _BLOCK
         while True:
             try:

@@ -26,7 +26,7 @@ def open_workbook(stream: BinaryIO, name: str) -> Any:
         _measure(content, name)
     try:
         return fastexcel.read_excel(content)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         code = "locked_workbook" if "assword" in str(error) or _is_locked(content) else "damaged_file"
         why = (str(error).splitlines() or [""])[0][:300]
         raise UnreadableError(code, file=name, kind="excel", why=why) from error
@@ -74,7 +74,9 @@ def frame_of(workbook: Any, sheet: str, has_header: bool, name: str) -> tuple[pl
             raise UnreadableError("too_many_columns", file=name, columns=loaded.width, most=MOST_COLUMNS)
         batch, errors = loaded.to_arrow_with_errors()
         frame = pl.DataFrame(pl.from_arrow(batch))
-        wrong = {one.offset_position[0]: frame.columns[one.offset_position[1]] for one in errors.errors} if errors else {}
+        wrong = (
+            {one.offset_position[0]: frame.columns[one.offset_position[1]] for one in errors.errors} if errors else {}
+        )
         return frame, wrong
     except fastexcel.FastExcelError as error:
         why = (str(error).splitlines() or [""])[0][:300]

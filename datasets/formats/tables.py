@@ -25,8 +25,8 @@ from datasets.formats.facts import (
     cut,
 )
 from datasets.formats.texts import Lines
-from datasets.formats.values import Texts
 from datasets.formats.unpacking import Packed
+from datasets.formats.values import Texts
 
 _TEXTUAL = ("csv", "tsv", "json", "jsonl")
 
@@ -228,7 +228,9 @@ def _without_errors(piece: Piece, errors: dict[int, str], start: int) -> Piece:
     wrong = [row for row in range(piece.rows) if row + start in errors]
     if not wrong:
         return piece
-    rejects = [Reject(piece.lines[row], "formula_error", cut(piece.raw(row)), column=errors[row + start]) for row in wrong]
+    rejects = [
+        Reject(piece.lines[row], "formula_error", cut(piece.raw(row)), column=errors[row + start]) for row in wrong
+    ]
     kept = [row for row in range(piece.rows) if row + start not in errors]
     read = {source: values.gather(kept) for source, values in piece.values.items()}
     return Piece(read, [piece.lines[row] for row in kept], rejects, _frame_raw(read))

@@ -28,7 +28,6 @@ _TRUTH_ASKED = {
     **_TRUTH, "1": True, "0": False, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False,
     "예": True, "아니오": False, "아니요": False, "참": True, "거짓": False, "o": True, "x": False,
 }  # fmt: skip
-_WHOLE = r"^[+-]?\d{1,18}$"
 _CODE = r"^[+-]?0\d"  # 007, 010-…: what begins with a zero is a name, not a number
 _LONG = r"^\d{19,}$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
@@ -79,24 +78,24 @@ def guess_text(name: str, there: Sequence[str], *, is_typed: bool) -> Column:
     """Guess by letters. Texts that are typed (of JSON) are only ever days and times, never numbers."""
     texts = [text.strip() for text in there if text.strip().lower() not in _MISSING]
     if not texts:
-        return Column(name, name, "text", "all_missing" if not is_typed else "")
-    tests = [(_DATE, "date"), (_DATETIME, "datetime")]
-    if not is_typed:
-        if any(re.match(_CODE, text) for text in texts) and all(re.match(r"^[\d-]+$", text) for text in texts):
-            return Column(name, name, "text", "codes")
-        if any(re.match(_LONG, text) for text in texts) and all(re.match(r"^\d+$", text) for text in texts):
-            return Column(name, name, "text", "long_numbers")
-        tests = [(_WHOLE, "integer"), *tests]
-        if all(re.match(_NUMBER, text) or re.match(_GROUPED, text) for text in texts):
-            return _numbers(name, texts)
-        if all(text.lower() in _TRUTH for text in texts):
-            return Column(name, name, "truth")
-    for pattern, kind in tests:
-        if all(re.match(pattern, text) for text in texts):
-            return Column(name, name, kind)
-    if all(re.match(_DATE, text) or re.match(_DATETIME, text) for text in texts):
-        return Column(name, name, "datetime")
-    return _days(name, texts)
+        return Column(name, name, "text", "" if is_typed else "all_missing")
+    found = None if is_typed else _plain_kind(name, texts)
+    if found is None and all(re.match(_DATE, text) for text in texts):
+        found = Column(name, name, "date")
+    if found is None and all(re.match(_DATE, text) or re.match(_DATETIME, text) for text in texts):
+        found = Column(name, name, "datetime")
+    return found or _days(name, texts)
+
+
+def _plain_kind(name: str, texts: Sequence[str]) -> Column | None:
+    """Tell numbers and truths, and what only looks like numbers."""
+    if all(re.match(r"^[\d-]+$", text) for text in texts) and any(re.match(_CODE, text) for text in texts):
+        return Column(name, name, "text", "codes")
+    if all(re.match(r"^\d+$", text) for text in texts) and any(re.match(_LONG, text) for text in texts):
+        return Column(name, name, "text", "long_numbers")
+    if all(re.match(_NUMBER, text) or re.match(_GROUPED, text) for text in texts):
+        return _numbers(name, texts)
+    return Column(name, name, "truth") if all(text.lower() in _TRUTH for text in texts) else None
 
 
 def _numbers(name: str, texts: Sequence[str]) -> Column:
@@ -175,7 +174,9 @@ def _whole(texts: pl.Series, _column: Column, _zone: str) -> pl.Series:
     if read.null_count() > texts.null_count():  # 3.0 is whole too
         halves = _ungrouped(texts).cast(pl.Float64, strict=False)
         is_whole = (halves == halves.round()) & (halves.abs() < 2**53)
-        read = read.to_frame("a").select(pl.coalesce("a", halves.set(~is_whole.fill_null(value=False), None).cast(pl.Int64, strict=False)))["a"]  # noqa: E501
+        read = read.to_frame("a").select(
+            pl.coalesce("a", halves.set(~is_whole.fill_null(value=False), None).cast(pl.Int64, strict=False))
+        )["a"]
     return read
 
 
@@ -212,7 +213,9 @@ def _datetime(texts: pl.Series, column: Column, zone: str) -> pl.Series:
     found.columns = ["y", "m", "d", "h", "i", "s", "f", "z"]
     day = _plain_day(texts)
     two = [pl.col(name).str.zfill(2) for name in ("m", "d", "h")]
-    clock = pl.format("{}-{}-{}T{}:{}:{}{}", pl.col("y"), *two, "i", pl.col("s").fill_null("00"), pl.col("f").fill_null(".0"))
+    clock = pl.format(
+        "{}-{}-{}T{}:{}:{}{}", pl.col("y"), *two, "i", pl.col("s").fill_null("00"), pl.col("f").fill_null(".0")
+    )
     whole = found.select(a=pl.when(pl.col("y").is_not_null()).then(clock), z=pl.col("z").fill_null(""))
     naive = whole["a"].str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
     alone = day.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us")
@@ -221,7 +224,9 @@ def _datetime(texts: pl.Series, column: Column, zone: str) -> pl.Series:
     if not is_said.any():
         return local
     offset = whole["z"].str.replace("Z", "+0000").str.replace(":", "", literal=True)
-    said = (whole["a"].str.replace(r"\.\d+$", "") + offset).str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False, time_unit="us")
+    said = (whole["a"].str.replace(r"\.\d+$", "") + offset).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%z", strict=False, time_unit="us"
+    )
     exact = said + (naive - naive.dt.truncate("1s"))
     return exact.cast(UTC).zip_with(is_said, local)
 
@@ -285,7 +290,9 @@ def _fit_typed(values: pl.Series, column: Column, zone: str) -> Fitted:
         stamped = _zoned(values.cast(pl.Datetime("us", values.dtype.time_zone)), zone)
         return Fitted(stamped if column.type == "datetime" else stamped.dt.convert_time_zone(zone).dt.date())
     if column.type == "text" and isinstance(values.dtype, pl.List | pl.Struct):
-        texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()]
+        texts = [
+            None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()
+        ]
         return Fitted(pl.Series(values.name, texts, dtype=pl.String))
     if column.type == "datetime" and values.dtype == pl.Date:
         return Fitted(_zoned(values.cast(pl.Datetime("us")), zone))
@@ -301,7 +308,7 @@ def _fit_typed(values: pl.Series, column: Column, zone: str) -> Fitted:
 
 
 def _finite(fitted: Fitted) -> Fitted:
-    """Take what is not a number for missing, and set infinities aside: every number of a dataset can be reckoned with."""
+    """Take what is not a number for missing, and set infinities aside: numbers of a dataset can be reckoned with."""
     values = fitted.values.fill_nan(None)
     infinite = values.is_infinite().fill_null(value=False)
     if not infinite.any():

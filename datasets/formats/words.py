@@ -78,7 +78,9 @@ ROWS = {
     "wrong_bytes": _("The line is not of the encoding of the file. Save the whole file in one encoding."),
     "no_json": _("Character %(place)d: this is no JSON (%(why)s)."),
     "no_object": _("This is no JSON object with names and values."),
-    "unknown_field": _("“%(column)s” is no column: the first rows have none of that name. Give it a type to take it in."),
+    "unknown_field": _(
+        "“%(column)s” is no column: the first rows have none of that name. Give it a type to take it in."
+    ),
     "misfit": _("“%(value)s” is no %(type)s. Mend it, or choose another type for the column."),
     "infinite": _("“%(value)s” is infinite. Put a number there, or nothing."),
     "nul": _("The text holds a NUL character. Take it out."),
@@ -96,7 +98,9 @@ WARNINGS = {
     "all_missing": _("“%(column)s” has no value in the first rows; it becomes text."),
     "day_first": _("“%(column)s” holds dates with the day first."),
     "month_first": _("“%(column)s” holds dates with the month first."),
-    "ambiguous_days": _("“%(column)s” could have the day or the month first; it stays text. Choose the form of its dates."),
+    "ambiguous_days": _(
+        "“%(column)s” could have the day or the month first; it stays text. Choose the form of its dates."
+    ),
     "many_date_forms": _("“%(column)s” holds dates in several forms; it stays text."),
     "was_category": _("“%(column)s” holds categories; they become their values."),
     "was_decimal": _("“%(column)s” holds decimal numbers; beyond 15 digits they are rounded."),

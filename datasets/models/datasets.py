@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from common.sealing import SealedField
 from files.models import Blob
 
 
@@ -92,7 +93,7 @@ class Source(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="sources", verbose_name=_("dataset"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     options = models.JSONField(_("options"), default=dict)
-    secret = models.TextField(blank=True, editable=False)
+    secret = SealedField(blank=True, editable=False)
     label = models.CharField(_("what it reads"), max_length=255)
     blob = models.ForeignKey(Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False)
     created_by = models.ForeignKey(

@@ -10,6 +10,7 @@ from datasets.services.datasets import (
 )
 from datasets.services.differences import compare_versions
 from datasets.services.exports import start_export
+from datasets.services.imports import import_dataset, look_at, same_version
 from datasets.services.preprocessing import (
     begin_preprocessing,
     cancel_preprocessing,
@@ -34,10 +35,13 @@ __all__ = [
     "find_version",
     "give_up_version",
     "give_up_versions",
+    "import_dataset",
+    "look_at",
     "profile_of",
     "profile_version",
     "restore_dataset",
     "retry_preprocessing",
+    "same_version",
     "seal_version",
     "split_version",
     "start_export",
