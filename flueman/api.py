@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, UserViewSet
 from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
+from datasets.api.further import DifferenceViewSet, VersionWorkViewSet
 from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
@@ -26,6 +27,10 @@ router.register("sessions", SessionViewSet)
 router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
 router.register("uploads", UploadViewSet)
+router.register(
+    "datasets/(?P<dataset>[^/]+)/versions/(?P<number>[0-9]{1,9})", VersionWorkViewSet, basename="dataset-version-work"
+)
+router.register("dataset-differences", DifferenceViewSet)
 router.register("recipes", RecipeViewSet)
 router.register("recipe-steps", RecipeStepKindViewSet, basename="recipe-steps")
 router.register("jobs", JobViewSet)

@@ -109,7 +109,7 @@ def _add_descendants(graph: Graph, generation: list[DatasetVersion]) -> None:
         for child, parent in ids:
             by_parent.setdefault(parent, []).append(child)
         for parent, children in by_parent.items():
-            _add_more(graph, f"version:{parent}", len(children) - MOST_BESIDE)
+            _add_more(graph, f"version:{parent}", "versions", len(children) - MOST_BESIDE)
         wanted = [child for children in by_parent.values() for child in children[:MOST_BESIDE]]
         generation = _versions(wanted) if wanted and not graph.is_full else []
         for child in generation:
@@ -140,8 +140,7 @@ def _making(version: DatasetVersion) -> Node | None:
     if version.parent_id:
         work = getattr(version, "preprocessing", None)
         label = str(work.get_kind_display()) if work else _("made of")
-        url = _page("preprocessingjob", work.pk) if work else ""
-        return Node(f"split:{version.pk}", "split", label, version.description, url, version.created_at)
+        return Node(f"split:{version.pk}", "split", label, version.description, at=version.created_at)
     return None
 
 
@@ -158,7 +157,7 @@ def _add_products(graph: Graph) -> None:
     for version, products in find_products(keys).items():
         for product in products[:MOST_BESIDE]:
             _add_product(graph, f"version:{version}", product)
-        _add_more(graph, f"version:{version}", len(products) - MOST_BESIDE)
+        _add_more(graph, f"version:{version}", "products", len(products) - MOST_BESIDE)
 
 
 def _add_product(graph: Graph, above: str, product: Product) -> None:
@@ -169,9 +168,9 @@ def _add_product(graph: Graph, above: str, product: Product) -> None:
         _add_product(graph, own, below)
 
 
-def _add_more(graph: Graph, above: str, count: int) -> None:
+def _add_more(graph: Graph, above: str, kind: str, count: int) -> None:
     if count > 0:
-        node = graph.add(Node(f"more:{above}", "more", _("%(count)d more") % {"count": count}))
+        node = graph.add(Node(f"more {kind}:{above}", "more", _("%(count)d more") % {"count": count}))
         graph.join(above, node.id)
 
 

@@ -146,6 +146,12 @@ TABLE: dict[str, frozenset[str]] = {
     "GET requests/{pk}/input": KNOWN,
     "GET requests/{pk}/predictions": KNOWN,
     "GET predictions/{pk}": KNOWN,
+    "POST datasets/{dataset}/versions/{number}/exports": OPERATORS,
+    "POST datasets/{dataset}/versions/{number}/splits": OPERATORS,
+    "POST datasets/{dataset}/versions/{number}/differences": OPERATORS,
+    "GET datasets/{dataset}/versions/{number}/lineage": STAFF,
+    "GET dataset-differences/{pk}": STAFF,
+    "GET dataset-differences/{pk}/content": OPERATORS,
 }
 
 # What an administrator's key can still call when it has one scope only; other routes are refused.
