@@ -15,6 +15,9 @@ from accounts.logins import still_open
 from accounts.services import has_second_factor, needs_second_factor
 from common.api.errors import is_api
 
+# What a log-in alone must not open where a second factor is demanded.
+GUARDED = ("/admin/", "/files")
+
 
 class BrowserSessionMiddleware:
     """Logs out a browser whose session was ended, from anywhere, and notes when it was last used."""
@@ -36,7 +39,7 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SECOND_FACTOR_ROLES and request.path_info.startswith("/admin/") and _lacks_factor(request):
+        if settings.SECOND_FACTOR_ROLES and request.path_info.startswith(GUARDED) and _lacks_factor(request):
             setting_up = reverse("admin:accounts_user_second_factor")
             if request.path_info not in {setting_up, reverse("admin:logout"), reverse("admin:accounts_user_language")}:
                 return HttpResponseRedirect(setting_up)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from common.api.errors import is_api, json_error
+from common.api.errors import json_error, speaks_json
 from common.context import Origin, origin
 from common.errors import Invalid, NotFound
 from common.ids import uuid7
@@ -40,7 +40,7 @@ class RequestIdMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer an API client in JSON also when the error came from outside a DRF view, such as its renderer."""
-        return json_error(error) if is_api(request) else None
+        return json_error(error) if speaks_json(request) else None
 
 
 class ComposedPathMiddleware:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
 
+from common.errors import NotFound
 from files.content import TEXTS
 from files.models import StoredFile
 from files.ranges import Span, is_listed, wanted_spans
@@ -17,6 +18,10 @@ from files.storage import is_on_disk, open_part, presigned, told_when_full
 
 REDIRECT_S = 60
 ATTACHMENT_POLICY = "sandbox; default-src 'none'"
+# For pictures, videos, sound and text, which are shown, in a frame of our own pages too.
+SHOWN_POLICY = (
+    "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+)
 
 
 class Joined:
@@ -80,6 +85,16 @@ def send_file(
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = "private, no-cache, no-transform"
     return response
+
+
+def send_thumbnail(request: HttpRequest, stored: StoredFile) -> HttpResponseBase:
+    """Give the small picture of a picture. Raises NotFound while there is none."""
+    small = stored.blob.thumbnail
+    if small is None:
+        raise NotFound("there is no thumbnail of this file")
+    shown = StoredFile(blob=small, name=f"{stored.name}.webp", content_type=small.content_type)
+    shown.created_at = small.created_at
+    return send_file(request, shown, is_inline=True, policy=SHOWN_POLICY)
 
 
 def _is_known(request: HttpRequest, stored: StoredFile, etag: str) -> bool:

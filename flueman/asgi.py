@@ -25,7 +25,7 @@ from inference.engine import get_engine, start_on_this_loop  # noqa: E402
 from inference.readiness import Readiness  # noqa: E402
 from inference.v2.gateway import Gateway  # noqa: E402
 
-API_PREFIXES = ("/api/", "/v1/", "/v2/", "/oauth/token", "/.well-known/", "/openapi.json")
+API_PREFIXES = ("/api/", "/files/", "/uploadfile", "/v1/", "/v2/", "/oauth/token", "/.well-known/", "/openapi.json")
 GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cycles
 
 refuse_to_start_unsafe()

@@ -150,16 +150,21 @@ def is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith(API_PREFIXES)
 
 
+def speaks_json(request: HttpRequest) -> bool:
+    """Tell whether errors are told in JSON: by APIs, and at the addresses of files, to which a cookie opens too."""
+    return is_api(request) or request.path_info.startswith(("/files/", "/uploadfile")) or request.path_info == "/files"
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view (handler400)."""
-    return json_error(exception) if is_api(request) else defaults.bad_request(request, exception)
+    return json_error(exception) if speaks_json(request) else defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside any view (handler500), which Django has logged; without the database it is a 503."""
     error = sys.exception()
     is_without_database = isinstance(error, OperationalError | InterfaceError)
-    if is_api(request):
+    if speaks_json(request):
         return json_error(error if is_without_database else _unexpected())
     page = defaults.server_error(request)
     if is_without_database:

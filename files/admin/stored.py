@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import Consequence, KeysetPaginator, ReadOnlyAdmin, ReasonForm, Verb, require
+from common.admin import KeysetPaginator, ReadOnlyAdmin, require
 from common.display import ago, person_name, size
 from common.policies import BY_PREFIX
-from files import services
+from files.admin.library import LibraryMixin, mine_and_shelf
 from files.admin.uploads import begin_view, piece_view, unfinished
-from files.content import IMAGES, TEXT
-from files.downloads import send_file
+from files.admin.verbs import VERBS
+from files.content import IMAGES, SOUNDS, TEXTS, VIDEOS, kind_of
+from files.downloads import SHOWN_POLICY, send_file, send_thumbnail
 from files.models import StoredFile
 from files.services.quotas import quota_of, used_bytes
 from files.storage import open_part
@@ -29,65 +30,18 @@ from files.usage import find_uses, next_steps
 
 PREVIEW_TEXT_BYTES = 64 * 1024
 PREVIEW_IMAGE_BYTES = 20 * 1024 * 1024
-# Inside a sandboxed frame of our own page, and nowhere else.
-PREVIEW_POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-PAGE_POLICY = f"{BY_PREFIX['/admin/']}; frame-src 'self'"
-
-
-class PlaceForm(ReasonForm):
-    """Name and folder of a file."""
-
-    reason = None  # type: ignore[assignment]  # a name needs none
-    name = forms.CharField(label=_("Name"), max_length=255)
-    folder = forms.CharField(label=_("Folder"), max_length=255, required=False, help_text=_("such as data/2026"))
-
-
-def _place_form(stored: StoredFile) -> type[ReasonForm]:
-    """Give the form that begins with where the file is now."""
-    first = {"name": stored.name, "folder": stored.folder}
-
-    class Filled(PlaceForm):
-        def __init__(self, data: Any = None, **more: Any) -> None:
-            super().__init__(data, **(more | {"initial": first | (more.get("initial") or {})}))
-
-    return Filled
-
-
-class NoReasonForm(ReasonForm):
-    """Nothing has to be said: it can be undone."""
-
-    reason = None  # type: ignore[assignment]
-
-
-def _change(*, obj: StoredFile, actor: Any, name: str, folder: str) -> str:
-    services.change_file(stored=obj, actor=actor, name=name, folder=folder)
-    return gettext("Saved.")
-
-
-def _bin_words() -> str:
-    said = gettext("The file goes into the bin, where it can be restored for %(days)d days. Then it is gone.")
-    return said % {"days": settings.FILES_BIN_DAYS}
-
-
-def _remove(*, obj: StoredFile, actor: Any) -> str:
-    services.remove_file(stored=obj, actor=actor)
-    return gettext("In the bin. It can be restored for %(days)d days.") % {"days": settings.FILES_BIN_DAYS}
-
-
-def _restore(*, obj: StoredFile, actor: Any) -> str:
-    services.restore_file(stored=obj, actor=actor)
-    return gettext("Restored.")
+PAGE_POLICY = f"{BY_PREFIX['/admin/']}; frame-src 'self'; media-src 'self'"
 
 
 class BinFilter(admin.SimpleListFilter):
-    """What is there, or the bin."""
+    """What is there, what is public, or the bin."""
 
     title = _("place")
     parameter_name = "bin"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer the bin."""
-        return [("1", _("the bin"))]
+        """Offer the shelf and the bin."""
+        return [("shelf", _("public files")), ("1", _("the bin"))]
 
     def choices(self, changelist: Any) -> Any:
         """Name the choice that is made without asking."""
@@ -96,14 +50,16 @@ class BinFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StoredFile]) -> QuerySet[StoredFile]:
         """Narrow the list."""
+        if self.value() == "shelf":
+            return queryset.on_shelf()
         return queryset.filter(deleted_at__isnull=False) if self.value() else queryset.filter(deleted_at=None)
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(ReadOnlyAdmin):
-    """One's own files, the upload, and one file with its preview."""
+class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
+    """One's own files and those of the public shelf, the upload, and one file with its preview."""
 
-    question = _("Your own files. Besides you only administrators see them.")
+    question = _("Your own files, which besides you only administrators see, and the public ones.")
     empty_text = _("Files that you upload are kept here: data, documents, anything up to gigabytes.")
     detail_template = "admin/files/file.html"
     list_display = ("label", "place", "kind", "shown_size", "keeper", "when")
@@ -113,40 +69,13 @@ class StoredFileAdmin(ReadOnlyAdmin):
     search_help_text = _("name or folder")
     sortable_by = ()
     paginator = KeysetPaginator
-    verbs = (
-        Verb(
-            name="restore",
-            label=_("Restore"),
-            permission="files.delete_storedfile",
-            run=_restore,
-            form=lambda _obj: NoReasonForm,
-            is_offered=lambda stored: stored.deleted_at is not None,
-            is_primary=True,
-        ),
-        Verb(
-            name="change",
-            label=_("Rename or move"),
-            permission="files.change_storedfile",
-            run=_change,
-            form=_place_form,
-            is_offered=lambda stored: stored.deleted_at is None,
-        ),
-        Verb(
-            name="remove",
-            label=_("Delete"),
-            permission="files.delete_storedfile",
-            run=_remove,
-            form=lambda _obj: NoReasonForm,
-            consequence=lambda _obj: Consequence(text=_bin_words()),
-            is_offered=lambda stored: stored.deleted_at is None,
-            is_destructive=True,
-        ),
-    )
+    verbs = VERBS
+    page_policy = PAGE_POLICY
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StoredFile]:
         """Narrow to the person's own, unless they may see everybody's."""
         found = super().get_queryset(request).select_related("blob", "owner")
-        return found if request.user.has_perm("files.view_any_storedfile") else found.visible_to(request.user.pk)
+        return found if request.user.has_perm("files.view_any_storedfile") else mine_and_shelf(found, request.user)
 
     def pages(self) -> list[Any]:
         """Add the upload, what its script talks to, the bytes and the preview."""
@@ -156,6 +85,8 @@ class StoredFileAdmin(ReadOnlyAdmin):
             ("pieces/<uuid:pk>/", piece_view, "piece"),
             ("<uuid:pk>/content/", self.content_view, "content"),
             ("<uuid:pk>/preview/", self.preview_view, "preview"),
+            ("<uuid:pk>/thumbnail/", self.thumbnail_view, "thumbnail"),
+            ("library/", self.library_view, "library"),
         ]
 
     def list_headline(self, request: HttpRequest) -> str:
@@ -167,10 +98,14 @@ class StoredFileAdmin(ReadOnlyAdmin):
         return f"{words} {gettext('of %(most)s') % {'most': size(most)}}" if most else words
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Offer the upload."""
+        """Offer the pictures and the upload."""
+        pictures = {"label": _("As pictures"), "url": reverse("admin:files_storedfile_library")}
         if not request.user.has_perm("files.add_storedfile"):
-            return []
-        return [{"label": _("Upload"), "url": reverse("admin:files_storedfile_upload"), "primary": True, "key": "n"}]
+            return [pictures]
+        return [
+            pictures,
+            {"label": _("Upload"), "url": reverse("admin:files_storedfile_upload"), "primary": True, "key": "n"},
+        ]
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Offer the bytes."""
@@ -187,10 +122,9 @@ class StoredFileAdmin(ReadOnlyAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Say whether there is a preview."""
-        is_image = obj.content_type in IMAGES and obj.blob.size_bytes <= PREVIEW_IMAGE_BYTES
-        is_text = obj.content_type == TEXT
-        is_cut = is_text and obj.blob.size_bytes > PREVIEW_TEXT_BYTES
-        return {"is_previewed": is_image or is_text, "is_text": is_text, "is_cut": is_cut, "uses": find_uses(obj)}
+        is_cut = obj.content_type in TEXTS and obj.blob.size_bytes > PREVIEW_TEXT_BYTES
+        public_url = f"{reverse('shelf-page')}?{urlencode({'file': obj.shelf_path})}" if obj.shelf_path else ""
+        return {"preview": preview_of(obj), "is_cut": is_cut, "uses": find_uses(obj), "public_url": public_url}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Let the page hold its preview's frame."""
@@ -208,6 +142,9 @@ class StoredFileAdmin(ReadOnlyAdmin):
             question=_("Several at once, and large ones too: a broken connection loses nothing."),
             unfinished=unfinished(request.user),
             max_bytes=settings.MAX_UPLOAD_BYTES,
+            folder=request.GET.get("folder", ""),
+            is_public=request.GET.get("place") == "shelf",
+            may_publish=request.user.has_perm("files.add_shelf"),
         )
 
     def content_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
@@ -215,20 +152,25 @@ class StoredFileAdmin(ReadOnlyAdmin):
         return send_file(request, self._own(request, pk))
 
     def preview_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
-        """Give an image, or the beginning of a text, for a sandboxed frame."""
+        """Give a picture, video or sound, or the beginning of a text, for a sandboxed frame."""
         stored = self._own(request, pk)
-        if stored.content_type in IMAGES and stored.blob.size_bytes <= PREVIEW_IMAGE_BYTES:
-            response = send_file(request, stored, is_inline=True, policy=PREVIEW_POLICY)
-        elif stored.content_type == TEXT:
+        kind = preview_of(stored)
+        if kind in ("image", "moving"):
+            response = send_file(request, stored, is_inline=True, policy=SHOWN_POLICY)
+        elif kind == "text":
             stream = open_part(stored.blob.storage_key, 0, min(stored.blob.size_bytes, PREVIEW_TEXT_BYTES))
             text = stream.read().decode("utf-8", "ignore")
             stream.close()
             response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-            response["Content-Security-Policy"] = PREVIEW_POLICY
+            response["Content-Security-Policy"] = SHOWN_POLICY
         else:
             raise Http404
         response["X-Frame-Options"] = "SAMEORIGIN"
         return response
+
+    def thumbnail_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
+        """Give the small picture of a picture."""
+        return send_thumbnail(request, self._own(request, pk))
 
     @admin.display(description=_("name"))
     def label(self, obj: Any) -> str:
@@ -267,8 +209,18 @@ class StoredFileAdmin(ReadOnlyAdmin):
         return stored
 
 
+def preview_of(stored: StoredFile) -> str:
+    """Give how a file is shown: `image`, `moving`, `text`, empty where it is not."""
+    if stored.content_type in IMAGES:
+        return "image" if stored.blob.size_bytes <= PREVIEW_IMAGE_BYTES else ""
+    if stored.content_type in VIDEOS | SOUNDS:
+        return "moving"
+    return "text" if stored.content_type in TEXTS else ""
+
+
 _KINDS = {
-    TEXT: _("text"),
+    "text/plain": _("text"),
+    "application/json": "JSON",
     "application/pdf": "PDF",
     "application/zip": "ZIP",
     "application/gzip": "gzip",
@@ -281,4 +233,6 @@ def kind_words(content_type: str) -> Any:
     """Give a media type as people say it."""
     if content_type in IMAGES:
         return gettext("image (%(kind)s)") % {"kind": content_type.partition("/")[2].upper()}
+    if (kind := kind_of(content_type)) in ("video", "audio"):
+        return gettext("video") if kind == "video" else gettext("sound")
     return _KINDS.get(content_type, content_type)

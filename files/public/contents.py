@@ -51,9 +51,10 @@ def read_wanted(query: QueryDict) -> Wanted:
     return Wanted(None if folder is None else safe_folder(folder), kind, search, query.get("cursor", ""), int(size))
 
 
-def find_page(wanted: Wanted) -> Page:
-    """Give one page. Raises Invalid for a cursor that is none."""
-    rows = _narrowed(wanted)
+def find_page(wanted: Wanted, among: QuerySet[StoredFile] | None = None) -> Page:
+    """Give one page of the shelf, or of other files. Raises Invalid for a cursor that is none."""
+    among = on_shelf() if among is None else among
+    rows = _narrowed(wanted, among)
     if wanted.cursor:
         try:
             rows = rows.filter(pk__lt=UUID(wanted.cursor))
@@ -62,7 +63,7 @@ def find_page(wanted: Wanted) -> Page:
     found = list(rows.order_by("-pk")[: wanted.page_size + 1])
     page = found[: wanted.page_size]
     is_narrowed = wanted.search or wanted.kind or wanted.cursor
-    folders = [] if is_narrowed else folders_in(wanted.folder or "")
+    folders = [] if is_narrowed else folders_in(wanted.folder or "", among)
     return Page(page, folders, str(page[-1].pk) if len(found) > wanted.page_size else "")
 
 
@@ -74,9 +75,8 @@ def find_file(path: str) -> StoredFile:
     return found
 
 
-def folders_in(folder: str) -> list[str]:
+def folders_in(folder: str, rows: QuerySet[StoredFile]) -> list[str]:
     """Give the paths of the folders right inside one, in order."""
-    rows = on_shelf()
     if folder:
         rows = rows.filter(folder__startswith=f"{folder}/")
     start = len(folder) + 1 if folder else 0
@@ -90,8 +90,7 @@ def on_shelf() -> QuerySet[StoredFile]:
     return StoredFile.objects.on_shelf().filter(owner__username=SHELF).select_related("blob")
 
 
-def _narrowed(wanted: Wanted) -> QuerySet[StoredFile]:
-    rows = on_shelf()
+def _narrowed(wanted: Wanted, rows: QuerySet[StoredFile]) -> QuerySet[StoredFile]:
     if wanted.folder is not None:
         is_here = Q(folder=wanted.folder)
         if wanted.search or wanted.kind:  # what is looked for may lie deeper

@@ -9,18 +9,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from common.api.errors import dumps
-from common.errors import FluemanError, NotFound
+from common.errors import FluemanError
 from files.content import IMAGES, SOUNDS, TEXTS, VIDEOS
-from files.downloads import ATTACHMENT_POLICY, send_file
+from files.downloads import ATTACHMENT_POLICY, SHOWN_POLICY, send_file, send_thumbnail
 from files.models import StoredFile
 from files.public.access import VIEW, Visitor, guarded
 from files.public.contents import Page, find_file, find_page, read_wanted
 
 # What is shown and not saved. HTML and SVG are text here (`files/content.py`), PDF is saved.
 SHOWN = IMAGES | VIDEOS | SOUNDS | TEXTS
-SHOWN_POLICY = (
-    "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-)
 
 
 class NotThisMethod(FluemanError):
@@ -58,16 +55,6 @@ def send_shown(request: HttpRequest, stored: StoredFile, *, is_saved: bool = Fal
     if is_shown:
         response["X-Frame-Options"] = "SAMEORIGIN"
     return response
-
-
-def send_thumbnail(request: HttpRequest, stored: StoredFile) -> HttpResponseBase:
-    """Give the small picture of a picture. Raises NotFound while there is none."""
-    small = stored.blob.thumbnail
-    if small is None:
-        raise NotFound("there is no thumbnail of this file")
-    shown = StoredFile(blob=small, name=f"{stored.name}.webp", content_type=small.content_type)
-    shown.created_at = small.created_at
-    return send_file(request, shown, is_inline=True, policy=SHOWN_POLICY)
 
 
 def demand_method(request: HttpRequest, *allowed: str) -> None:

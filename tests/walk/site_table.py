@@ -96,6 +96,7 @@ PAGES: dict[str, str] = {
     "files_storedfile_delete": "nnnnll",
     "files_storedfile_do": "aaaall",
     "files_storedfile_history": "aaaall",
+    "files_storedfile_library": "yynyll",
     "files_storedfile_piece": "aannll",
     "files_storedfile_preview": "yaaall",
     "files_storedfile_upload": "yynnll",

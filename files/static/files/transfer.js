@@ -4,8 +4,8 @@ window.FluemanTransfer = class {
   static WAITS = [1, 2, 4, 8, 15, 30, 30, 30];
 
   // `begin`: address that begins an upload; `token`: the form's CSRF token; `told(event, transfer)` hears of each step.
-  constructor(file, { begin, token, name = file.name, folder = "", isTemporary = false, url = "", told = () => {} }) {
-    Object.assign(this, { file, begin, token, name, folder, isTemporary, url, told });
+  constructor(file, { begin, token, name = file.name, folder = "", isTemporary = false, isPublic = false, url = "", told = () => {} }) {
+    Object.assign(this, { file, begin, token, name, folder, isTemporary, isPublic, url, told });
     this.offset = 0;
     this.state = "waiting";
   }
@@ -41,7 +41,7 @@ window.FluemanTransfer = class {
   }
 
   announcement() {
-    const said = { name: this.name, size_bytes: this.file.size, folder: this.folder, is_temporary: this.isTemporary };
+    const said = { name: this.name, size_bytes: this.file.size, folder: this.folder, is_temporary: this.isTemporary, is_public: this.isPublic };
     return new Blob([JSON.stringify(said)], { type: "application/json" });
   }
 

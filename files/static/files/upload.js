@@ -81,7 +81,8 @@
       const old = [...list.querySelectorAll("[data-url]")].find((row) => row.dataset.name === file.name.normalize("NFC") && Number(row.dataset.size) === file.size);
       const row = old || makeRow(file);
       const folder = document.getElementById("folder").value;
-      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, folder, url: old?.dataset.url || "", told: draw });
+      const isPublic = document.getElementById("is-public")?.checked || false;
+      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, folder, isPublic, url: old?.dataset.url || "", told: draw });
       transfer.row = row;
       transfer.offset = Number(old?.dataset.offset || 0);
       row.removeAttribute("data-url");
