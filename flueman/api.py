@@ -5,8 +5,11 @@ from django.urls import include, path, re_path
 from accounts.api import ApiKeyViewSet, AuthViewSet, MeViewSet, SessionViewSet, UserViewSet
 from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
+from datasets.api.datasets import DatasetViewSet
 from datasets.api.further import DifferenceViewSet, VersionWorkViewSet
+from datasets.api.preprocessing import PreprocessingJobViewSet
 from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
+from datasets.api.versions import DatasetVersionViewSet
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
 from inference.api.asynchronous import AsynchronousPredictionViewSet
@@ -27,6 +30,8 @@ router.register("sessions", SessionViewSet)
 router.register("audit", AuditEventViewSet)
 router.register("files", FileViewSet)
 router.register("uploads", UploadViewSet)
+router.register("datasets", DatasetViewSet)
+router.register("datasets/(?P<dataset>[^/]+)/versions", DatasetVersionViewSet)
 router.register(
     "datasets/(?P<dataset>[^/]+)/versions/(?P<number>[0-9]{1,9})", VersionWorkViewSet, basename="dataset-version-work"
 )
@@ -35,6 +40,7 @@ router.register("recipes", RecipeViewSet)
 router.register("recipe-steps", RecipeStepKindViewSet, basename="recipe-steps")
 router.register("jobs", JobViewSet)
 router.register("schedules", ScheduleViewSet)
+router.register("preprocessing-jobs", PreprocessingJobViewSet)
 router.register("models", ModelViewSet)
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
 router.register(

@@ -37,6 +37,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         [
             ("datasets.Dataset", "dataset", "l"),
             ("datasets.Recipe", "receipt", "c"),
+            ("datasets.PreprocessingJob", "conversion_path", "g"),
             ("files.StoredFile", "folder_open", "f"),
             ("files.Quota", "data_usage", "q"),
         ],

@@ -1,5 +1,5 @@
 """The pages of data."""
 
-from datasets.admin import datasets, recipes, versions
+from datasets.admin import datasets, preprocessing, recipes, versions
 
-__all__ = ["datasets", "recipes", "versions"]
+__all__ = ["datasets", "preprocessing", "recipes", "versions"]

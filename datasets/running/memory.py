@@ -28,11 +28,12 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def _look(self) -> None:
-        while not self._is_over.wait(LOOK_EVERY_S):
+        while not self._is_over.is_set():
             self.peak_bytes = max(self.peak_bytes, held_bytes())
-            if self.peak_bytes > self.most_bytes:
+            is_too_much = self.peak_bytes > self.most_bytes
+            if is_too_much:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
-                self._is_over.wait(AGAIN_AFTER_S)  # what is raised in a finaliser is lost
+            self._is_over.wait(AGAIN_AFTER_S if is_too_much else LOOK_EVERY_S)  # a finaliser swallows what is raised
 
     def start(self) -> None:
         """Begin to look."""

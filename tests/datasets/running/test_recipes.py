@@ -104,6 +104,7 @@ def test_job_that_failed_gives_its_version_up_and_takes_it_up_again_when_tried_a
     settings.PREPROCESSING_MEMORY_BYTES = 1 << 20
     run = make_run()
     work(run)
+    assert run.job.state == Job.State.FAILED, (run.job.state, run.job.error)
     assert give_up_versions() == 1
     assert give_up_versions() == 0
     assert DatasetVersion.objects.get(pk=run.version_id).state == State.FAILED
