@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS = {
         "RunnerStateName": "inference.models.RunnerState.State",
         "VersionFormat": "registry.models.ModelVersion.Format",
         "VersionState": "registry.models.ModelVersion.State",
+        "DatasetVersionState": "datasets.models.DatasetVersion.State",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

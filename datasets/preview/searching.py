@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from datasets.engines.table import ROW
+from datasets.preview import OPERATORS
 from datasets.preview.rows import Rows, plain_rows
 from datasets.values import value_of
 
@@ -23,8 +24,6 @@ BUDGET_S = 0.25
 LONGEST = 200
 MOST_WORDS = 20
 MOST_COLUMNS = 100  # that are searched where none are chosen
-MODES = ("contains", "exact", "regex")
-OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "contains", "missing", "present")
 
 
 @dataclass(frozen=True, slots=True)
