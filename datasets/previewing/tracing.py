@@ -7,6 +7,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -49,7 +50,7 @@ class TracedTable(MemoryTable):
         return TracedTable(super().concat(other).frames, self.moves)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """Rows before and after a step, each after-row with the number of the row that it came of, or None."""
 
@@ -71,13 +72,14 @@ class Comparison:
             "rows_out": len(self.after),
             "dropped": len(self.before) - len(set(came_of)),
             "added": len(self.after) - len(set(came_of)),
-            "changed": len(self.changed()),
+            "changed": len(self.changed),
             "is_reordered": came_of != sorted(came_of),
         }
 
+    @cached_property
     def columns(self) -> list[dict[str, str]]:
         """Give the columns of both sides: `same`, `changed`, `new` or `gone`, in the order of a reader."""
-        touched = {name for names in self.changed().values() for name in names}
+        touched = {name for names in self.changed.values() for name in names}
         old, new = _types(self.before), _types(self.after)
         found = []
         for name in dict.fromkeys([*old, *new]):
@@ -87,34 +89,34 @@ class Comparison:
             found.append({"name": name, "state": state, "before": old.get(name, ""), "after": new.get(name, "")})
         return found
 
+    @cached_property
     def changed(self) -> dict[int, set[str]]:
         """Give which columns changed in which after-rows, by place; only where both sides have the column."""
         place = {row: number for number, row in enumerate(self.before[ROW].to_list())}
         pairs = [(place[row], number) for number, row in enumerate(self.origins) if row is not None]
+        known = set(self.before.columns) - {ROW}
+        common = [name for name in self.after.columns if name in known]
+        old = self.before.select(common)[[one for one, _number in pairs]]
+        new = self.after.select(common)[[number for _one, number in pairs]]
         found: dict[int, set[str]] = {}
-        for name in self.after.columns if pairs else []:
-            if name == ROW or name not in self.before.columns:
+        for name, was, now in zip(common, old.iter_columns(), new.iter_columns(), strict=True):
+            if was.dtype == now.dtype and was.equals(now, null_equal=True):
                 continue
-            old = self.before[name].gather([one for one, _number in pairs])
-            new = self.after[name].gather([number for _one, number in pairs])
-            if old.dtype == new.dtype and old.equals(new, null_equal=True):
-                continue
-            for (_place, number), was, now in zip(pairs, old.to_list(), new.to_list(), strict=True):
-                if not _is_same(was, now):
+            for (_place, number), one, other in zip(pairs, was.to_list(), now.to_list(), strict=True):
+                if not _is_same(one, other):
                     found.setdefault(number, set()).add(name)
         return found
 
     def shown(self) -> dict[str, Any]:
         """Give some rows side by side, those that tell most: changed parts marked, dropped rows, new ones."""
-        columns = _worth_showing(self.columns())
-        changed = self.changed()
+        columns = _worth_showing(self.columns)
         old = {row[ROW]: row for row in self.before.iter_rows(named=True)}
         new = list(self.after.iter_rows(named=True))
         lines = []
         for place, row in enumerate(new):
             origin = self.origins[place]
             came_of = old.get(origin) if origin is not None else None
-            state = "new" if came_of is None else "changed" if place in changed else "same"
+            state = "new" if came_of is None else "changed" if place in self.changed else "same"
             lines.append((state, origin if origin is not None else row[ROW], came_of, row))
         left = set(old) - {row for row in self.origins if row is not None}
         lines += [("dropped", row, old[row], None) for row in sorted(left)]
@@ -123,7 +125,7 @@ class Comparison:
             {"row": number, "state": state, "cells": [_cell(one, was, now) for one in columns]}
             for state, number, was, now in chosen
         ]
-        return {"columns": columns, "hidden_columns": len(self.columns()) - len(columns), "rows": rows}
+        return {"columns": columns, "hidden_columns": len(self.columns) - len(columns), "rows": rows}
 
 
 def _origin(row: int, known: set[int], moves: Sequence[Mapping[int, int]]) -> int | None:

@@ -34,6 +34,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "audit.AuditPerson": {"list": CONTROLLERS, "add": NOBODY, "change": CONTROLLERS},
     "datasets.Dataset": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "datasets.DatasetVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "datasets.PreprocessingJob": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "datasets.Recipe": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     # Own files only, but for administrators.
     "files.StoredFile": {
