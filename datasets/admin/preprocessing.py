@@ -129,7 +129,7 @@ class PreprocessingJobAdmin(ReadOnlyAdmin):
             State.FAILED: gettext("%(version)s was not made: the job failed"),
             State.CANCELLED: gettext("%(version)s was not made: the job was cancelled"),
             State.DEAD: gettext("%(version)s was not made: the process died at every attempt"),
-        }[_state(obj)]
+        }[State(_state(obj))]
         numbers = {"rows": thousands(obj.version.rows), "progress": obj.job.progress if obj.job else 100}
         return said % {"version": obj.version, **numbers}
 

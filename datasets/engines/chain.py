@@ -46,8 +46,7 @@ def apply(frame: pl.DataFrame, ops: Sequence[Op], account: Account, sampled: Col
         try:
             after = op.function(frame)
         except Exception as error:
-            if not hasattr(error, "step"):
-                error.step = op.step  # type: ignore[attr-defined] - told by who runs the recipe
+            vars(error).setdefault("step", op.step)  # told by who runs the recipe
             raise
         account.ns[op.step] += time.perf_counter_ns() - begun
         if op.step in sampled:

@@ -59,7 +59,7 @@ class MemoryTable(Table):
 
     def concat(self, other: Table) -> MemoryTable:
         """Number the others on from the last row."""
-        last = max((frame[ROW].max() for frame in self.frames if len(frame)), default=-1)
+        last = max((int(frame[ROW].max()) for frame in self.frames if len(frame)), default=-1)  # type: ignore[arg-type]
         after = collected(other).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) + (last + 1))
         return MemoryTable((*self.frames, after.select(self.frames[0].columns)))
 

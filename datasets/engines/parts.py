@@ -119,7 +119,7 @@ def weight(frame: pl.DataFrame) -> int:
 def _weight(column: pl.Series) -> int:
     own = 8 * len(column)
     if column.dtype == pl.String:
-        return own + (column.str.len_bytes().sum() or 0)
+        return own + int(column.str.len_bytes().sum() or 0)
     if isinstance(column.dtype, pl.List):
         return own + _weight(column.drop_nulls().explode(empty_as_null=False))
     return own

@@ -38,7 +38,7 @@ class Runs:
 
     def between(self, low: int, high: int) -> pl.DataFrame:
         """Give the rows with numbers from `low` to `high`, sorted by number."""
-        found = []
+        found: list[pl.DataFrame] = []
         for path in self.paths:
             frame = read_frame(path)
             begin, end = _borders(frame[self.column].to_numpy(), low, high)

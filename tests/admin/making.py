@@ -16,6 +16,7 @@ from accounts.services.signing import signing_key
 from audit.models import AuditEvent
 from audit.services import record
 from common.ids import uuid7
+from datasets.services import begin_preprocessing, begin_version, dataset_named
 from datasets.services.recipes import create_recipe
 from files.models import Quota
 from files.services import add_file, add_reference
@@ -144,6 +145,13 @@ def make_slow_work(name: str, version: ModelVersion, owner: User) -> None:
     )  # fmt: skip
 
 
+def make_preprocessing(name: str, person: User) -> None:
+    """Make a job that imports, and waits."""
+    version = begin_version(dataset=dataset_named(name=name, actor=person), actor=person)
+    steps = [("read", "읽기"), ("write", "쓰기")]
+    begin_preprocessing(kind="import", version=version, actor=person, steps=steps, job_kind="datasets.import")
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -161,6 +169,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         make_server(name)
         make_data(pl.DataFrame({"글": ["안녕", None], "수": [1, 2]}), name, actor=person)
         create_recipe(name=name, steps=[{"kind": "white_space"}], actor=person)
+        make_preprocessing(name, person)
         VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

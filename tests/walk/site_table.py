@@ -46,6 +46,7 @@ PAGES: dict[str, str] = {
     "admin/accounts/user/<path:object_id>/": "aaaall",
     "admin/audit/auditevent/<path:object_id>/": "aaaall",
     "admin/audit/auditperson/<path:object_id>/": "aaaall",
+    "admin/datasets/preprocessingjob/<path:object_id>/": "aaaall",
     "admin/files/quota/<path:object_id>/": "aaaall",
     "admin/files/storedfile/<path:object_id>/": "aaaall",
     "admin/inference/asynchronousprediction/<path:object_id>/": "aaaall",
@@ -99,6 +100,7 @@ PAGES: dict[str, str] = {
     "files_storedfile_library": "yynyll",
     "files_storedfile_piece": "aannll",
     "files_storedfile_preview": "yaaall",
+    "files_storedfile_thumbnail": "aaaall",
     "files_storedfile_upload": "yynnll",
     "home": "aaaaaa",
     "index": "yyyyll",
@@ -108,6 +110,13 @@ PAGES: dict[str, str] = {
     "inference_asynchronousprediction_delete": "nnnnll",
     "inference_asynchronousprediction_do": "aaaall",
     "inference_asynchronousprediction_history": "aaaall",
+    "datasets_preprocessingjob_add": "nnnnll",
+    "datasets_preprocessingjob_change": "yyyyll",
+    "datasets_preprocessingjob_changelist": "yyyyll",
+    "datasets_preprocessingjob_delete": "nnnnll",
+    "datasets_preprocessingjob_do": "aaaall",
+    "datasets_preprocessingjob_history": "aaaall",
+    "datasets_preprocessingjob_live": "yyyyll",
     "inference_batchrun_add": "yynnll",
     "inference_batchrun_change": "yyyyll",
     "inference_batchrun_changelist": "yyyyll",
@@ -160,6 +169,12 @@ PAGES: dict[str, str] = {
     "jobs_schedule_history": "aaaall",
     "jsi18n": "yyyyll",
     "jwks": "yyyyyy",
+    "shelf": "yyyyyu",
+    "shelf-begin": "yynnyu",
+    "shelf-file": "aaaaau",
+    "shelf-page": "yyyyyl",
+    "shelf-piece": "aannau",
+    "uploadfile": "uuuuuu",
     "login": "aaaayy",
     "logout": "yyyyaa",
     "notify_channel_add": "ynnnll",
@@ -227,9 +242,12 @@ VERBS: dict[str, str] = {
     "accounts.User.unlock": "ynnnl",
     "audit.AuditPerson.erase": "ynnnl",
     "files.StoredFile.change": "yaaal",
+    "files.StoredFile.publish": "yaaal",
     "files.StoredFile.remove": "yaaal",
     "files.StoredFile.restore": "yaaal",
     "inference.AsynchronousPrediction.cancel": "yynnl",
+    "datasets.PreprocessingJob.cancel": "yynnl",
+    "datasets.PreprocessingJob.retry": "yynnl",
     "inference.BatchRun.cancel": "yynnl",
     "inference.BatchRun.delete": "yynnl",
     "inference.BatchRun.retry": "yynnl",
@@ -280,7 +298,7 @@ LEFT_OUT: dict[str, str] = {
 }
 
 # The Open Inference Protocol: roles by token, and scopes of an administrator's key, that get through.
-_EVERYBODY = KNOWN | {"nobody", "predict", "feedback", "read", "manage"}
+_EVERYBODY = KNOWN | {"nobody", "predict", "feedback", "files", "read", "manage"}
 _CALLERS = CALLERS | {"predict", "manage"}
 _KNOWN_CALLERS = _EVERYBODY - {"nobody"}
 _SWITCHERS = OPERATORS | {"manage"}
