@@ -29,6 +29,7 @@ urlpatterns = [
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
 ]
 
-# What Django answers outside any view is JSON under /api/v1 too.
+# What Django answers outside any view is JSON under /api/v1 and /files too.
 handler400 = "common.api.errors.bad_request"
+handler404 = "common.api.errors.page_not_found"
 handler500 = "common.api.errors.server_error"

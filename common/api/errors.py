@@ -160,6 +160,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return json_error(exception) if speaks_json(request) else defaults.bad_request(request, exception)
 
 
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that nothing serves (handler404)."""
+    return json_error(exception) if speaks_json(request) else defaults.page_not_found(request, exception)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside any view (handler500), which Django has logged; without the database it is a 503."""
     error = sys.exception()

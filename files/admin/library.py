@@ -18,6 +18,7 @@ from files.public.contents import Wanted, find_page, read_wanted
 from files.services.shelf import SHELF
 
 PLACES = {"mine": _("My files"), "shelf": _("Public files"), "bin": _("The bin")}
+_LISTS = {"mine": "", "shelf": "?bin=shelf", "bin": "?bin=1"}
 PAGE_SIZE = "48"
 
 
@@ -42,7 +43,7 @@ class LibraryMixin:
             request,
             "admin/files/library.html",
             title=_("Media library"),
-            headline=self.list_headline(request),
+            headline=self.list_headline(request) if place == "mine" else PLACES[place],
             question=self.question,
             refused=refused,
             links=self._library_links(request, place, wanted.folder or ""),
@@ -61,7 +62,7 @@ class LibraryMixin:
         return response
 
     def _library_links(self: Any, request: HttpRequest, place: str, folder: str) -> list[dict[str, Any]]:
-        links = [{"label": _("As a list"), "url": self.list_url()}]
+        links = [{"label": _("As a list"), "url": f"{self.list_url()}{_LISTS[place]}"}]
         if request.user.has_perm("files.add_storedfile") and place != "bin":
             url = f"{reverse('admin:files_storedfile_upload')}?{urlencode({'place': place, 'folder': folder})}"
             links.append({"label": _("Upload"), "url": url, "primary": True, "key": "n"})

@@ -170,7 +170,10 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
 
     def thumbnail_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Give the small picture of a picture."""
-        return send_thumbnail(request, self._own(request, pk))
+        stored = self._own(request, pk)
+        if stored.blob.thumbnail_id is None:
+            raise Http404
+        return send_thumbnail(request, stored)
 
     @admin.display(description=_("name"))
     def label(self, obj: Any) -> str:

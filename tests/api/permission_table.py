@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ROLES = ("administrator", "operator", "reviewer", "auditor", "client")
 
 ANYBODY = frozenset({"nobody", *ROLES})
@@ -184,6 +186,13 @@ SCOPES: dict[str, set[str]] = {
         "GET deployments/{name}",
     },
     "feedback": set(),
+    "files": {
+        "GET files",
+        "POST files",
+        "GET files/{pk}",
+        "GET files/{pk}/content",
+        *(line for line in TABLE if re.fullmatch(r"[A-Z]+ uploads(/.*)?", line)),
+    },
     "read": {line for line in TABLE if line.startswith("GET ")},
     "manage": set(TABLE),
 }
