@@ -97,6 +97,7 @@ def encoding_of(name: str, sample: bytes) -> tuple[str, bool]:
         return wide, False
     lines = sample.split(b"\n")
     lines = lines[:-1] if len(lines) > 1 else lines  # the last one may be cut
+    lines = [line for line in lines if not line.isascii()] or lines[:1]
     good = {one: sum(_decodes(line, one) for line in lines) for one in ("utf-8", "cp949")}
     best = "cp949" if good["cp949"] > good["utf-8"] else "utf-8"
     if len(lines) == 1 and not good[best]:
@@ -136,7 +137,7 @@ def text_sample(stream: BinaryIO) -> bytes:
         read += len(block)
         if not block.isascii():
             lines = block.split(b"\n")[1:]
-            return head[: head.rfind(b"\n") + 1] + b"\n".join(line for line in lines if not line.isascii())
+            return head[: head.rfind(b"\n") + 1] + b"".join(line + b"\n" for line in lines if not line.isascii())
     return head
 
 
