@@ -1,4 +1,4 @@
-"""The environments of the peers: one each, made once, with torch from one folder that all of them share."""
+"""The environments of the peers: one each, made once; those that serve have torch from one folder that all share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ PINS = {
     "pytriton": ["nvidia-pytriton==0.7.0"],
     "ray": ["ray[serve]==2.59.0"],
 }
+# Peers of the data bench (`python -m bench.data`), which need no torch.
+DATA_PINS = {
+    "pandas": ["pandas==3.1.1", "datasketch==2.0.0", "tokenizers==0.23.3", "pyarrow==25.0.1", "numpy==2.4.6"],
+    "datasets": ["datasets==5.2.0", "rensa==0.5.0", "tokenizers==0.23.3", "pyarrow==25.0.1"],
+}
 # The interpreter inside PyTriton's stub is a little older than this standard library: its locks lack a method.
 TRITON_STUB = """import threading
 if not hasattr(threading.RLock(), "_recursion_count"):
@@ -34,15 +39,19 @@ class CannotInstall(RuntimeError):
 def prepared(name: str) -> Path:
     """Give the folder of a peer's environment, made if there is none. Raises CannotInstall with pip's reason."""
     folder = FOLDER / name
-    wanted = "\n".join([*TORCH, *PINS[name]])
+    has_torch = name in PINS
+    pins = PINS[name] if has_torch else DATA_PINS[name]
+    wanted = "\n".join([*(TORCH if has_torch else []), *pins])
     ready = folder / "ready"
     if not ready.exists() or ready.read_text() not in ("", wanted):
-        _install_torch()
+        if has_torch:
+            _install_torch()
         print(f"making the environment of {name} (once)", flush=True)
         venv.create(folder, clear=True, with_pip=True)
-        _pip(name, [str(folder / "bin" / "python"), "-m", "pip", "install", *PINS[name]])
+        _pip(name, [str(folder / "bin" / "python"), "-m", "pip", "install", *pins])
         packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
-        (packages / "torch.pth").write_text(f"{FOLDER / 'torch'}\n")
+        if has_torch:
+            (packages / "torch.pth").write_text(f"{FOLDER / 'torch'}\n")
         if name == "pytriton":
             stub = packages / "pytriton" / "proxy" / "data.py"
             stub.write_text(TRITON_STUB + stub.read_text())
