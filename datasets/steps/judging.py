@@ -61,7 +61,9 @@ def _near_to_each_other(pairs: pl.DataFrame, *, is_best: bool) -> pl.DataFrame:
     rows, roots = groups(pairs[ROW].to_numpy(), pairs[NEAR].to_numpy())
     members = pl.DataFrame({ROW: rows, _ROOT: roots}, schema={ROW: pl.Int64, _ROOT: pl.Int64})
     ways = [pairs.select(ROW, pl.col(NEAR).alias(_OTHER), LIKENESS, RANK)]
-    ways.append(pairs.select(pl.col(NEAR).alias(ROW), pl.col(ROW).alias(_OTHER), LIKENESS, pl.col(NEAR_RANK).alias(RANK)))
+    ways.append(
+        pairs.select(pl.col(NEAR).alias(ROW), pl.col(ROW).alias(_OTHER), LIKENESS, pl.col(NEAR_RANK).alias(RANK))
+    )
     both = pl.concat(ways)
     if is_best:
         members = members.join(both.select(ROW, RANK).unique(ROW), on=ROW, how="left")

@@ -15,6 +15,7 @@ from common.errors import Invalid
 from datasets.engines.table import ROW, Table, widened
 from datasets.steps import params
 from datasets.steps.base import Context, Schema, Step, at, column_of, new_column, step
+from datasets.steps.text import rewritten
 from datasets.steps.tokenizing import IDS, Tokens, check_reference, tokenizer
 
 _MOST_CHUNKS = 1024
@@ -99,8 +100,11 @@ class TruncateTokens(TokenStep):
 
     def truncated(self, tokens: Tokens, frame: pl.DataFrame) -> pl.DataFrame:
         """Cut the texts that are too long."""
-        cut = _each(frame[self.column], tokens, self.cut)
-        return frame.with_columns(pl.Series(self.column, cut, dtype=pl.String))
+        texts = frame[self.column]
+        is_long = tokens.ids(texts).list.len() > self.most
+        return frame.with_columns(
+            rewritten(texts, is_long, lambda some: pl.Series(some.name, _each(some, tokens, self.cut), dtype=pl.String))
+        )
 
     def cut(self, text: str, offsets: list[tuple[int, int]]) -> str:
         """Give the text without the tokens that are too many."""
@@ -146,32 +150,28 @@ class ChunkTokens(TokenStep):
 
     def chunked(self, tokens: Tokens, frame: pl.DataFrame) -> pl.DataFrame:
         """Give a row for each chunk; a missing or empty text stays one row."""
-        pieces = _each(frame[self.column], tokens, self.cut)
-        longest = max(map(len, filter(None, pieces)), default=0)
-        if longest > _MOST_CHUNKS:
-            row = next(row for row, some in zip(frame[ROW], pieces, strict=True) if some and len(some) == longest)
+        texts = frame[self.column]
+        is_long = (tokens.ids(texts).list.len() > self.size).fill_null(value=False)
+        cut = iter(_each(texts.filter(is_long), tokens, self.cut))
+        pieces = [next(cut) if long else [text] for text, long in zip(texts, is_long, strict=True)]
+        most, row = max(((len(some), row) for some, row in zip(pieces, frame[ROW], strict=True)), default=(0, 0))
+        if most > _MOST_CHUNKS:
             said = gettext(
-                "The text of row %(row)d makes %(count)d chunks, and at most %(most)d are possible: choose larger chunks."
-            ) % {"row": row, "count": longest, "most": _MOST_CHUNKS}
+                "The text of row %(row)d makes %(count)d chunks, and %(most)d are possible: make them larger."
+            )
+            said %= {"row": row, "count": most, "most": _MOST_CHUNKS}
             raise Invalid(said, fields={"size": said})
-        numbers = [list(range(len(some or [""]))) for some in pieces]
         wide = frame.with_columns(
-            pl.Series(
-                self.column,
-                [some or [text] for some, text in zip(pieces, frame[self.column], strict=True)],
-                dtype=pl.List(pl.String),
-            ),
-            pl.Series(self.into, numbers, dtype=pl.List(pl.Int64)),
+            pl.Series(self.column, pieces, dtype=pl.List(pl.String)),
+            pl.Series(self.into, [range(len(some)) for some in pieces], dtype=pl.List(pl.Int64)),
         )
         wide = wide.explode(self.column, self.into)
         return widened(wide.with_columns(at(self.into).alias(_COUNTER)), _COUNTER)
 
     def cut(self, text: str, offsets: list[tuple[int, int]]) -> list[str]:
-        """Give the chunks of a text."""
-        step = self.size - self.overlap
-        starts = range(0, max(1, len(offsets) - self.overlap), step)
-        ends = [min(start + self.size, len(offsets)) for start in starts]
-        return [text[offsets[start][0] : offsets[end - 1][1]] for start, end in zip(starts, ends, strict=True) if end]
+        """Give the chunks of a text that has more tokens than one of them."""
+        starts = range(0, len(offsets) - self.overlap, self.size - self.overlap)
+        return [text[offsets[start][0] : offsets[min(start + self.size, len(offsets)) - 1][1]] for start in starts]
 
 
 def _each(
