@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from common.display import thousands
 from common.errors import NotFound
+from datasets.admin.shown import TYPES
 from datasets.models import Artefact, DatasetVersion, Recipe, RecipeVersion
 from datasets.services import recipes as services
 from files.models import StoredFile
@@ -104,15 +105,7 @@ def _labels(version: RecipeVersion, kinds: list[dict[str, Any]]) -> list[str]:
 def words() -> dict[str, Any]:
     """Give the texts of the scripts."""
     return {
-        "types": {
-            "text": _("text"),
-            "integer": _("whole number"),
-            "number": _("number"),
-            "truth": _("true or false"),
-            "date": _("date"),
-            "datetime": _("date and time"),
-            "duration": _("duration"),
-        },
+        "types": {name: str(label) for name, label in TYPES.items()},
         "choose": _("– choose –"),
         "none": _("– none –"),
         "needed": _("needed"),
@@ -139,6 +132,8 @@ def words() -> dict[str, Any]:
         "rowsChanged": _("{count} changed"),
         "rowsDropped": _("{count} dropped"),
         "rowsAdded": _("{count} new"),
+        "columnsNew": _("new columns: {count}"),
+        "columnsGone": _("columns gone: {count}"),
         "reordered": _("other order"),
         "nothingChanged": _("nothing changes in these rows"),
         "hiddenColumns": _("{count} more columns are not shown."),

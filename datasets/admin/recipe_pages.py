@@ -234,6 +234,8 @@ def run_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpRes
         except FluemanError as error:
             show_refusal(form, error)
         else:
+            if run.version.is_sealed:
+                messages.info(request, gettext("This was made before, of the same rows by the same steps."))
             return HttpResponseRedirect(reverse("admin:datasets_preprocessingjob_change", args=[run.pk]))
     return model_admin.page(
         request,

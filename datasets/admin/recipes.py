@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -157,11 +157,11 @@ class RecipeAdmin(ReadOnlyAdmin):
         return lambda request, **found: view(self, request, **found)
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
-        """Say what it is and how many steps it has."""
-        version = services.latest(obj)
-        count = sum(step["is_enabled"] for step in version.steps)
-        said = ngettext("%(name)s: %(count)d step", "%(name)s: %(count)d steps", count)
-        return said % {"name": obj.name, "count": count}
+        """Say what it made last."""
+        made = DatasetVersion.objects.sealed().filter(recipe__recipe=obj).select_related("dataset")
+        if version := made.only("number", "dataset__name").order_by("-id").first():
+            return gettext("%(name)s made %(version)s last") % {"name": obj.name, "version": version}
+        return gettext("%(name)s has made nothing yet") % {"name": obj.name}
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give what the editor works with."""

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from common.display import badge, duration, percent, thousands
 from common.plots import Series, bars, plot
@@ -20,7 +21,7 @@ State = DatasetVersion.State
 TYPES = {
     "text": _("text"),
     "integer": _("whole number"),
-    "number": _("number"),
+    "number": pgettext_lazy("type of a column", "number"),
     "truth": _("yes or no"),
     "date": _("date"),
     "datetime": _("date and time"),

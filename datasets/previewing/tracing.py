@@ -74,6 +74,8 @@ class Comparison:
             "added": len(self.after) - len(set(came_of)),
             "changed": len(self.changed),
             "is_reordered": came_of != sorted(came_of),
+            "new_columns": sum(one["state"] == "new" for one in self.columns),
+            "gone_columns": sum(one["state"] == "gone" for one in self.columns),
         }
 
     @cached_property

@@ -32,7 +32,8 @@
     saveButton.disabled = !changed || !page.canChange;
     undoButton.disabled = !past.length;
     at("unsaved").hidden = !changed;
-    runLink.toggleAttribute("data-unsaved", changed);
+    saveButton.classList.toggle("fm-primary", changed);
+    runLink.classList.toggle("fm-primary", !changed && steps.length > 0);
     if (version) runLink.href = `${page.runUrl}?version=${encodeURIComponent(version.value)}`;
   };
 

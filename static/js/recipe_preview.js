@@ -46,6 +46,8 @@ const RecipePreview = (() => {
     if (step.changed) parts.push(said(words.rowsChanged, { count: step.changed }));
     if (step.dropped) parts.push(said(words.rowsDropped, { count: step.dropped }));
     if (step.added) parts.push(said(words.rowsAdded, { count: step.added }));
+    if (step.new_columns) parts.push(said(words.columnsNew, { count: step.new_columns }));
+    if (step.gone_columns) parts.push(said(words.columnsGone, { count: step.gone_columns }));
     if (step.is_reordered) parts.push(words.reordered);
     return parts.join(" · ");
   };
