@@ -7,6 +7,7 @@ from audit.api import AuditEventViewSet
 from common.api.errors import unknown_route
 from datasets.api.datasets import DatasetViewSet
 from datasets.api.further import DifferenceViewSet, VersionWorkViewSet
+from datasets.api.imports import DatasetImportViewSet
 from datasets.api.preprocessing import PreprocessingJobViewSet
 from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
 from datasets.api.versions import DatasetVersionViewSet
@@ -35,6 +36,7 @@ router.register("datasets/(?P<dataset>[^/]+)/versions", DatasetVersionViewSet)
 router.register(
     "datasets/(?P<dataset>[^/]+)/versions/(?P<number>[0-9]{1,9})", VersionWorkViewSet, basename="dataset-version-work"
 )
+router.register("datasets/(?P<dataset>[^/]+)/imports", DatasetImportViewSet, basename="dataset-import")
 router.register("dataset-differences", DifferenceViewSet)
 router.register("recipes", RecipeViewSet)
 router.register("recipe-steps", RecipeStepKindViewSet, basename="recipe-steps")

@@ -78,14 +78,19 @@ def import_dataset(
     description: str = "",
     like: Source | None = None,
     is_reused: bool = False,
+    stored: tuple[Blob, str] | None = None,
 ) -> PreprocessingJob:
     """Begin a version of a dataset, which is made if there is none of that name, from the rows of a source.
 
     `limit` is how many rows may be set aside, `100` or `5%`. `like` is a source whose secret is used again, as long as
-    the address stays. With `is_reused` rows that are known already make no second version. Raises Invalid, NotFound.
+    the address stays. With `is_reused` rows that are known already make no second version. `stored` are bytes, and
+    their name, that are nobody's file. Raises Invalid, NotFound.
     """
     source = source_of(kind)
-    asked = source.prepare(options, actor)
+    if stored is not None:
+        asked = {"file": "", "name": stored[1], "sha256": stored[0].pk}
+    else:
+        asked = source.prepare(options, actor)
     wanted = reading_of(reading or {})
     parse_limit(limit)
     found = dataset_named(name=dataset, actor=actor)

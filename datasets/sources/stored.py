@@ -34,11 +34,9 @@ class FileSource(SourceKind):
     fields = (SourceField("file", _("File"), form="file"),)
 
     def prepare(self, options: Mapping[str, Any], actor: Any) -> dict[str, Any]:
-        """Find the file among those that the actor may see."""
+        """Find the file among the actor's own."""
         given = wanted(self, {"file": options.get("file", "")})
-        stored = StoredFile.objects.present().select_related("blob")
-        if not (actor is not None and actor.has_perm("files.view_any_storedfile")):
-            stored = stored.visible_to(getattr(actor, "pk", None))
+        stored = StoredFile.objects.visible_to(getattr(actor, "pk", None)).present().select_related("blob")
         try:
             found = stored.filter(pk=given["file"]).first()
         except (ValidationError, ValueError):

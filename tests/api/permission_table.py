@@ -165,6 +165,8 @@ TABLE: dict[str, frozenset[str]] = {
     "GET requests/{pk}/input": KNOWN,
     "GET requests/{pk}/predictions": KNOWN,
     "GET predictions/{pk}": KNOWN,
+    "POST datasets/{dataset}/imports": OPERATORS,
+    "POST datasets/{dataset}/imports/look": OPERATORS,
     "POST datasets/{dataset}/versions/{number}/exports": OPERATORS,
     "POST datasets/{dataset}/versions/{number}/splits": OPERATORS,
     "POST datasets/{dataset}/versions/{number}/differences": OPERATORS,
