@@ -16,6 +16,7 @@ from datasets.steps.comparing import digests, ignores
 FIRST, LAST, BEST = "first", "last", "best"
 KEEP = ((FIRST, _("the first")), (LAST, _("the last")), (BEST, _("the best: with the largest value of a column")))
 _EXAMPLES = 10
+Pairs = list[tuple[int, int]]
 _REST, _BEST, _KEPT, _OPENS = "__rest", "__best", "__kept", "__opens"
 
 
@@ -45,7 +46,8 @@ class Duplicates(Step):
     def run(self, table: Table, context: Context) -> Table:
         """Drop all but one row of each group."""
         dropped = table.exchange(self.keyed, self.decide)
-        context.report(**dropped.fold(_told, _told_together))
+        groups, count, pairs = dropped.fold(_gathered, _together)
+        context.report(groups=groups, dropped=count, examples=[{"row": row, "kept": kept} for row, kept in pairs])
         return table.attach(dropped, "anti")
 
     def keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -72,20 +74,12 @@ def ranked(frame: pl.DataFrame, name: str) -> pl.Expr:
     return at(name).fill_nan(None) if frame.schema[name].is_float() else at(name)
 
 
-def _told(dropped: pl.DataFrame) -> dict[str, object]:
-    """Count the rows that go and their groups; name a few."""
+def _gathered(dropped: pl.DataFrame) -> tuple[int, int, Pairs]:
+    """Count the groups and the rows that go; give a few of these with the rows that stay."""
     few = dropped.sort(ROW).head(_EXAMPLES)
-    return {
-        "groups": int(dropped[_OPENS].sum()),
-        "dropped": len(dropped),
-        "examples": [{"row": row, "kept": kept} for row, kept in few.select(ROW, _KEPT).iter_rows()],
-    }
+    return int(dropped[_OPENS].sum()), len(dropped), few.select(ROW, _KEPT).rows()
 
 
-def _told_together(found: Sequence[dict[str, object]]) -> dict[str, object]:
-    examples = sorted((one for each in found for one in each["examples"]), key=lambda one: one["row"])  # type: ignore[attr-defined]
-    return {
-        "groups": sum(each["groups"] for each in found),  # type: ignore[misc]
-        "dropped": sum(each["dropped"] for each in found),  # type: ignore[misc]
-        "examples": examples[:_EXAMPLES],
-    }
+def _together(found: Sequence[tuple[int, int, Pairs]]) -> tuple[int, int, Pairs]:
+    groups, dropped, pairs = zip(*found, strict=True)
+    return sum(groups), sum(dropped), sorted(pair for some in pairs for pair in some)[:_EXAMPLES]

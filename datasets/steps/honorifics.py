@@ -25,7 +25,7 @@ _FORMAL = {
 _STATEMENTS = ("습니다", "ㅂ니다", "ᆸ니다")
 # Informal polite endings (해요체) that do not simply lose their 요.
 _INFORMAL = {"에요": "야", "예요": "야", "이에요": "이야", "죠": "지", "세요": "어", "셔요": "어", "으세요": "어"}
-_POLITE_STEMS = ("드시", "계시", "주무시", "잡수시")
+_POLITE_STEMS = ("드시", "드세", "계시", "주무시", "잡수시")
 _FIXED = ("안녕하세요", "안녕하십니까", "계세요", "계십시오", "여보세요")  # greetings have no plain form by rule
 
 

@@ -80,7 +80,7 @@ class MaskPersonalData(Step):
     def run(self, table: Table, context: Context) -> Table:
         """Mask, and tell how much of what was found."""
         masked = table.map(self.mask)
-        context.report(**masked.fold(_told, _told_together))
+        context.report(**_together(masked.fold(_told, pl.concat)))
         return masked.map(_without_facts)
 
     def mask(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -154,15 +154,9 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
     return by.sort(_COLUMN, _KIND)
 
 
-def _told_together(found: Sequence[pl.DataFrame]) -> dict[str, Any]:
-    together = (
-        pl.concat(found)
-        .group_by(_COLUMN, _KIND)
-        .agg(
-            pl.col("count").sum(),
-            pl.col("rows").sum(),
-            pl.col(_SHAPE).list.explode().unique(maintain_order=True).head(_EXAMPLES),
-        )
-    )
-    lines = together.sort(_COLUMN, _KIND).rename({_SHAPE: "examples"}).to_dicts()
+def _together(found: pl.DataFrame) -> dict[str, Any]:
+    """Give the report of all frames."""
+    shapes = pl.col(_SHAPE).list.explode().unique(maintain_order=True).head(_EXAMPLES)
+    by = found.group_by(_COLUMN, _KIND).agg(pl.col("count").sum(), pl.col("rows").sum(), shapes.alias("examples"))
+    lines = by.sort(_COLUMN, _KIND).to_dicts()
     return {"masked": sum(line["count"] for line in lines), "found": lines}

@@ -153,7 +153,9 @@ class ChunkTokens(TokenStep):
         texts = frame[self.column]
         is_long = (tokens.ids(texts).list.len() > self.size).fill_null(value=False)
         cut = iter(_each(texts.filter(is_long), tokens, self.cut))
-        pieces = [next(cut) if long else [text] for text, long in zip(texts, is_long, strict=True)]
+        pieces: list[list[str]] = [
+            next(cut) or [] if long else [text] for text, long in zip(texts, is_long, strict=True)
+        ]
         most, row = max(((len(some), row) for some, row in zip(pieces, frame[ROW], strict=True)), default=(0, 0))
         if most > _MOST_CHUNKS:
             said = gettext(

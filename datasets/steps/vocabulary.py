@@ -136,7 +136,7 @@ def _merged(words: Words, room: int, special: tuple[str, ...], rest: str) -> dic
     ranked = sorted(letters, key=lambda one: (-letters[one], one))[: room // 2]
     known = set(ranked)
     fed = [(word, count) for word, count in words if all(rest + one in known for one in word[1:]) and word[0] in known]
-    prefix = {"continuing_subword_prefix": rest} if rest else {}
+    prefix: dict[str, Any] = {"continuing_subword_prefix": rest} if rest else {}
     trainer = trainers.BpeTrainer(
         vocab_size=room + len(special),
         min_frequency=2,
