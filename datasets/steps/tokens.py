@@ -152,10 +152,8 @@ class ChunkTokens(TokenStep):
         """Give a row for each chunk; a missing or empty text stays one row."""
         texts = frame[self.column]
         is_long = (tokens.ids(texts).list.len() > self.size).fill_null(value=False)
-        cut = iter(_each(texts.filter(is_long), tokens, self.cut))
-        pieces: list[list[str]] = [
-            next(cut) or [] if long else [text] for text, long in zip(texts, is_long, strict=True)
-        ]
+        cut = iter([some or [] for some in _each(texts.filter(is_long), tokens, self.cut)])
+        pieces: list[list[str]] = [next(cut) if long else [text] for text, long in zip(texts, is_long, strict=True)]
         most, row = max(((len(some), row) for some, row in zip(pieces, frame[ROW], strict=True)), default=(0, 0))
         if most > _MOST_CHUNKS:
             said = gettext(
