@@ -10,6 +10,7 @@ const RecipePreview = (() => {
   const cell = (pieces, tag, isChanged) => {
     if (pieces === null) return make("span", { className: "rc-absent" });
     if (!pieces.length) return make("span", { className: "rc-missing" }, words.missing);
+    if (!isChanged && pieces.every(([text]) => text === "")) return make("span", { className: "rc-missing" }, words.emptyText);
     const body = pieces.map(([text, isMarked]) => (isMarked ? make("mark", {}, visible(text, true) || words.emptyText) : text));
     return make(isChanged ? tag : "span", { className: isChanged ? (tag === "del" ? "fm-del" : "fm-ins") : "rc-text" }, ...body);
   };
@@ -35,7 +36,7 @@ const RecipePreview = (() => {
           make("td", label(`${name} · ${words.after}`), cell(one.after, "ins", isOther && one.after?.length), one.note ? make("small", { className: "rc-note" }, one.note) : null)];
         return [make("td", { className: `rc-${state}-column`, ...label(name) }, cell(state === "gone" ? one.before : one.after ?? one.before, "ins", state === "new" && isMarked(one.after)))];
       })));
-    return make("div", { className: "fm-scroll rc-scroll", tabIndex: 0, role: "region", "aria-label": words.beforeAndAfter }, make("table", { className: "fm-table rc-table" }, make("thead", {}, head), make("tbody", {}, ...lines)));
+    return make("div", { className: "fm-scroll rc-scroll", tabIndex: 0, role: "region", "aria-label": words.beforeAndAfter }, make("table", { className: `fm-table rc-table${sides.some((one) => one.state !== "same") ? " rc-touched" : ""}` }, make("thead", {}, head), make("tbody", {}, ...lines)));
   };
 
   const said = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? figure.format(values[name]) : values[name]));
