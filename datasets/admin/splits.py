@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -70,7 +71,7 @@ class SplitForm(forms.Form):
 
 
 def split_view(request: HttpRequest, model_admin: Any, version: DatasetVersion) -> HttpResponse:
-    """Show the form; on POST begin the new version and lead to it."""
+    """Show the form; on POST begin the new version and lead to its job."""
     require(request, "datasets.add_datasetversion")
     form = SplitForm(request.POST if request.method == "POST" else None, version=version)
     if request.method == "POST" and form.is_valid():
@@ -85,7 +86,7 @@ def split_view(request: HttpRequest, model_admin: Any, version: DatasetVersion) 
                 text=data["text"],
                 seed=data["seed"],
             )
-            return HttpResponseRedirect(model_admin.url_of(made.version))
+            return HttpResponseRedirect(reverse("admin:datasets_preprocessingjob_change", args=[made.pk]))
         except FluemanError as error:
             form.add_error(None, error.message)
     return model_admin.page(

@@ -20,7 +20,6 @@ from common.display import ago, person_name, size, thousands
 from datasets import services
 from datasets.admin import shown
 from datasets.admin.further import FurtherPages
-from datasets.admin.further import FurtherPages
 from datasets.admin.rows import cells, row_values, rows_context
 from datasets.downloads import send_part, send_rejects
 from datasets.models import DatasetVersion

@@ -57,7 +57,7 @@ class ShareSerializer(serializers.Serializer[Any]):
 class NewSplitSerializer(serializers.Serializer[Any]):
     """How rows are divided; without `shares` 80, 10 and 10 percent for train, validation and test."""
 
-    shares = ShareSerializer(many=True, required=False, max_length=MOST_SPLITS)
+    shares = serializers.ListField(child=ShareSerializer(), required=False, max_length=MOST_SPLITS)
     together = serializers.ListField(
         child=serializers.CharField(max_length=255),
         required=False,

@@ -90,8 +90,8 @@ def _add_ancestors(graph: Graph, generation: list[DatasetVersion]) -> None:
         wanted: dict[UUID, list[str]] = {}
         for version in generation:
             made_by = _add_making(graph, version)
-            for parent in _parents(version):
-                wanted.setdefault(parent, []).append(made_by)
+            for key in _parents(version):
+                wanted.setdefault(key, []).append(made_by)
         generation = _versions(wanted) if wanted and not graph.is_full else []
         for parent in generation:
             node = graph.add(_version(parent))
@@ -105,12 +105,12 @@ def _add_descendants(graph: Graph, generation: list[DatasetVersion]) -> None:
     for _number in range(GENERATIONS):
         found = DatasetVersion.objects.filter(parent__in=[one.pk for one in generation]).exclude(state="failed")
         ids = list(found.order_by("-id").values_list("pk", "parent_id")[: MOST_NODES * 2]) if generation else []
-        by_parent: dict[UUID, list[UUID]] = {}
-        for child, parent in ids:
-            by_parent.setdefault(parent, []).append(child)
-        for parent, children in by_parent.items():
-            _add_more(graph, f"version:{parent}", "versions", len(children) - MOST_BESIDE)
-        wanted = [child for children in by_parent.values() for child in children[:MOST_BESIDE]]
+        by_parent: dict[Any, list[UUID]] = {}
+        for key, above in ids:
+            by_parent.setdefault(above, []).append(key)
+        for above, keys in by_parent.items():
+            _add_more(graph, f"version:{above}", "versions", len(keys) - MOST_BESIDE)
+        wanted = [key for keys in by_parent.values() for key in keys[:MOST_BESIDE]]
         generation = _versions(wanted) if wanted and not graph.is_full else []
         for child in generation:
             graph.add(_version(child))
@@ -140,7 +140,8 @@ def _making(version: DatasetVersion) -> Node | None:
     if version.parent_id:
         work = getattr(version, "preprocessing", None)
         label = str(work.get_kind_display()) if work else _("made of")
-        return Node(f"split:{version.pk}", "split", label, version.description, at=version.created_at)
+        url = _page("preprocessingjob", work.pk) if work else ""
+        return Node(f"split:{version.pk}", "split", label, version.description, url, version.created_at)
     return None
 
 

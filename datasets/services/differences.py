@@ -30,7 +30,7 @@ def compare_versions(*, before: DatasetVersion, after: DatasetVersion, actor: An
         payload = {"difference": str(found.pk)}
         found.job = jobs.enqueue(kind=COMPARE, payload=payload, actor=actor, target=found)
         found.save(update_fields=["job"])
-    elif found.found_at is None and job.is_retryable:
+    elif found.found_at is None and job and job.is_retryable:
         found.job = jobs.retry(job=job, actor=actor)
     return found
 

@@ -40,16 +40,17 @@ def split_version(
     of that column is divided exactly. `text` is the column that is looked through for the same text in two splits
     (empty: the one with the longest texts). Raises Invalid naming the field, NotReady if the version is not sealed.
     """
+    parts = _shares(shares)
     options = {
-        "shares": _shares(shares),
+        "shares": parts,
         "together": _columns(version, "together", together),
         "stratify": _column(version, "stratify", stratify),
         "text": _column(version, "text", text),
         "seed": seed,
     }
-    if options["text"] and _types(version)[options["text"]] != "text":
+    if text and _types(version)[text] != "text":
         _refuse("text", _("The column “%(name)s” holds no text.") % {"name": text})
-    said = ", ".join(f"{name} {share:g} %" for name, share in options["shares"])
+    said = ", ".join(f"{name} {share:g} %" for name, share in parts)
     made = begin_version(dataset=version.dataset, parent=version, actor=actor, description=said)
     return begin_preprocessing(
         kind=PreprocessingJob.Kind.SPLIT,

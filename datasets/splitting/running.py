@@ -33,11 +33,13 @@ def run_split(run: JobRun, preprocessing: PreprocessingJob) -> None:
     version = preprocessing.version
     if not write_again(version=version):
         return  # an attempt before this one got as far as the end
-    attempt = _Attempt(Progress(run, preprocessing), version.parent, preprocessing.options)
+    parent = version.parent
+    assert parent, "a split is of a version"
+    attempt = _Attempt(Progress(run, preprocessing), parent, preprocessing.options)
     with work_folder(run) as folder:
         parts = attempt.divide(folder)
         attempt.tell_leaks()
-        sealed = {"columns": version.parent.columns, "parts": parts, "actor": preprocessing.created_by}
+        sealed = {"columns": parent.columns, "parts": parts, "actor": preprocessing.created_by}
         seal_version(version=version, within=run.succeed(), **sealed)
 
 
