@@ -20,14 +20,17 @@ from tests.faults.jobs.brokers import Broker
 from tests.jobs.cluster import ROOT, Cluster, children
 
 SCRIPT = """
-import sys, django
+import sys, time, django
 django.setup()
 from django.db import transaction
 from jobs import bell, services
-what, count = sys.argv[1], int(sys.argv[2])
-for start in range(0, count, 500):
+from jobs.models import Job
+what, count, most_waiting = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for start in range(0, count, 50):
+    while most_waiting and Job.objects.unfinished().count() > most_waiting:
+        time.sleep(0.1)
     with transaction.atomic():
-        for _ in range(min(500, count - start)):
+        for _ in range(min(50, count - start)):
             if what == "jobs":
                 services.enqueue(kind="work.effect", payload={}, max_attempts=20)
             else:
@@ -70,19 +73,23 @@ class Storm:
         self._chance = random.Random(7)
 
     def run(self, limit_s: float) -> Account:
-        """Go through with it from the first job to the last."""
-        self.say("jobs", self.count)
+        """Go through with it from the first job to the last; they come while the cluster works, as in life."""
         self.begin()
+        filling = self.tell("jobs", self.count)
         try:
-            return self.run_out(limit_s)
+            account = self.run_out(limit_s, filling)
+            assert filling.returncode == 0
+            return account
         finally:
+            filling.kill()
+            filling.wait()
             self.end()
 
-    def run_out(self, limit_s: float) -> Account:
-        """Hurt until all jobs have ended; the cluster is brought back as the supervisor would."""
+    def run_out(self, limit_s: float, filling: subprocess.Popen[bytes] | None = None) -> Account:
+        """Hurt until all jobs have come and ended; the cluster is brought back as the supervisor would."""
         begun = time.monotonic()
         next_at = begun + self.pauses_s[0]
-        while Job.objects.unfinished().filter(kind="work.effect").exists():
+        while (filling and filling.poll() is None) or Job.objects.unfinished().filter(kind="work.effect").exists():
             assert time.monotonic() - begun < limit_s, f"not over after {limit_s} s: {self.tally()}"
             if self.cluster.process and self.cluster.process.poll() is not None:
                 self.begin()
@@ -125,9 +132,14 @@ class Storm:
 
     def say(self, what: str, count: int) -> None:
         """Put jobs in the queue, or ring, as a process with this broker does."""
+        assert self.tell(what, count).wait() == 0
+
+    def tell(self, what: str, count: int) -> subprocess.Popen[bytes]:
+        """Begin to say it."""
         environment = {**os.environ, **self.cluster.environment(), **self.broker.environment}
-        arguments = [sys.executable, "-c", SCRIPT, what, str(count)]
-        subprocess.run(arguments, cwd=ROOT, env=environment, check=True)
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, what, str(count), str(self.broker.most_waiting)], cwd=ROOT, env=environment
+        )
 
     def tally(self) -> Account:
         """Count states and effects."""
