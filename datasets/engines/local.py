@@ -15,12 +15,12 @@ from typing import Any, Literal, cast, overload
 
 import polars as pl
 
-from datasets.engines.chain import Account, Op, apply
+from datasets.engines.chain import SAMPLED_PARTS, Account, Op, apply
 from datasets.engines.memory import collected
 from datasets.engines.parts import PART_BYTES, PART_ROWS, PartWriter, written
 from datasets.engines.runs import Runs, mixed, read_frame, write_frame, write_run
 from datasets.engines.table import KEY, ROW, FrameFunction, State, Table
-from datasets.engines.workshop import Marker, Workshop
+from datasets.engines.workshop import Marker, Workshop, once
 
 MIX = "__mix"
 MOST_KEYS = 4_000_000  # of a frame in which keys meet
@@ -154,17 +154,7 @@ class LocalTable(Table):
         parts, ops = self._plan()
         shop, stage, is_kept = self._shop, self._shop.stage(name), bool(is_kept and ops)
 
-        def work(part: Part, number: int, account: Account) -> Marker:
-            frame = apply(part.read(), ops, account, shop.sampled(number, ops))
-            if is_kept:
-                if self._is_ordered and not frame[ROW].is_sorted():
-                    raise RuntimeError(f"step {shop.step} gives rows in another order")
-                write_frame(frame, stage / f"{number:06d}.arrow")
-            if side:
-                side(frame, stage / f"{number:06d}.side")
-            return _facts(frame)
-
-        found = shop.each(stage, parts, work, ops)
+        found = shop.each(stage, parts, _Pass(stage, ops, side, is_kept, self._is_ordered), ops)
         if is_kept:
             made = _parts(stage, found)
             self._parts = [part for part in made if part.rows] or made[:1]
@@ -189,14 +179,9 @@ class LocalTable(Table):
     ) -> LocalTable:
         """Give what is made of each range of some files, which go then."""
         shop, stage = self._shop, self._shop.stage(name)
-        ranges = shop.once(stage / "ranges.json", lambda: _ranges(runs, most_rows))
+        ranges = once(stage / "ranges.json", lambda: _ranges(runs, most_rows))
 
-        def work(range_: tuple[int, int], number: int, account: Account) -> Marker:
-            frame = apply(runs.between(*range_), [Op(shop.step, make)], account)
-            write_frame(frame, stage / f"{number:06d}.arrow")
-            return _facts(frame)
-
-        made = _parts(stage, shop.each(stage, ranges, work))
+        made = _parts(stage, shop.each(stage, ranges, _Ranging(stage, runs, Op(shop.step, make))))
         shop.holding(runs, runs.paths)
         table = LocalTable(shop, made, is_ordered=is_ordered)
         shop.holding(table, [part.path for part in made])
@@ -225,15 +210,54 @@ class _States(Sequence[Any]):
         return pickle.loads(self._paths[place].read_bytes())  # noqa: S301 - written by this very run
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass over a part: what waits is done to it, its rows are kept, something is made of them."""
+
+    stage: Path
+    ops: Sequence[Op]
+    side: Side | None
+    is_kept: bool
+    is_ordered: bool
+
+    def __call__(self, part: Part, number: int, account: Account) -> Marker:
+        sampled = {op.step for op in self.ops} if number < SAMPLED_PARTS else set()
+        frame = apply(part.read(), self.ops, account, sampled)
+        if self.is_kept:
+            if self.is_ordered and not frame[ROW].is_sorted():
+                raise RuntimeError("a step gives rows in another order")
+            write_frame(frame, self.stage / f"{number:06d}.arrow")
+        if self.side:
+            self.side(frame, self.stage / f"{number:06d}.side")
+        return _facts(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranging:
+    """What is made of a range of sorted files."""
+
+    stage: Path
+    runs: Runs
+    op: Op
+
+    def __call__(self, range_: tuple[int, int], number: int, account: Account) -> Marker:
+        frame = apply(self.runs.between(*range_), [self.op], account)
+        write_frame(frame, self.stage / f"{number:06d}.arrow")
+        return _facts(frame)
+
+
 class _Attach:
     """Joins a frame with the facts of its rows, and holds the files of these."""
 
-    def __init__(self, runs: Runs, how: How, owner: LocalTable) -> None:
+    def __init__(self, runs: Runs, how: How, owner: LocalTable | None) -> None:
         self._runs, self._how, self._owner = runs, how, owner
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         low, high = (cast(int, frame[ROW].min()), cast(int, frame[ROW].max())) if len(frame) else (0, -1)
         return _join(self._runs.between(low, high), self._how, frame)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Attach, (self._runs, self._how, None)  # elsewhere it holds nothing
 
 
 def _join(facts: pl.DataFrame, how: How, frame: pl.DataFrame) -> pl.DataFrame:

@@ -14,18 +14,28 @@ import shutil
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from common.errors import Unavailable
-from datasets.engines.chain import MOST_SAMPLES, SAMPLED_PARTS, Account, Op
+from datasets.engines.chain import MOST_SAMPLES, Account, Op
 from datasets.engines.parts import told_when_full, written
 
 Item = TypeVar("Item")
 Marker = dict[str, Any]
 MOST_WORKERS = 4
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Pool(Protocol):
+    """What does calls at the same time, as executors do."""
+
+    def submit(self, call: Callable[..., Marker], /, *args: Any) -> Future[Marker]:
+        """Begin a call."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more."""
 
 
 class Workshop:
@@ -78,12 +88,12 @@ class Workshop:
         waiting = deque(enumerate(items))
         running: deque[Any] = deque()
         begun = {step: self.percent.get(step, 0.0) for step in {self.step, *(op.step for op in ops)}}
-        pool, is_orderly = ThreadPoolExecutor(self.workers), False
+        pool, is_orderly = self.open_pool(), False
         try:
             while waiting or running:
                 while waiting and len(running) <= self.workers:
                     number, item = waiting.popleft()
-                    running.append(pool.submit(self._piece, stage, item, number, work))
+                    running.append(pool.submit(do_piece, stage, item, number, work))
                 if error := running[0].exception():
                     is_orderly = True
                     raise error
@@ -101,20 +111,14 @@ class Workshop:
         self._clear()
         return found
 
-    def once(self, path: Path, make: Callable[[], Any]) -> Any:
-        """Give what was made here once, JSON; made now if it was not."""
-        if not path.exists():
-            _write_json(path, make())
-        return json.loads(path.read_bytes())
+    def open_pool(self) -> Pool:
+        """Give what does pieces of work at the same time."""
+        return ThreadPoolExecutor(self.workers)
 
     def holding(self, owner: object, paths: Sequence[Path]) -> None:
         """Delete files once nobody holds their owner, at the end of a stage: by then nobody can want them again."""
         own = [path for path in paths if path.is_relative_to(self.folder)]
         weakref.finalize(owner, self._garbage.extend, own).atexit = False
-
-    def sampled(self, number: int, ops: Sequence[Op]) -> set[int]:
-        """Give the steps of which the changes of a piece are to be kept."""
-        return {op.step for op in ops} if number < SAMPLED_PARTS else set()
 
     def _begin(self, plan: str) -> None:
         """Go on with what the same plan has left here since the machine was started, else begin anew."""
@@ -128,18 +132,6 @@ class Workshop:
             elif path.name != "lock":
                 path.unlink()
         _write_json(note, facts)
-
-    def _piece(self, stage: Path, item: Any, number: int, work: Callable[[Any, int, Account], Marker]) -> Marker:
-        marker = stage / f"{number:06d}.json"
-        if marker.exists():
-            return dict(json.loads(marker.read_bytes()))
-        account = Account()
-        try:
-            facts = work(item, number, account)
-        except OSError as error:
-            raise told_when_full(error) from error
-        told = {"rows": account.rows, "ns": account.ns, "samples": account.samples}
-        return dict(self.once(marker, lambda: {**facts, "account": told}))
 
     def _count(self, stage: str, account: Marker) -> None:
         """Add up; rows are counted where a step was done for the first time, should it be done again."""
@@ -161,6 +153,27 @@ class Workshop:
         garbage, self._garbage[:] = list(self._garbage), []
         for path in garbage:
             path.unlink(missing_ok=True)
+
+
+def do_piece(stage: Path, item: Any, number: int, work: Callable[[Any, int, Account], Marker]) -> Marker:
+    """Do a piece of work unless it is done already; give its marker. Raises StorageFull."""
+
+    def make() -> Marker:
+        account = Account()
+        try:
+            facts = work(item, number, account)
+        except OSError as error:
+            raise told_when_full(error) from error
+        return {**facts, "account": {"rows": account.rows, "ns": account.ns, "samples": account.samples}}
+
+    return dict(once(stage / f"{number:06d}.json", make))
+
+
+def once(path: Path, make: Callable[[], Any]) -> Any:
+    """Give what was made here once, JSON; made now if it was not."""
+    if not path.exists():
+        _write_json(path, make())
+    return json.loads(path.read_bytes())
 
 
 def _locked(folder: Path) -> int:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from common.errors import FluemanError, Invalid, Unprocessable
+from datasets.engines import ray_tasks
 from datasets.engines.local import LocalTable
 from datasets.engines.parts import PartWriter, stored
 from datasets.engines.table import ROW
@@ -40,8 +41,10 @@ def run_recipe(run: JobRun, preprocessing: PreprocessingJob) -> None:
     if not write_again(version=preprocessing.version):
         return  # sealed: the attempt that did it has ended with it
     attempt = _Attempt(run, preprocessing)
+    on_ray = preprocessing.engine == PreprocessingJob.Engine.RAY
     with bounded(settings.PREPROCESSING_MEMORY_BYTES, attempt.where) as watch:
-        attempt.work(watch)
+        with ray_tasks.connected(settings.RAY_ADDRESS) if on_ray else nullcontext():
+            attempt.work(watch, ray_tasks.RayWorkshop if on_ray else Workshop)
 
 
 def work_folder(preprocessing: PreprocessingJob) -> Path:
@@ -65,10 +68,10 @@ class _Attempt:
         """Name the step that is at work."""
         return _("It was at step %(number)d, “%(step)s”.") % self._named(self._now)
 
-    def work(self, watch: Watch) -> None:
+    def work(self, watch: Watch, workshop: type[Workshop]) -> None:
         """Do all steps, write the parts, seal the version."""
         secret = {n for n, one in enumerate(self._planned) if getattr(one.step, "is_secret_before", False)}
-        shop = Workshop(work_folder(self._preprocessing), self._plan(), tell=self._tell, secret=secret)
+        shop = workshop(work_folder(self._preprocessing), self._plan(), tell=self._tell, secret=secret)
         is_over = False
         try:
             parts, schema = self._write(self._steps(shop))
