@@ -18,7 +18,7 @@ FAMILIES: dict[str, Any] = {
     "columns": _("Columns"),
     "duplicates": _("Duplicates"),
     "labels": _("Labels"),
-    "joins": _("Other datasets"),
+    "datasets": _("Other datasets"),
     "tokens": _("Tokens"),
     "personal": _("Personal data"),
 }

@@ -50,7 +50,7 @@ READY: dict[str, Ready] = {
             *_CLEAN,
             ("filter_language", {"column": _TEXT, "languages": ["ko"]}),
             ("filter_quality", {"column": _TEXT}),
-            ("mask_personal", {"columns": [_TEXT]}),
+            ("mask_personal_data", {"columns": [_TEXT]}),
             *_ONCE,
         ],
     ),

@@ -137,6 +137,7 @@ def words() -> dict[str, Any]:
         "reordered": _("other order"),
         "nothingChanged": _("nothing changes in these rows"),
         "hiddenColumns": _("{count} more columns are not shown."),
+        "othersCut": _("Only the first rows of {names} were looked at; the run looks at all."),
         "report": _("What the step reports"),
         "waits": _("A step before this one has to work first."),
         "isOff": _("This step is switched off."),

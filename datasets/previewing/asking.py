@@ -32,11 +32,13 @@ def preview(*, version: DatasetVersion, steps: Sequence[Any], person: int | None
     said_of = json.dumps(steps, ensure_ascii=False)
     columns = _columns(version, said_of)
     blobs = {"": sample.sample_of(version, [one["name"] for one in columns])}
-    blobs |= {str(other.pk): sample.first_rows(other) for other in _others(said_of)}
+    others = _others(said_of)
+    blobs |= {str(other.pk): sample.first_rows(other) for other in others}
     blobs |= _files(said_of, person)
     question = {"steps": steps, "columns": version.columns, "selected": selected, "language": get_language() or "en"}
     said, broken = helper.ask(question, blobs)
-    return {**_gathered(said, len(steps), broken), **_facts(version, columns)}
+    cut = [str(other) for other in others if other.rows > sample.OTHER_ROWS]
+    return {**_gathered(said, len(steps), broken), **_facts(version, columns), "cut_others": cut}
 
 
 def _gathered(said: Sequence[dict[str, Any]], count: int, broken: helper.Broken | None) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _others(said_of: str) -> list[DatasetVersion]:
     found = []
     for key in _words(said_of, 36):
         try:
-            found += DatasetVersion.objects.sealed().filter(pk=key)[:1]
+            found += DatasetVersion.objects.sealed().filter(pk=key).select_related("dataset")[:1]
         except (ValueError, ValidationError):
             continue
     return found[:MOST_OTHERS]

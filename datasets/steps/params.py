@@ -133,7 +133,7 @@ def make_step(kind: str, params: Mapping[str, Any]) -> Step:
         wrong[name] = _t("There is no such parameter.")
     defaults = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name, param in known.items():
-        if name not in params or params[name] is None or params[name] in ("", [], {}):
+        if name not in params or _is_left_out(param, params[name]):
             if param.is_required:
                 wrong[name] = _t("This is needed.")
             elif name in params and params[name] is None and defaults[name].default is None:
@@ -157,6 +157,13 @@ def plain(step: Step) -> dict[str, Any]:
         if value != default:
             found[one.name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def _is_left_out(param: Param, given: Any) -> bool:
+    """Whether nothing was said: an empty text is something where a cell or a choice may be one."""
+    if param.form == "value" or (param.form == "choice" and "" in [name for name, _label in param.choices]):
+        return given is None
+    return given is None or given in ("", [], {})
 
 
 def _read(param: Param, given: Any) -> Any:

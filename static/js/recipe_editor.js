@@ -102,10 +102,16 @@
     return item;
   };
 
+  // An empty text is a value where a cell or a choice may be one.
+  const isSaid = (kind, name) => kind.params.some((param) => param.name === name && (param.form === "value" || param.choices.some((one) => one.value === "")));
+
+  // Names that steps before this one give to the tokenizers that they train.
+  const trained = (place) => steps.slice(0, place).filter((step) => step.kind === "train_tokenizer").map((step) => step.params.name || kindOf(step).params.find((param) => param.name === "name")?.default).filter(Boolean).map((name) => ({ value: name, label: name }));
+
   const body = (step, place, kind) => {
-    const offered = { schema: seen?.schemas[place], versions: page.versions, tokenizers: page.tokenizers };
+    const offered = { schema: seen?.schemas[place], versions: page.versions, tokenizers: [...trained(place), ...page.tokenizers] };
     const fields = form(kind, step, offered, (name, value, isDrawn) => {
-      change(() => { if (value === "" || value === null) delete step.params[name]; else step.params[name] = value; }, `${place}.${name}`);
+      change(() => { if (value === null || (value === "" && !isSaid(kind, name))) delete step.params[name]; else step.params[name] = value; }, `${place}.${name}`);
       const line = list.children[place].querySelector(".rc-name small");
       line.textContent = step.note || summary(kind, step);
       if (isDrawn) { render(); list.children[place].querySelector(`[data-param="${name}"] :is(input, select, textarea)`)?.focus(); }

@@ -73,6 +73,7 @@ const RecipePreview = (() => {
     if (step.shown?.rows.length) nodes.push(table(step.shown));
     const hidden = (step.shown?.hidden_columns || 0) + (facts.hidden_columns || 0);
     if (hidden > 0) nodes.push(make("p", { className: "fm-hint" }, said(words.hiddenColumns, { count: hidden })));
+    if (facts.cut_others?.length) nodes.push(make("p", { className: "fm-hint" }, said(words.othersCut, { names: facts.cut_others.join(", ") })));
     const told = report(step.report);
     if (told) nodes.push(told);
     return nodes;

@@ -16,6 +16,7 @@ from common.errors import Invalid
 from datasets.models import DatasetVersion
 from datasets.previewing import helper, sample
 from datasets.previewing.asking import preview
+from datasets.ready import READY, steps_for
 from tests.datasets.making import make_version
 from tests.datasets.recipes.making import ONCE, ROWS, TRIM
 
@@ -80,17 +81,26 @@ def test_preview_when_its_process_was_killed_then_another_answers() -> None:
     assert tried(version, TRIM)["steps"][0]["state"] == "done"
 
 
-def test_preview_when_it_takes_too_long_then_the_step_says_so_and_the_next_question_is_answered(
+def test_preview_when_a_step_takes_too_long_then_it_says_so_and_the_next_question_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    version = make_version(pl.DataFrame({"text": ["가나다라마바사" * 200_000] * 4}))
+    version = make_version(pl.DataFrame({"text": ["아버지가방에들어가신다"] * 50}))
     tried(version, TRIM)
-    monkeypatch.setattr(helper, "DEADLINE_S", 0.05)
-    slow = [{"kind": "near_duplicates", "params": {"column": "text"}}] * 3
-    seen = tried(version, *slow)
-    assert "failed" in [one["state"] for one in seen["steps"]]
+    monkeypatch.setattr(helper, "DEADLINE_S", 0.4)  # less than its dictionary takes to load
+    try:
+        seen = tried(version, TRIM, {"kind": "spacing", "params": {}}, TRIM)
+    except Invalid as error:  # a machine so busy that not even the first step was reached
+        assert error.code == "preview_broke"
+    else:
+        assert [one["state"] for one in seen["steps"]] == ["done", "failed", "waiting"]
     monkeypatch.undo()
-    assert tried(make_version(ROWS, "klein"), TRIM)["steps"][0]["state"] == "done"
+    assert tried(version, TRIM)["steps"][0]["state"] == "done"
+
+
+def test_preview_when_a_step_needs_a_dictionary_then_it_finds_it_behind_the_walls() -> None:
+    version = make_version(pl.DataFrame({"text": ["아버지가방에들어가신다", None, ""]}))
+    seen = tried(version, *({"kind": kind, "params": {}} for kind in ("spacing", "particles", "stop_words")))
+    assert {one["state"] for one in seen["steps"]} == {"done"}, seen["steps"]
 
 
 def test_preview_when_a_pattern_is_hostile_then_it_is_refused_or_quick() -> None:
@@ -143,3 +153,32 @@ def test_preview_when_asked_with_no_list_of_steps_then_refused(steps: Any) -> No
 def test_preview_when_steps_are_odd_values_then_each_is_told_by_its_place() -> None:
     seen = tried(make_version(ROWS), 3, None, {"kind": 1}, {"kind": "white_space", "params": 3}, {})
     assert {field.split(".")[1] for field in seen["errors"]} == set("01234")
+
+
+def test_preview_when_steps_name_another_version_then_its_rows_are_there() -> None:
+    other = make_version(pl.DataFrame({"text": ["잘 가"], "label": ["작별"]}), "라벨")
+    join = {"kind": "join", "params": {"version": str(other.pk), "keys": ["text"]}}
+    near = {"kind": "near_duplicates", "params": {"column": "text", "against": str(other.pk)}}
+    seen = tried(make_version(ROWS), join, near, selected=0)
+    assert seen["errors"] == {}
+    assert [one["state"] for one in seen["steps"]] == ["done", "done"]
+    assert [one["name"] for one in seen["schemas"][1]] == ["text", "n", "label"]
+    gone = {"kind": "join", "params": {"version": "0" * 36, "keys": ["text"]}}
+    assert "steps.0.version" in tried(make_version(ROWS), gone)["errors"]
+
+
+def test_preview_when_a_tokenizer_is_trained_then_the_next_step_may_use_it() -> None:
+    train = {"kind": "train_tokenizer", "params": {"columns": ["text"], "size": 500, "least": 1}}
+    count = {"kind": "tokenize", "params": {"column": "text", "tokenizer": "tokens"}}
+    seen = tried(make_version(pl.DataFrame({"text": ["가나다 라마바", "사아자 차카"] * 20})), train, count, selected=1)
+    assert [one["state"] for one in seen["steps"]] == ["done", "done"], seen
+
+
+@pytest.mark.parametrize("key", READY)
+def test_ready_recipe_when_tried_on_texts_then_every_step_works(key: str) -> None:
+    version = make_version(
+        pl.DataFrame({"n": [1, 2], "질문": ["안녕하세요, 제 번호는 010-1234-5678 입니다.", "<b>네</b>"]})
+    )
+    seen = tried(version, *steps_for(key, version.columns))
+    assert seen["errors"] == {}
+    assert {one["state"] for one in seen["steps"]} == {"done"}, seen["steps"]
