@@ -13,7 +13,11 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which rows need blobs."""
+        from datasets.next_steps import IMPORT_FILE  # noqa: PLC0415 - likewise
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
+        from files.usage import register_next_step  # noqa: PLC0415 - likewise
+
+        register_next_step(IMPORT_FILE)
 
         for model, column in (
             ("Source", "blob_id"),

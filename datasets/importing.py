@@ -253,7 +253,7 @@ def place_of(told: Mapping[str, Any]) -> str:
 
 def _facts(found: Found) -> dict[str, Any]:
     """Give what a file turned out to be, for the page of the job."""
-    facts = {"format": found.format, "compression": found.compression, "encoding": found.encoding}
+    facts: dict[str, Any] = {"format": found.format, "compression": found.compression, "encoding": found.encoding}
     facts |= {"delimiter": found.delimiter, "sheet": found.sheet, "files": len(found.files)}
     told: dict[str, Any] = {name: value for name, value in facts.items() if value}
     told["columns"] = [{"name": one.name, "type": one.type} for one in found.columns[:200]]

@@ -21,6 +21,7 @@ from common.errors import FluemanError
 from datasets import services
 from datasets.admin import shown
 from datasets.admin.forms import LICENCES, DatasetForm, filled_form
+from datasets.admin.imports import ImportPage
 from datasets.models import Dataset, DatasetTag, DatasetVersion, PreprocessingJob
 from datasets.usage import find_products
 
@@ -80,7 +81,7 @@ class TagFilter(admin.SimpleListFilter):
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ReadOnlyAdmin):
+class DatasetAdmin(ImportPage, ReadOnlyAdmin):
     """Datasets by name, a new one, and one with its versions."""
 
     question = _("What data is there, and what is in it?")
@@ -93,6 +94,10 @@ class DatasetAdmin(ReadOnlyAdmin):
     search_fields = ("name", "description", "tags__name")
     search_help_text = _("name, description or tag")
     sortable_by = ("label",)
+
+    class Media:
+        css = {"all": ("datasets/data.css",)}
+
     verbs = (
         Verb(
             name="describe",

@@ -178,8 +178,8 @@ def _first_bytes(
     root = Path(settings.FLUEMAN_HOME, "work")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root, prefix="look-") as folder:
-        limits = {"most_bytes": LOOK_BYTES, "most_rows": LOOK_ROWS, "seconds": LOOK_S}
-        found = source.fetch(asked, secret, Fetching(Path(folder), is_look=True, **limits))
+        fetching = Fetching(Path(folder), LOOK_BYTES, LOOK_S, is_look=True, most_rows=LOOK_ROWS)
+        found = source.fetch(asked, secret, fetching)
         yield LocalFile(found.path, found.name, found.is_bundle, found.is_cut), found.types
 
 

@@ -138,7 +138,7 @@ def _postgresql(target: Target, query: str, fetching: Fetching) -> Iterator[_Ans
     except ImportError:
         raise _no_driver("psycopg") from None
     number = _number_of(target)
-    where = {"host": target.host, "port": target.port, "user": target.user, "dbname": target.name}
+    where: dict[str, Any] = {"host": target.host, "port": target.port, "user": target.user, "dbname": target.name}
     where |= {"hostaddr": number} if target.is_checked else {}
     try:
         with psycopg.connect(**where, password=target.password, connect_timeout=CONNECT_S, options="") as connection:

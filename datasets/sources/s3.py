@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 
@@ -64,10 +65,10 @@ class S3Source(SourceKind):
             raise Invalid(said, fields={"pattern": said})
         total, done, files, is_cut = sum(size for _key, size in found), 0, [], False
         for number, (key, size) in enumerate(found[:1] if fetching.is_look else found):
-            base = done
-            tell = replace(fetching, tell=lambda have, _all, base=base: fetching.tell(base + have, total))
-            tell = replace(tell, most_bytes=max(0, fetching.most_bytes - done))
-            saved = Saving(_signed(client, options, key), fetching.folder / f"object-{number}", {}, tell).run()
+            own = replace(
+                fetching, tell=partial(_told, fetching, done, total), most_bytes=max(0, fetching.most_bytes - done)
+            )
+            saved = Saving(_signed(client, options, key), fetching.folder / f"object-{number}", {}, own).run()
             done, is_cut = done + size, saved.is_cut
             files.append((key.removeprefix(options["prefix"]).lstrip("/") or key.rpartition("/")[2], saved.path))
         return replace(bundle(fetching.folder, files, removes=True), is_cut=is_cut)
@@ -142,3 +143,8 @@ def _refused(status: int) -> Invalid:
     if status in (401, 403):
         said += " " + _t("A key is needed, or the one that was given is not good.")
     return Invalid(said, code="answer_status", fields={"bucket": said})
+
+
+def _told(fetching: Fetching, before: int, total: int, have: int, _all: int | None) -> None:
+    """Tell how much of all objects is here."""
+    fetching.tell(before + have, total)

@@ -48,6 +48,7 @@ class Command(BaseCommand):
         with told_as_command_errors():
             version = _known_or_begun(options)
         if isinstance(version, PreprocessingJob):
+            assert version.job is not None
             follow(version.job, self.stdout)
             version = DatasetVersion.objects.select_related("dataset").get(pk=version.version_id)
         told = f"{version}: {version.rows:,} rows, {len(version.columns)} columns"
