@@ -70,7 +70,8 @@ def cell(value: Any, kind: str, longest: int) -> dict[str, Any]:
         shown_values = [_entry(one) for one in value[:50]]
         return {"entries": shown_values, "has_more": len(value) > 50, "is_list": True}
     if kind != "text":
-        return {"text": shown.value_words(value, kind=kind), "is_number": kind in _NUMBERS}
+        text = str(value) if kind in ("integer", "number") else shown.value_words(value, kind=kind)
+        return {"text": text, "is_number": kind in _NUMBERS, "is_short": True}
     is_cut = len(value) > longest
     text = value[:longest]
     return {

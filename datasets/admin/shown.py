@@ -27,6 +27,7 @@ TYPES = {
     "duration": _("duration"),
 }
 SHORT, SHORTEST = 160, 24
+NOTABLE = 0.002  # of the rows: what is less frequent is not named among many columns
 
 
 def version_url(version: DatasetVersion, page: str = "change", *more: Any) -> str:
@@ -94,7 +95,11 @@ def column_row(column: Mapping[str, Any], rows: int) -> dict[str, Any]:
         "distinct": distinct_words(column),
         "picture": picture(column, spread),
         "told": told(column, spread),
-        "top": [(value_words(value, SHORTEST), thousands(count)) for value, count in column.get("top", [])[:3]],
+        "top": [
+            (value_words(value, SHORTEST, column["type"]), thousands(count))
+            for value, count in column["top"][:3]
+            if count >= rows * NOTABLE
+        ],
     }
 
 
@@ -106,19 +111,25 @@ def distinct_words(column: Mapping[str, Any]) -> str:
 
 def picture(column: Mapping[str, Any], spread: Mapping[str, Any] | None) -> SafeString:
     """Give a small histogram of values or lengths, or of the frequent values where there are only a few."""
-    if column["type"] == "truth" and column["top"]:
+    if is_category(column):
         return bars([count for _value, count in column["top"]], label=column["name"])
     if not spread or not spread["histogram"]:
         return SafeString("")
     return bars(spread["histogram"]["counts"], label=column["name"])
 
 
+def is_category(column: Mapping[str, Any]) -> bool:
+    """Say whether all its different values are known, and are no measure of anything."""
+    is_known = column["distinct"] == len(column["top"]) and not column.get("top_error")
+    return bool(column["top"]) and is_known and column["type"] in ("truth", "text")
+
+
 def told(column: Mapping[str, Any], spread: Mapping[str, Any] | None) -> str:
     """Say in a line what the values are like."""
-    if not spread:
+    if not spread or is_category(column):
         return ""
     if column["type"] == "text":
-        said = gettext("%(mean)s characters, %(least)s to %(most)s")
+        said = gettext("%(least)s to %(most)s characters, %(mean)s on average")
         numbers = {"mean": number_words(spread["mean"]), "least": spread["least"], "most": thousands(spread["most"])}
         return said % numbers
     if column["type"].startswith("list"):
@@ -140,13 +151,13 @@ def value_words(value: Any, longest: int = SHORT, kind: str = "") -> str:
         return "–"
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
-    if kind == "duration" and isinstance(value, int | float):
-        return duration(value * 1000)
     if isinstance(value, int | float):
-        return number_words(value)
+        return duration(value * 1000) if kind == "duration" else number_words(value)
     if kind == "datetime":
         return str(value).replace("T", " ").removesuffix("Z")
     text = str(value)
+    if not text.strip():
+        return gettext("empty text")
     return f"{text[:longest]}…" if len(text) > longest else text
 
 
@@ -154,7 +165,7 @@ def number_words(value: float) -> str:
     """Give a number with its thousands apart and no more digits than it needs."""
     if isinstance(value, int) or value == int(value):
         return thousands(int(value)) if abs(value) < 1e15 else f"{value:.6g}"
-    return thousands(value, 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4)
+    return thousands(value, 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 4)
 
 
 def histogram(column: Mapping[str, Any]) -> SafeString:
@@ -172,9 +183,9 @@ def histogram(column: Mapping[str, Any]) -> SafeString:
 
 
 def _bin(edges: Sequence[Any], place: int, kind: str) -> str:
-    """Name a bar: by its one number where it stands for one, else by where it begins."""
-    low, high = edges[place], edges[place + 1]
-    if isinstance(low, float) and low % 1 == 0.5 and high - low == 1:
+    """Name a bar by the first number that it stands for."""
+    low = edges[place]
+    if isinstance(low, float) and low % 1 == 0.5:
         return number_words(low + 0.5)
     return value_words(low, SHORT, kind)
 

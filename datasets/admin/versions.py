@@ -27,7 +27,7 @@ from datasets.services.profiles import PROFILE
 from datasets.usage import find_products
 from jobs.models import Job
 
-COLUMNS_SHOWN = 50
+COLUMNS_SHOWN = 25
 PARTS_SHOWN = 200
 State = DatasetVersion.State
 
@@ -189,7 +189,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             spread=column.get("values") or column.get("lengths"),
             top=_shares(column, rows),
             top_error=column.get("top_error"),
-            scripts=shown.scripts(column),
+            writing=shown.scripts(column),
             looked_at=column.get("looked_at"),
             version_url=shown.version_url(version),
         )

@@ -111,7 +111,8 @@ class Column:
             if not self.kind.startswith("list"):
                 self.frequent.add(values, keys)
         if (numbers := self.numbers()) is not None:
-            self._sample.append(frame[sampled.numbers].select(numbers.alias("n"))["n"].to_numpy().copy())
+            some = frame.select(self.name)[sampled.numbers]
+            self._sample.append(some.select(numbers.alias("n"))["n"].to_numpy().copy())
         if self.kind == "text":
             self.texts.add(frame[self.name][sampled.texts].drop_nulls())
 
@@ -177,10 +178,11 @@ class Column:
         inner = np.quantile(sample, (0.01, 0.99), method="linear")
         if high - low > _SPREAD * (inner[1] - inner[0]) > 0:
             low, high = float(inner[0]), float(inner[1])
-        bins, is_whole = self.limits.bins, self._is_measured or self.kind == "integer"
-        if is_whole and high - low < bins:  # a bar for each number
-            low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
-            bins = round(high - low)
+        bins = self.limits.bins
+        if self._is_measured or self.kind == "integer":  # each bar for as many whole numbers as the others
+            low, width = math.floor(low) - 0.5, max(1, math.ceil((high - math.floor(low) + 1) / bins))
+            bins = math.ceil((high + 0.5 - low) / width)
+            high = low + width * bins
         elif high <= low:
             low, high = low - 0.5, high + 0.5
         counts, edges = np.histogram(sample, bins, (low, high))

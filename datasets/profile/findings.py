@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MISSING, ALMOST_ALL, NEARLY = 0.05, 0.9, 0.95
+NAMING = 0.98  # of the values are different
 FEW = 0.001  # of the texts, which may be mistakes of the pattern
 MOST = 200
 _ID = re.compile(r"(?:^|[_\W])(?:id|key|uuid|no|번호|아이디|순번|일련번호)(?:$|[_\W])", re.IGNORECASE)
@@ -72,10 +73,10 @@ def _of_texts(column: Mapping[str, Any], there: int) -> Iterator[dict[str, Any]]
 
 
 def _is_key(column: Mapping[str, Any], there: int) -> bool:
-    """Say whether a column names rows, so that a model can learn them by heart: each value once, and short."""
+    """Say whether a column names rows, so that a model can learn them by heart: nearly each value once, and short."""
     if there < 20 or column["type"] not in ("text", "integer"):
         return False
-    if abs(column["distinct"] - there) > there * 3 * column.get("distinct_error", 0):
+    if column["distinct"] < there * (NAMING - 3 * column.get("distinct_error", 0)):
         return False
     if column["type"] == "text" and (column["lengths"]["most"] > 64 or column.get("words", 1) > 1.05):
         return False

@@ -14,7 +14,7 @@ _SENTENCES = {
     "empty_version": gettext_lazy("There are no rows."),
     "all_missing": gettext_lazy("“%(column)s” is empty in every row: drop it."),
     "missing": gettext_lazy("%(share)s of “%(column)s” is missing."),
-    "leaks": gettext_lazy("“%(column)s” is different in every row: a model trained on it learns rows by heart."),
+    "leaks": gettext_lazy("“%(column)s” names the rows: a model trained on it learns them by heart."),
     "nearly_constant": gettext_lazy("“%(column)s” is the same in %(share)s of the rows."),
     "numbers_as_text": gettext_lazy("“%(column)s” holds numbers as text: cast it."),
     "not_finite": gettext_lazy("%(count)s numbers of “%(column)s” are NaN or infinite."),

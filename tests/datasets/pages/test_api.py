@@ -24,6 +24,10 @@ def make_caller(role: str = "operator") -> Client:
     return make_client(make_owner(role, role))
 
 
+def content(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
 def address(name: str, number: int, more: str = "") -> str:
     return f"/api/v1/datasets/{quote(name)}/versions/{number}{more}"
 
@@ -159,10 +163,10 @@ def test_parts_when_fetched_are_the_rows(tmp_path: Any) -> None:
     parts = caller.get(address("후기", 1, "/parts")).json()
     assert [(one["split"], one["first_row"], one["rows"]) for one in parts] == [("train", 0, 30), ("test", 30, 20)]
     answer = caller.get(address("후기", 1, "/parts/1"), headers={"Range": "bytes=0-3"})
-    assert (answer.status_code, b"".join(answer.streaming_content)) == (206, b"PAR1")
+    assert (answer.status_code, content(answer)) == (206, b"PAR1")
     whole = caller.get(address("후기", 1, "/parts/1"))
-    assert pl.read_parquet(io.BytesIO(b"".join(whole.streaming_content))).equals(FRAME.tail(20))
-    assert b"".join(caller.get(address("후기", 1, "/rejects")).streaming_content) == b"{}\n"
+    assert pl.read_parquet(io.BytesIO(content(whole))).equals(FRAME.tail(20))
+    assert content(caller.get(address("후기", 1, "/rejects"))) == b"{}\n"
     assert caller.get(address("후기", 1, "/parts/2")).status_code == 404
     assert make_caller("reviewer").get(address("후기", 1, "/parts/1")).status_code == 403
     make_version(FRAME, "후기")

@@ -37,6 +37,10 @@ def page(row: Dataset | DatasetVersion, role: str = "operator", query: str = "",
     return log_in(role, f"{role}-{row.pk}-{query}"[-100:], language).get(f"{url}{query}").content.decode()
 
 
+def content(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
 def of(version: DatasetVersion, name: str, *more: Any) -> str:
     return reverse(f"admin:datasets_datasetversion_{name}", args=[version.pk, *more])
 
@@ -114,7 +118,7 @@ def test_version_page_when_profiled_answers_what_is_in_here() -> None:
     html = page(make_profiled())
     assert "문장 v1: 60 rows, 6 columns, 3 warnings" in html
     assert "25 % of “별점” is missing." in html
-    assert "“번호” is different in every row" in html
+    assert "“번호” names the rows" in html
     assert "1 column is the same in every row: 가게." in html
     assert "1번째 손님: 국물이 진하고" in html
     assert "dt-null" in html
@@ -168,9 +172,9 @@ def test_version_page_when_wide_shows_some_columns_and_the_way_to_others() -> No
     version = make_profiled(pl.DataFrame({f"열{n}": [n, n + 1] for n in range(3000)}))
     html = page(version)
     assert "2,988 more columns are not shown" in html
-    assert "1 to 50 of 3,000" in html
+    assert "1 to 25 of 3,000" in html
     assert "열2999" in page(version, query="?columns=열2999")
-    assert "51 to 100 of 3,000" in page(version, query="?from_column=50")
+    assert "26 to 50 of 3,000" in page(version, query="?from_column=25")
     assert len(html) < 400_000
 
 
@@ -199,9 +203,9 @@ def test_downloads_when_asked_for_are_parts_and_rejects(tmp_path: Any) -> None:
     version = make_version(FRAME, "맛집", rejected_rows=1, rejects=rejects)
     client = log_in("operator")
     part = client.get(of(version, "part", 0))
-    assert pl.read_parquet(io.BytesIO(b"".join(part.streaming_content))).equals(FRAME)
+    assert pl.read_parquet(io.BytesIO(content(part))).equals(FRAME)
     assert "attachment" in part.headers["Content-Disposition"]
-    assert b"".join(client.get(of(version, "rejects")).streaming_content) == b'{"line": 3}\n'
+    assert content(client.get(of(version, "rejects"))) == b'{"line": 3}\n'
     assert client.get(of(version, "part", 7)).status_code == 404
     assert log_in("reviewer").get(of(version, "part", 0)).status_code == 403
 

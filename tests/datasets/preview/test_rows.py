@@ -45,7 +45,8 @@ def numbers(found: Found) -> list[int]:
 
 def everything(version: DatasetVersion, **query: Any) -> list[int]:
     """Search to the end, a stretch at a time."""
-    found, place = [], 0
+    found: list[int] = []
+    place: int | None = 0
     while place is not None:
         step = answer(version, offset=place, **query)
         found += numbers(step)
