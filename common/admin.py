@@ -144,7 +144,7 @@ class ModelAdmin(ThemedModelAdmin):
         """Give the plain widgets of a form the theme's look."""
         looks = {"select": widgets.SELECT_CLASSES, "textarea": widgets.TEXTAREA_CLASSES}
         for field in form.fields.values():
-            if isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.HiddenInput):
+            if isinstance(field.widget, forms.CheckboxInput | forms.RadioSelect | forms.HiddenInput):
                 continue
             kind = "select" if isinstance(field.widget, forms.Select) else "text"
             kind = "textarea" if isinstance(field.widget, forms.Textarea) else kind

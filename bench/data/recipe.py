@@ -19,10 +19,9 @@ STAGES = {
 
 def recipe(threshold: float = 0.8, *, is_near_only: bool = False) -> str:
     """Give it as YAML; the short form only tidies and drops copies."""
-    texts = ["text", "code"]
     tidy = [
-        {"kind": "normalise", "params": {"columns": texts, "form": "NFKC"}},
-        {"kind": "white_space", "params": {"columns": texts, "line_breaks": "space"}},
+        {"kind": "normalise", "params": {"columns": ["text", "code"], "form": "NFKC"}},
+        {"kind": "white_space", "params": {"columns": ["text", "code"], "line_breaks": "space"}},
         {"kind": "drop_missing", "params": {"columns": ["text"], "blanks": True}},
     ]
     fill = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -21,7 +21,7 @@ from datasets.models import DatasetVersion, VersionDifference
 from files.services import open_blob
 
 OFFERED = 100
-SHOWN_COLUMNS = 20
+SHOWN_COLUMNS, SHOWN_ROWS = 20, 8
 
 
 class CompareForm(forms.Form):
@@ -159,14 +159,27 @@ def _shown(found: VersionDifference) -> dict[str, Any]:
         "key": told.get("key", ""),
         "doubled_keys": told.get("doubled_keys", 0),
         "changed": [
-            {"row": one["row"], "row_before": one["row_before"], "changes": _changes(one)}
-            for one in found.examples.get("changed", [])
+            {"row": one["row"], "row_before": one["row_before"], "changes": _changes(one, columns)}
+            for one in found.examples.get("changed", [])[:SHOWN_ROWS]
         ],
-        "added": found.examples.get("added", []),
-        "removed": found.examples.get("removed", []),
+        "tables": [
+            {"label": label, "tone": name, **_table(found.examples.get(name, [])[:SHOWN_ROWS])}
+            for name, label in (("added", _("Added")), ("removed", _("Removed")))
+            if found.examples.get(name)
+        ],
+        "shown_rows": SHOWN_ROWS,
     }
 
 
-def _changes(example: Mapping[str, Any]) -> list[Any]:
-    """Give the columns that differ, word by word."""
-    return [one for one in difference(example["before"], example["after"]) if one.is_changed]
+def _changes(example: Mapping[str, Any], columns: Mapping[str, Any]) -> list[Any]:
+    """Give the columns that differ, word by word; those that only one version has are told of once for all rows."""
+    one_sided = {*columns.get("added", []), *columns.get("removed", [])}
+    found = difference(example["before"], example["after"])
+    return [one for one in found if one.is_changed and one.name not in one_sided]
+
+
+def _table(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give rows of one version under the names of their first columns."""
+    names = list(examples[0]["values"])[:SHOWN_COLUMNS]
+    rows = [{"row": one["row"], "cells": [one["values"].get(name) for name in names]} for one in examples]
+    return {"names": names, "rows": rows}

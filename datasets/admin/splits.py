@@ -48,12 +48,12 @@ class SplitForm(forms.Form):
         self.fields["stratify"].choices = [("", _("no")), *names]
         self.fields["text"].choices = [("", _("the column with the longest texts")), *texts]
         for number in range(LINES):
-            name, share = DEFAULT_SHARES[number] if number < len(DEFAULT_SHARES) else ("", None)
+            name, share = DEFAULT_SHARES[number] if number < len(DEFAULT_SHARES) else ("", 0.0)
             self.fields[f"name_{number}"] = forms.CharField(
                 label=_("Name"), max_length=50, required=False, initial=name
             )
             self.fields[f"share_{number}"] = forms.FloatField(
-                label=_("Percent"), min_value=0, max_value=100, required=False, initial=share
+                label=_("Percent"), min_value=0, max_value=100, required=False, initial=f"{share:g}" if share else None
             )
 
     def shares(self) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from datasets.lineage.graph import Graph, Node
@@ -42,7 +43,7 @@ def draw(graph: Graph) -> SafeString:
         left = (width - (len(row) * (WIDTH + BESIDE) - BESIDE)) // 2
         for place, node in enumerate(row):
             x, y = left + place * (WIDTH + BESIDE) + EDGE, number * (HEIGHT + BELOW) + EDGE
-            boxes[node.id] = Box(node, x, y, cut(node.label), cut(node.note, LONGEST + 6))
+            boxes[node.id] = Box(node, x, y, cut(node.label), _note(node))
     context: Mapping[str, Any] = {
         "boxes": boxes.values(),
         "arrows": [
@@ -55,6 +56,13 @@ def draw(graph: Graph) -> SafeString:
         "told": _told(graph),
     }
     return render_to_string("admin/datasets/parts/lineage_picture.html", context)
+
+
+def _note(node: Node) -> str:
+    """Give the second line of a box: what there is to say, and the day."""
+    if node.at is None:
+        return cut(node.note, LONGEST + 6)
+    return " · ".join(filter(None, [cut(node.note, LONGEST - 7), f"{timezone.localtime(node.at):%Y-%m-%d}"]))
 
 
 def cut(text: str, most: int = LONGEST) -> str:
