@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from common.errors import Unavailable
 from files.holders import count_all, count_one
 from files.models import Blob, Upload
 from files.services.blobs import release
@@ -123,8 +123,9 @@ def _limit() -> datetime:
 
 def _is_old(key: str) -> bool:
     try:
-        return default_storage.get_modified_time(key) < _limit()
-    except (FileNotFoundError, ClientError):  # it has gone, or cannot be seen now
+        with told_when_full():
+            return bool(default_storage.get_modified_time(key) < _limit())
+    except (FileNotFoundError, Unavailable):  # it has gone, or cannot be seen now
         return False
 
 

@@ -145,7 +145,7 @@ _bucket = {"bucket_name": _storage.netloc, "location": _storage.path.strip("/"),
 _bucket |= {"default_acl": None, **{name: values[0] for name, values in parse_qs(_storage.query).items()}}
 _stores = {
     "file": ("django.core.files.storage.FileSystemStorage", {"location": unquote(_storage.path)}),
-    "gs": ("storages.backends.gcloud.GoogleCloudStorage", _bucket),
+    "gs": ("files.google.GoogleStore", _bucket),
     "s3": ("storages.backends.s3.S3Storage", {"signature_version": "s3v4", **_bucket}),
 }
 STORAGES = {

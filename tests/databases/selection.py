@@ -16,6 +16,7 @@ ONCE = (
     "tests/attacks/secrets/",
     "tests/browser/",
     "tests/datasets/steps_special/",
+    "tests/datasets/engines/",
     "tests/demo/",
     "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/test_door.py",
@@ -33,6 +34,7 @@ ONCE = (
 # What kills and stops processes for minutes: the second database shows it; the third in the long form (`make faults`).
 TWICE = (
     "tests/crash/",
+    "tests/datasets/running/test_killed.py",
     "tests/elsewhere/host/",
     "tests/faults/",
     "tests/host/",

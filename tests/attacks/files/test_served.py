@@ -209,3 +209,52 @@ def test_files_when_of_somebody_else_then_404_whatever_is_done(served: Served) -
         assert other.call(method, path, body).status == 404, (method, path)
     assert other.patch(upload, 0, b"12345").status == 404
     record(SECTION, f"{len(tries) + 1} verbs on files and uploads of somebody else", "404", "refused")
+
+
+OUT = (
+    *("../secrets.json", "..%2f..%2fsecrets.json", "%2e%2e/%2e%2e/secrets.json", "%252e%252e%252fsecrets.json"),
+    *("..%5c..%5csecrets.json", "....//....//etc/passwd", "/etc/passwd", "%c0%ae%c0%ae/etc/passwd", "a%0d%0aX-Y:%20z"),
+    *(
+        "%00",
+        "a.txt%00.png",
+        "%EF%BC%8E%EF%BC%8E/x",
+        "%ED%A0%80",
+        "x" * 3000,
+        "a.txt/",
+        "./a.txt",
+        "A.TXT",
+        "?thumbnail",
+    ),
+)
+
+
+def form(*names: str, content: bytes = b"x") -> tuple[bytes, dict[str, str]]:
+    """Give body and header of a form of files."""
+    lines = [f'--m\r\nContent-Disposition: form-data; name=f; filename="{name}"\r\n\r\n' for name in names]
+    body = b"".join(line.encode() + content + b"\r\n" for line in lines) + b"--m--\r\n"
+    return body, {"Content-Type": "multipart/form-data; boundary=m"}
+
+
+def test_shelf_when_names_lead_out_of_it_then_404_in_json(served: Served) -> None:
+    body, headers = form("a.txt")
+    assert served.caller.call("POST", "/uploadfile", body, **headers).status == 201
+    for name in OUT:
+        answer = served.caller.call("GET", f"/files/{name}")
+        assert (answer.status, answer.headers["content-type"]) == (404, "application/json"), name
+    record(SECTION, f"{len(OUT)} names that lead out of the public shelf", "404", "refused")
+
+
+def test_shelf_when_forms_are_bombs_or_slow_then_refused_and_everybody_else_is_served(served: Served) -> None:
+    body, headers = form(*(f"{number}.txt" for number in range(5000)))
+    assert served.caller.call("POST", "/uploadfile", body, **headers).status == 413
+    head = "POST /uploadfile HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=m\r\nContent-Length: 2000000"
+    begun = b"--m\r\nContent-Disposition: form-data; name=f; filename=slow.bin\r\n\r\n" + b"x" * 1_200_000
+    sockets = [raw(served, head, begun) for _ in range(30)]
+    for sock in sockets:
+        sock.sendall(b"y")
+    took = max(is_answering(served) for _ in range(5))
+    for sock in sockets:
+        sock.close()
+    assert took < 10
+    assert [one["name"] for one in served.caller.call("GET", "/files?search=slow").json["files"]] == []
+    record(SECTION, "a form of 5,000 files; 30 forms that stand still", f"413; a page in {took:.2f} s", "refused")
