@@ -32,7 +32,7 @@ _ENCODING_NAMES = {
     "latin-1": "Latin 1",
 }  # fmt: skip
 TYPE_NAMES = {
-    "text": _("text"), "integer": _("whole number"), "number": _("number"), "truth": _("true or false"),
+    "text": _("text"), "integer": _("whole number"), "number": _("decimal number"), "truth": _("true or false"),
     "date": _("date"), "datetime": _("date and time"), "duration": _("duration"),
 }  # fmt: skip
 READING = ("format", "encoding", "delimiter", "sheet")

@@ -34,6 +34,7 @@ class DatabaseSource(SourceKind):
     """A query to a database elsewhere."""
 
     kind, label, icon = "database", _("database query"), "table_view"
+    has_forms = False
     help = _(
         "One SELECT, in a transaction that only reads. Use an account that may read nothing but what is wanted. "
         "The server's address must be open to us (OUTGOING_ALLOW)."

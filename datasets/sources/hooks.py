@@ -61,7 +61,7 @@ class SourceKind(ABC):
     help: ClassVar[Any] = ""
     icon: ClassVar[str] = "database"
     fields: ClassVar[Sequence[SourceField]] = ()
-    permission: ClassVar[str] = ""  # beyond that of importing
+    has_forms: ClassVar[bool] = True  # whether its files can be of several formats, which a person may choose
 
     def is_offered(self) -> bool:
         """Whether this installation has such sources at all."""

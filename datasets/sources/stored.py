@@ -175,6 +175,7 @@ class VersionSource(SourceKind):
     """The rows of another dataset version."""
 
     kind, label, icon = "dataset", _("another dataset"), "dataset"
+    has_forms = False
     help = _("Copies the rows of a sealed version, as the beginning of another dataset.")
     fields = (SourceField("version", _("Version"), form="version", help=_("name or name:3")),)
 
