@@ -85,7 +85,7 @@ class Tokens:
             read = loads(self.content)
             check_tokenizer(read if isinstance(read, dict) else {})
             _loaded(self.content)
-        except ValueError as error:
+        except (ValueError, Invalid) as error:
             raise Invalid(gettext("This is no tokenizer.json: %(why)s.") % {"why": str(error)[:200]}) from None
 
     @property

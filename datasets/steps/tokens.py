@@ -170,8 +170,14 @@ class ChunkTokens(TokenStep):
 
     def cut(self, text: str, offsets: list[tuple[int, int]]) -> list[str]:
         """Give the chunks of a text that has more tokens than one of them."""
-        starts = range(0, len(offsets) - self.overlap, self.size - self.overlap)
-        return [text[offsets[start][0] : offsets[min(start + self.size, len(offsets)) - 1][1]] for start in starts]
+        found = []
+        for start in range(0, len(offsets) - self.overlap, self.size - self.overlap):
+            end = offsets[min(start + self.size, len(offsets)) - 1][1]
+            begin = max(
+                offsets[start][0], offsets[start - 1][1] if start else 0
+            )  # a letter of several bytes goes whole
+            found.append(text[begin:end])
+        return [piece for piece in found if piece]
 
 
 def _each(
