@@ -274,5 +274,5 @@ def _said(request: HttpRequest, **kinds: type) -> dict[str, Any]:
 
 
 def _refused(error: FluemanError, **more: Any) -> JsonResponse:
-    told = {"code": error.code, "message": error.message, "fields": error.fields}
-    return JsonResponse({"error": told, **more}, status=error.status)
+    """Tell the script what a service refused: that is for the page to show, not for the browser to complain of."""
+    return JsonResponse({"error": {"code": error.code, "message": error.message, "fields": error.fields}, **more})

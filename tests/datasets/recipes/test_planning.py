@@ -67,7 +67,8 @@ def test_step_when_switched_off_then_it_changes_no_columns() -> None:
 
 
 def test_column_when_it_gets_one_of_our_names_then_it_is_refused() -> None:
-    assert list(refused([{"kind": "rename", "params": {"names": {"text": "__row"}}}]))[0].startswith("steps.0")
+    (field,) = refused([{"kind": "rename", "params": {"names": {"text": "__row"}}}])
+    assert field.startswith("steps.0")
 
 
 def test_chain_when_a_step_cannot_work_then_the_columns_before_it_are_given() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +88,8 @@ def test_preview_when_a_step_takes_too_long_then_it_says_so_and_the_next_questio
     version = make_version(pl.DataFrame({"text": ["아버지가방에들어가신다"] * 50}))
     tried(version, TRIM)
     monkeypatch.setattr(helper, "DEADLINE_S", 0.4)  # less than its dictionary takes to load
-    try:
+    with suppress(Invalid):  # a machine so busy that not even the first step was reached
         seen = tried(version, TRIM, {"kind": "spacing", "params": {}}, TRIM)
-    except Invalid as error:  # a machine so busy that not even the first step was reached
-        assert error.code == "preview_broke"
-    else:
         assert [one["state"] for one in seen["steps"]] == ["done", "failed", "waiting"]
     monkeypatch.undo()
     assert tried(version, TRIM)["steps"][0]["state"] == "done"

@@ -26,9 +26,11 @@ def states(found: Comparison) -> list[tuple[int, str]]:
 def test_rows_when_dropped_then_they_stand_where_they_were() -> None:
     before = frame(n=[1, 2, 3, 4])
     found = compared(before, TracedTable((before,)).map(lambda rows: rows.filter(pl.col("n") % 2 == 0)))
-    assert found.facts() == {
-        "rows_in": 4, "rows_out": 2, "dropped": 2, "added": 0, "changed": 0, "is_reordered": False, "new_columns": 0, "gone_columns": 0
-    }  # fmt: skip
+    assert {name: count for name, count in found.facts().items() if count} == {
+        "rows_in": 4,
+        "rows_out": 2,
+        "dropped": 2,
+    }
     assert states(found) == [(0, "dropped"), (1, "same"), (2, "dropped"), (3, "same")]
 
 
