@@ -145,11 +145,11 @@ def test_profile_when_there_are_no_columns_says_so(tmp_path: Path) -> None:
     assert profile([], [], 0)["columns"] == []
 
 
-def test_profile_when_there_are_ten_thousand_columns_stays_small(tmp_path: Path) -> None:
-    frame = pl.DataFrame({f"열{n}": np.arange(20) + n for n in range(10_000)})
+def test_profile_when_there_are_many_columns_keeps_less_of_each(tmp_path: Path) -> None:
+    frame = pl.DataFrame({f"열{n}": np.arange(20) + n for n in range(1500)})
     found = profiled(frame, tmp_path)
-    assert len(found["columns"]) == 10_000
-    assert len(orjson.dumps(found)) < 8_000_000
+    assert len(found["columns"]) == 1500
+    assert len(orjson.dumps(found)) < 1_200_000
 
 
 def test_profile_when_values_are_odd_is_still_made(tmp_path: Path) -> None:

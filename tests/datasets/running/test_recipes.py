@@ -1,12 +1,15 @@
 """A recipe over a version: what it makes, what it tells, and how it ends."""
 
+import os
+
 import polars as pl
 import pytest
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
 from datasets.models import DatasetVersion, PreprocessingJob, PreprocessingStep
-from datasets.running.recipe import work_folder
+from datasets.running.folders import KEPT, tidy_work, work_folder
 from datasets.services import (
     begin_preprocessing,
     begin_version,
@@ -185,3 +188,18 @@ def test_other_version_that_is_not_sealed_is_not_found():
     work(run)
     assert run.job.state == Job.State.FAILED
     make_version(frame)
+
+
+def test_work_folders_of_jobs_that_ended_long_ago_are_deleted(settings):
+    settings.PREPROCESSING_MEMORY_BYTES = 1 << 20
+    failed, waiting = make_run(name="a"), make_run(name="b")
+    work(failed)
+    for run in (failed, waiting):
+        work_folder(run).mkdir(parents=True, exist_ok=True)
+    assert tidy_work() == 0
+    old = (timezone.now() - 2 * KEPT).timestamp()
+    for run in (failed, waiting):
+        os.utime(work_folder(run), (old, old))
+    Job.objects.filter(pk=failed.job_id).update(finished_at=timezone.now() - 2 * KEPT)
+    assert tidy_work() == 1
+    assert work_folder(waiting).exists()
