@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets import services
 from datasets.models import DatasetVersion, PreprocessingJob, VersionDifference
+from datasets.running import folders
 from datasets.services.differences import COMPARE
 from datasets.services.exports import EXPORT
 from datasets.services.imports import IMPORT
@@ -42,6 +43,12 @@ def import_dataset(run: JobRun) -> None:
 
     found = PreprocessingJob.objects.select_related("version__dataset", "version__source__blob", "created_by")
     run_import(run, found.get(pk=run.payload["preprocessing"]))
+
+
+@handler("datasets.tidy_work", label=_("Tidy up after preprocessing jobs"), every_minutes=60, is_background=True)
+def tidy_work(run: JobRun) -> None:
+    """Delete what preprocessing jobs have left on the disk that will not go on."""
+    run.result({"folders": folders.tidy_work()})
 
 
 @handler("datasets.give_up_versions", label=_("Versions whose making was ended"), every_minutes=1, is_background=True)

@@ -15,6 +15,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +26,12 @@ from datasets.engines.parts import told_when_full, written
 Item = TypeVar("Item")
 Marker = dict[str, Any]
 MOST_WORKERS = 4
+LOOK_EVERY_S = 0.1
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def void() -> None:
+    """Do nothing."""
 
 
 class Pool(Protocol):
@@ -41,7 +47,8 @@ class Pool(Protocol):
 class Workshop:
     """A folder for one run, and the account of its steps. `plan` says what is made: another plan, another beginning.
 
-    `tell` is called with `self` after each piece, in the thread of the run. Raises Unavailable if somebody works there.
+    `tell` is called with `self` after each piece, `check` while it waits for one, both in the thread of the run. Raises
+    Unavailable if somebody works there.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Workshop:
         plan: str = "",
         *,
         tell: Callable[[Workshop], None] | None = None,
+        check: Callable[[], None] = void,
         secret: Collection[int] = (),
         workers: int | None = None,
     ) -> None:
@@ -63,7 +71,7 @@ class Workshop:
         self.samples: dict[int, list[dict[str, Any]]] = {}
         self.percent: dict[int, float] = {}
         self.workers = workers or min(MOST_WORKERS, os.cpu_count() or 1)
-        self._tell, self._secret = tell, secret
+        self._tell, self._check, self._secret = tell, check, secret
         self._stages = 0
         self._garbage: list[Path] = []
 
@@ -94,7 +102,7 @@ class Workshop:
                 while waiting and len(running) <= self.workers:
                     number, item = waiting.popleft()
                     running.append(pool.submit(do_piece, stage, item, number, work))
-                if error := running[0].exception():
+                if error := self._end_of(running[0]):
                     is_orderly = True
                     raise error
                 marker = running.popleft().result()
@@ -110,6 +118,13 @@ class Workshop:
             pool.shutdown(wait=is_orderly, cancel_futures=True)  # who was asked to stop cannot wait
         self._clear()
         return found
+
+    def _end_of(self, piece: Future[Marker]) -> BaseException | None:
+        """Wait for the end of a piece, and give what went wrong."""
+        while True:
+            self._check()
+            with suppress(TimeoutError):
+                return piece.exception(LOOK_EVERY_S)
 
     def open_pool(self) -> Pool:
         """Give what does pieces of work at the same time."""

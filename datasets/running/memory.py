@@ -15,25 +15,32 @@ from common.display import size
 from common.errors import Unprocessable
 
 LOOK_EVERY_S = 0.05
-AGAIN_AFTER_S = 0.5
+PATIENCE_S = 1.0
 _STATUS = Path("/proc/self/status")
 
 
 class Watch:
-    """Looks again and again, and wakes the main thread when too much is held."""
+    """Looks again and again; the main thread asks what was seen, and is woken if it does not."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, where: Callable[[], str]) -> None:
         self.most_bytes, self.peak_bytes = most_bytes, held_bytes()
+        self._where = where
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def check(self) -> None:
+        """Raise Unprocessable if too much was held."""
+        if self.peak_bytes > self.most_bytes:
+            said = _("This needs more memory than the %(size)s it may hold (PREPROCESSING_MEMORY_BYTES). %(where)s")
+            raise Unprocessable(said % {"size": size(self.most_bytes), "where": self._where()}, code="too_much_memory")
 
     def _look(self) -> None:
         while not self._is_over.is_set():
             self.peak_bytes = max(self.peak_bytes, held_bytes())
-            is_too_much = self.peak_bytes > self.most_bytes
-            if is_too_much:
+            if self.peak_bytes <= self.most_bytes:
+                self._is_over.wait(LOOK_EVERY_S)
+            elif not self._is_over.wait(PATIENCE_S):  # the main thread does not ask, as it should
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
-            self._is_over.wait(AGAIN_AFTER_S if is_too_much else LOOK_EVERY_S)  # a finaliser swallows what is raised
 
     def start(self) -> None:
         """Begin to look."""
@@ -51,13 +58,12 @@ def bounded(most_bytes: int, where: Callable[[], str] = str) -> Iterator[Watch]:
 
     A kernel's limit would end the process without a word: Rust aborts where it gets no memory.
     """
+    watch = Watch(most_bytes, where)
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        said = _("This needs more memory than the %(size)s it may hold (PREPROCESSING_MEMORY_BYTES). %(where)s")
-        raise Unprocessable(said % {"size": size(most_bytes), "where": where()}, code="too_much_memory")
+    def wake(_number: int, _frame: FrameType | None) -> None:
+        watch.check()
 
-    before = signal.signal(signal.SIGUSR2, end)
-    watch = Watch(most_bytes)
+    before = signal.signal(signal.SIGUSR2, wake)
     watch.start()
     try:
         yield watch

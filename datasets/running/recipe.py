@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,6 +25,7 @@ from datasets.models import PreprocessingJob
 from datasets.planning import Planned, columns_of, parse_steps
 from datasets.progress import Progress, State
 from datasets.running.context import JobContext, files_of
+from datasets.running.folders import work_folder
 from datasets.running.memory import Watch, bounded
 from datasets.sealing import PartFile
 from datasets.services import seal_version, write_again
@@ -47,11 +47,6 @@ def run_recipe(run: JobRun, preprocessing: PreprocessingJob) -> None:
             attempt.work(watch, ray_tasks.RayWorkshop if on_ray else Workshop)
 
 
-def work_folder(preprocessing: PreprocessingJob) -> Path:
-    """Give where the pieces of a job lie until it has ended."""
-    return Path(settings.FLUEMAN_HOME, "work", str(preprocessing.pk))
-
-
 class _Attempt:
     def __init__(self, run: JobRun, preprocessing: PreprocessingJob) -> None:
         self._run, self._preprocessing = run, preprocessing
@@ -71,7 +66,8 @@ class _Attempt:
     def work(self, watch: Watch, workshop: type[Workshop]) -> None:
         """Do all steps, write the parts, seal the version."""
         secret = {n for n, one in enumerate(self._planned) if getattr(one.step, "is_secret_before", False)}
-        shop = workshop(work_folder(self._preprocessing), self._plan(), tell=self._tell, secret=secret)
+        folder, plan = work_folder(self._preprocessing), self._plan()
+        shop = workshop(folder, plan, tell=self._tell, check=watch.check, secret=secret)
         is_over = False
         try:
             parts, schema = self._write(self._steps(shop))
@@ -140,7 +136,7 @@ class _Attempt:
 
     def _tell(self, shop: Workshop) -> None:
         """Tell what the steps have done so far."""
-        before: int | None = self._preprocessing.rows_total
+        before = None if self._preprocessing.options.get("split") else self._parent.rows
         for number in self._enabled:
             after = shop.rows_after(number)
             if number in shop.percent:

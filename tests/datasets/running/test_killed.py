@@ -1,0 +1,82 @@
+"""A recipe whose processes are killed at random moments makes one version, of the same bytes.
+
+`FLUEMAN_FAULTS=long` kills ten times.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+
+import pytest
+from django.conf import settings
+
+from datasets.models import DatasetVersion
+from datasets.running.folders import work_folder
+from datasets.services import begin_preprocessing, begin_version
+from jobs.models import Job
+from tests.datasets.making import make_owner
+from tests.datasets.running.making import make_run, sentences
+from tests.jobs.cluster import Cluster, children, wait_for, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IS_LONG = os.environ.get("FLUEMAN_FAULTS") == "long"
+KILLS = 10 if IS_LONG else 3
+ROWS = 150_000 if IS_LONG else 40_000
+STEPS = [
+    {"kind": "normalise", "params": {"columns": ["text"], "form": "NFKC"}},
+    {"kind": "near_duplicates", "params": {"column": "text", "threshold": 0.9}},
+    {"kind": "shuffle", "params": {}},
+]
+
+
+def again(run):
+    """Give another run of the same over the same rows."""
+    old = run.version
+    version = begin_version(dataset=old.dataset, actor=make_owner(), parent=old.parent, recipe=old.recipe)
+    steps = list(run.steps.order_by("number").values_list("kind", "label"))
+    job_kind = run.job.kind
+    return begin_preprocessing(kind="recipe", version=version, actor=make_owner(), steps=steps, job_kind=job_kind)
+
+
+def kill_in_the_middle(job, choose):
+    """Kill the process of the job, or its worker too, while pieces of its work are being made."""
+    wait_until(lambda: job.refresh_from_db() or job.is_finished or job.worker)
+    if job.is_finished:
+        return False
+    worker = int(job.worker.rpartition(":")[2])
+    time.sleep(choose.uniform(0.2, 2.5))
+    for pid in children(worker)[:1]:
+        os.kill(pid, signal.SIGKILL)
+    if choose.random() < 0.3:
+        os.kill(worker, signal.SIGKILL)
+    return True
+
+
+def test_recipe_when_killed_again_and_again_gives_one_version_of_the_same_bytes(tmp_path):
+    seed = random.randrange(10**6)
+    choose = random.Random(seed)
+    sys.stdout.write(f"seed {seed}\n")
+    first = make_run(sentences(ROWS), STEPS, part_rows=ROWS // 12)
+    cluster = Cluster(tmp_path)
+    cluster.start(FLUEMAN_HOME=str(settings.FLUEMAN_HOME), STORAGE_URL=settings.STORAGE_URL)
+    try:
+        wait_for(first.job, Job.State.SUCCEEDED)
+        second = again(first)
+        Job.objects.filter(pk=second.job.pk).update(max_attempts=30)
+        kills = 0
+        for _number in range(KILLS * 3):
+            kills += kill_in_the_middle(second.job, choose)
+            if kills == KILLS:
+                break
+        wait_for(second.job, Job.State.SUCCEEDED)
+    finally:
+        cluster.stop()
+    made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
+    assert [version.state for version in made] == ["sealed", "sealed"]
+    assert made[0].digest == made[1].digest
+    assert second.job.attempts > 1, (kills, second.job.attempts)
+    assert not work_folder(second).exists()
+    told = [list(run.steps.values_list("state", "rows_in", "rows_out")) for run in (first, second)]
+    assert told[0][:3] == told[1][:3]
