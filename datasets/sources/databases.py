@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import orjson
 from django.conf import settings
@@ -122,7 +122,8 @@ def _target(address: str, secret: str) -> Target:
     known = settings.IMPORT_DATABASES.get(address)
     parts = urlsplit(known) if known else _checked(address)
     kind = "postgresql" if parts.scheme.startswith("postgres") else "mysql"
-    host = parts.hostname or ""
+    socket = dict(parse_qsl(parts.query)).get("host", "") if known else ""  # a folder or file of this machine
+    host = socket or parts.hostname or ""
     password = unquote(parts.password or "") if known else secret
     port = parts.port or _ALLOWED[parts.scheme]
     return Target(kind, host, port, unquote(parts.username or ""), password, unquote(parts.path.strip("/")), not known)
@@ -178,8 +179,7 @@ def _mysql(target: Target, query: str, fetching: Fetching) -> Iterator[_Answer]:
     connection = None
     try:
         connection = MySQLdb.connect(
-            host=number,
-            port=target.port,
+            **({"unix_socket": number} if number.startswith("/") else {"host": number, "port": target.port}),
             user=target.user,
             password=target.password,
             database=target.name,
