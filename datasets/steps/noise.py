@@ -16,14 +16,14 @@ from datasets.steps.text import TextStep, one_by_one, rewritten
 
 # Source: Unicode Technical Standard 51, 1.4.9. Signs that are text unless U+FE0F follows count with it only, but for
 # the hearts, faces and signs of weather that people write without.
-_MODIFIED = r"(?:\p{Emoji_Modifier}|\x{FE0F})?(?:[\x{E0020}-\x{E007E}]+\x{E007F})?"
+_MODIFIED = r"(?:\p{Emoji_Modifier}|\x{FE0F})?(?:[\x{E0020}-\x{E007E}]{1,16}\x{E007F})?"
 _ONE = (
     r"(?:\p{Regional_Indicator}{2}|[0-9#*]\x{FE0F}?\x{20E3}"
     r"|(?:[\p{Emoji_Presentation}--\p{Regional_Indicator}]|[☺☹❤♥☀☁☂☃☎✈✌✍❣]|[\p{Emoji}--[0-9#*]]\x{FE0F})"
     + _MODIFIED
     + ")"
 )
-EMOJI = rf"{_ONE}(?:\x{{200D}}(?:{_ONE}|\p{{Emoji}}\x{{FE0F}}?))*"
+EMOJI = rf"{_ONE}(?:\x{{200D}}(?:{_ONE}|\p{{Emoji}}\x{{FE0F}}?)){{0,9}}"
 # Hangul ends an address (“https://a.kr에서”), marks at the end are the sentence's.
 URL = r"(?i)\b(?:(?:https?|ftp)://|www\.)[!-~&&[^<>\"'`{}|\\^]]*[A-Za-z0-9/#=&_~%+$@*-]"
 _JAMO = "ㄱ-ㅎㅏ-ㅣ\u1100-\u11ff"

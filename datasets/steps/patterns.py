@@ -58,8 +58,10 @@ def _wrong_with(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern)
     except pl.exceptions.PolarsError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = next((line.removeprefix("error:").strip() for line in lines if line.startswith("error:")), lines[-1])
+        lines = str(error).splitlines()
+        if "size limit" in lines[0]:
+            return gettext("This pattern becomes too large: repeat less, or use narrower classes than \\w.")
+        reason = next((line.removeprefix("error:").strip() for line in lines if line.startswith("error:")), lines[0])
         return gettext("This pattern cannot be read: %(reason)s") % {"reason": reason[:300]}
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 
 import polars as pl
 from django.utils.translation import gettext as _
@@ -16,13 +17,14 @@ from datasets.steps.expressions.parsing import Node, parse, refuse
 
 NUMBERS = ("integer", "number")
 _COMPARED: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    "=": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-    ">": lambda left, right: left > right,
-    ">=": lambda left, right: left >= right,
+    "=": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
 }
+_SIGNS: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {"+": add, "-": sub, "*": mul}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _alike(node: Node, found: Sequence[Typed]) -> list[Typed]:
         kinds = {one.type for one in found} - {"missing"}
     if len(kinds) > 1 and not kinds <= set(NUMBERS):
         names = " · ".join(words_of(kind) for kind in sorted(kinds))
-        refuse(node.at, _("values of different types cannot be compared: %(types)s") % {"types": names})
+        refuse(node.at, _("values of different types do not go together: %(types)s") % {"types": names})
     return list(found)
 
 
@@ -169,16 +171,16 @@ def _arithmetic(node: Node, schema: Schema) -> Typed:
             said = _("“%(sign)s” wants numbers, and this is %(type)s")
             refuse(part.at, said % {"sign": node.op, "type": words_of(one.type)})
     kind = "integer" if left.type == right.type == "integer" and node.op != "/" else "number"
-    return Typed(_reckoned(node.op, _signed(left), _signed(right)), kind)
+    value = _reckoned(node.op, _signed(left), _signed(right))
+    if kind == "integer" and node.op in ("+", "-", "*"):  # 64 bits overflow without a word
+        about = _reckoned(node.op, left.value.cast(pl.Float64), right.value.cast(pl.Float64))
+        value = pl.when(about.abs() < 2.0**63).then(value)
+    return Typed(value, kind)
 
 
 def _reckoned(sign: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
-    if sign == "+":
-        return left + right
-    if sign == "-":
-        return left - right
-    if sign == "*":
-        return left * right
+    if sign in _SIGNS:
+        return _SIGNS[sign](left, right)
     divisor = pl.when(right == 0).then(None).otherwise(right)
     return left / divisor if sign == "/" else left // divisor if sign == "//" else left % divisor
 
