@@ -23,6 +23,7 @@ from datasets.admin import shown
 from datasets.admin.forms import LICENCES, DatasetForm, filled_form
 from datasets.admin.imports import ImportPage
 from datasets.models import Dataset, DatasetTag, DatasetVersion, PreprocessingJob
+from datasets.profile.wording import facts
 from datasets.usage import find_products
 
 VERSIONS_SHOWN = 100
@@ -171,7 +172,7 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
             return gettext("%(name)s is archived") % {"name": obj.name}
         if newest is None:
             return gettext("%(name)s has no rows yet") % {"name": obj.name}
-        return f"{obj.name} v{newest.number}: {shown.facts(newest)}"
+        return f"{obj.name} v{newest.number}: {facts(newest)}"
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the versions, newest first, what made them and what was made of them."""

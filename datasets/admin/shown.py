@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.display import badge, duration, percent, thousands
@@ -51,17 +51,6 @@ def type_words(kind: str) -> Any:
 def chips(names: Iterable[Any]) -> SafeString:
     """Give words as chips."""
     return format_html_join("", '<span class="fm-chip">{}</span>', ((name,) for name in names))
-
-
-def facts(version: DatasetVersion) -> str:
-    """Say how many rows, columns and warnings there are."""
-    rows = ngettext("%(count)s row", "%(count)s rows", version.rows) % {"count": thousands(version.rows)}
-    columns = ngettext("%(count)s column", "%(count)s columns", len(version.columns))
-    said = [rows, columns % {"count": thousands(len(version.columns))}]
-    if (warnings := version.summary.get("warnings")) is not None:
-        told = ngettext("%(count)d warning", "%(count)d warnings", warnings) if warnings else gettext("no warnings")
-        said.append(told % {"count": warnings} if warnings else told)
-    return ", ".join(said)
 
 
 def warnings_of(version: DatasetVersion) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from datasets.admin.further import FurtherPages
 from datasets.admin.rows import cells, row_values, rows_context
 from datasets.downloads import send_part, send_rejects
 from datasets.models import DatasetVersion
+from datasets.profile.wording import facts, sentence, tone
 from datasets.services.profiles import PROFILE
 from datasets.usage import find_products
 from jobs.models import Job
@@ -70,7 +71,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
         said = {
             State.WRITING: gettext("%(version)s is being made"),
             State.FAILED: gettext("%(version)s was not made"),
-            State.SEALED: f"%(version)s: {shown.facts(obj)}",
+            State.SEALED: f"%(version)s: {facts(obj)}",
         }
         return said[State(obj.state)] % {"version": obj}
 
@@ -183,7 +184,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             original=version,
             line=line,
             facts=_facts(column, rows),
-            warnings=[(shown.tone(one), shown.sentence(one)) for one in mine],
+            warnings=[(tone(one), sentence(one)) for one in mine],
             histogram=shown.histogram(column),
             quantiles=shown.quantiles(column),
             spread=column.get("values") or column.get("lengths"),

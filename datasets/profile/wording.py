@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from common.display import percent, thousands
 
+if TYPE_CHECKING:
+    from datasets.models import DatasetVersion
+
 _SENTENCES = {
     "empty_version": gettext_lazy("There are no rows."),
     "all_missing": gettext_lazy("“%(column)s” is empty in every row: drop it."),
     "missing": gettext_lazy("%(share)s of “%(column)s” is missing."),
     "leaks": gettext_lazy("“%(column)s” names the rows: a model trained on it learns them by heart."),
-    "nearly_constant": gettext_lazy("“%(column)s” is the same in %(share)s of the rows."),
+    "nearly_constant": gettext_lazy("%(share)s of the values of “%(column)s” are the same."),
     "numbers_as_text": gettext_lazy("“%(column)s” holds numbers as text: cast it."),
     "not_finite": gettext_lazy("%(count)s numbers of “%(column)s” are NaN or infinite."),
     "blank": gettext_lazy("%(count)s texts of “%(column)s” are empty or hold only white space."),
@@ -73,3 +76,14 @@ def sentence(finding: Mapping[str, Any], *, is_exact: bool = True) -> str:
 def tone(finding: Mapping[str, Any]) -> str:
     """Give the colour of a finding by meaning."""
     return "bad" if finding["code"] in _BAD else "warn"
+
+
+def facts(version: DatasetVersion) -> str:
+    """Say how many rows, columns and warnings there are."""
+    rows = ngettext("%(count)s row", "%(count)s rows", version.rows) % {"count": thousands(version.rows)}
+    columns = ngettext("%(count)s column", "%(count)s columns", len(version.columns))
+    said = [rows, columns % {"count": thousands(len(version.columns))}]
+    if (warnings := version.summary.get("warnings")) is not None:
+        told = ngettext("%(count)d warning", "%(count)d warnings", warnings) if warnings else _("no warnings")
+        said.append(told % {"count": warnings} if warnings else told)
+    return ", ".join(said)

@@ -7,8 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from common.commands import told_as_command_errors
-from common.display import thousands
-from datasets.profile.wording import sentence
+from datasets.profile.wording import facts, sentence
 from datasets.services import find_version, profile_version
 
 
@@ -34,8 +33,7 @@ class Command(BaseCommand):
             found = profile_version(version=version, report=lambda rows: self._tell(rows, version.rows))
         for finding in found["findings"]:
             self.stdout.write(f"- {sentence(finding, is_exact=found['is_repeated_exact'])}")
-        counts = (thousands(version.rows), thousands(len(version.columns)), thousands(len(found["findings"])))
-        self.stdout.write(self.style.SUCCESS("{}: {} rows, {} columns, {} warnings".format(version, *counts)))
+        self.stdout.write(self.style.SUCCESS(f"{version}: {facts(version)}"))
 
     def _tell(self, rows: int, total: int) -> None:
         if self.stderr.isatty():
