@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import archive_dataset, begin_version, create_dataset, dataset_named, profile_version
@@ -239,3 +240,27 @@ def test_profile_when_the_blob_is_replaced_leaves_one_reference() -> None:
     version.profile.refresh_from_db()
     assert version.profile.references == 1
     assert store(io.BytesIO(b"other")).references == 0
+
+
+def test_pages_when_names_and_values_are_hostile_show_them_as_text() -> None:
+    evil = "\"><script>alert(1)</script>'{{7*7}}&=#?/../"
+    frame = pl.DataFrame({evil: [evil, f"javascript:{evil}"] * 15, "목록": [[evil], []] * 15})
+    version = make_profiled(frame, dataset="악의")
+    client = log_in("operator")
+    urls = [of(version, "change"), of(version, "column", 0), of(version, "row", 1)]
+    urls.append(of(version, "change") + f"?{urlencode({'q': evil, 'column': evil, 'value': evil, 'columns': evil})}")
+    for url in urls:
+        html = client.get(url).content.decode()
+        assert "<script>alert(1)" not in html, url
+        assert "&lt;script&gt;alert(1)" in html, url
+    told = client.get(of(version, "rows") + f"?{urlencode({'columns': evil})}").json()
+    assert "<script>" not in told["html"]
+
+
+def test_pages_when_the_address_is_nonsense_are_no_error_of_ours() -> None:
+    version = make_profiled()
+    client = log_in("operator")
+    client.raise_request_exception = False
+    for more in ("columns/('Hangul', 0.9)", "rows/x/", "parts/-1/", "columns/99999999999999999999/", "rows/0/"):
+        answer = client.get(of(version, "change").replace("change/", more), follow=True)
+        assert answer.status_code in (200, 404), more
