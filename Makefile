@@ -15,7 +15,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --con
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-run: $(VENV)/.run $(if $(filter mysql% postgres% redis%,$(DATABASE_URL) $(REDIS_URL) $(QUEUE_URL)),$(VENV)/.production)
+run: $(VENV)/.run $(if $(filter mysql% postgres% redis% gs%,$(DATABASE_URL) $(REDIS_URL) $(QUEUE_URL) $(STORAGE_URL)),$(VENV)/.production)
 	@exec $(PY) -m flueman.supervise
 
 setup: $(VENV)/.dev
