@@ -53,7 +53,8 @@ def parse_steps(raw: Any) -> list[Planned]:
         _refuse(_("Steps are a list."), "steps")
     if len(raw) > MOST_STEPS:
         _refuse(_("A recipe has at most %(most)d steps.") % {"most": MOST_STEPS}, "steps")
-    found, wrong = [], {}
+    found: list[Planned] = []
+    wrong: dict[str, str] = {}
     for place, one in enumerate(raw):
         try:
             found.append(read_step(one, place))

@@ -50,7 +50,7 @@ class _Loader(_SafeLoader):
         keys = [key for key, _value in node.value]
         names = {key.value if isinstance(key, yaml.ScalarNode) else None for key in keys}
         if None in names or len(names) < len(keys):
-            raise yaml.MarkedYAMLError(problem=_("a name is there twice, or is no text"), problem_mark=node.start_mark)
+            raise _refused(node, _("a name is there twice, or is no text"))
         return super().construct_mapping(node, deep)
 
 
@@ -121,11 +121,14 @@ def _look_over(text: str) -> None:
     depth = 0
     for number, event in enumerate(yaml.parse(text, Loader=_SafeLoader)):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
-            said = _("anchors, aliases and tags are not read")
-            raise yaml.MarkedYAMLError(problem=said, problem_mark=event.start_mark)
+            raise _refused(event, _("anchors, aliases and tags are not read"))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST or number > _MOST_VALUES:
-            raise yaml.MarkedYAMLError(problem=_("no recipe is so deep or so long"), problem_mark=event.start_mark)
+            raise _refused(event, _("no recipe is so deep or so long"))
+
+
+def _refused(what: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=what.start_mark)
 
 
 def _load(text: str) -> tuple[Any, list[int]]:

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from common.display import thousands
-from common.errors import NotFound
 from datasets.admin.shown import TYPES
 from datasets.models import Artefact, DatasetVersion, Recipe, RecipeVersion
 from datasets.services import recipes as services
@@ -52,17 +51,6 @@ def editor(request: HttpRequest, recipe: Recipe) -> dict[str, Any]:
 
 
 _PAGES = ("preview", "save", "run", "versions")
-
-
-def sealed_version(given: str) -> DatasetVersion:
-    """Give the sealed version of an id. Raises NotFound."""
-    try:
-        found = DatasetVersion.objects.sealed().select_related("dataset").filter(pk=UUID(given)).first()
-    except ValueError:
-        found = None
-    if found is None:
-        raise NotFound(_("There is no such dataset version."))
-    return found
 
 
 def chosen_version(given: str, recipe: Recipe) -> DatasetVersion | None:

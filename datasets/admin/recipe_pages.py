@@ -1,4 +1,4 @@
-"""The pages beside the editor of a recipe: a new one, preview and saving, versions, YAML, running."""
+"""The pages beside the editor of a recipe: a new one, preview and saving, versions, YAML."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from difflib import unified_diff
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,11 +15,12 @@ from common import strict_json
 from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, Invalid
-from datasets.admin.recipe_editor import chosen_version, sealed_version, version_choices
-from datasets.models import DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
+from datasets.admin.recipe_editor import version_choices
+from datasets.models import Recipe, RecipeVersion
 from datasets.previewing.asking import preview
 from datasets.ready import READY, steps_for
 from datasets.services import recipes as services
+from datasets.services.versions import sealed_version
 
 VERSIONS_SHOWN = 20
 
@@ -46,29 +45,6 @@ class NewRecipeForm(forms.Form):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         self.fields["version"].choices = [("", "–"), *version_choices(None)]  # type: ignore[attr-defined]
-
-
-class RunForm(forms.Form):
-    """What a recipe is run on, and where the rows go."""
-
-    version = forms.ChoiceField(label=_("Run it on"))
-    to = forms.CharField(
-        label=_("Dataset that gets the new version"),
-        max_length=100,
-        required=False,
-        help_text=_("Empty: the same dataset. A name that is not there yet makes a new one."),
-    )
-    engine = forms.ChoiceField(label=_("Where"), choices=PreprocessingJob.Engine.choices)
-    is_again = forms.BooleanField(
-        label=_("Make it again even if it was made before"),
-        required=False,
-    )
-
-    def __init__(self, data: Any, chosen: DatasetVersion | None) -> None:
-        super().__init__(data, initial={"version": str(chosen.pk) if chosen else ""})
-        self.fields["version"].choices = version_choices(chosen)  # type: ignore[attr-defined]
-        if not settings.RAY_ADDRESS:
-            self.fields["engine"] = forms.CharField(widget=forms.HiddenInput, initial="local")
 
 
 def new_view(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponseBase:
@@ -119,7 +95,7 @@ def preview_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> Htt
 def save_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
     """Keep the steps as the next version."""
     require(request, "datasets.change_recipe")
-    recipe = _recipe(key)
+    recipe = recipe_of(key)
     try:
         said = _said(request, steps=list, based_on=int, note=str)
         version = services.save_recipe(recipe=recipe, actor=request.user, **said)
@@ -132,7 +108,7 @@ def save_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpRe
 def versions_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
     """Show the versions with what each changed; on POST go back to one."""
     require(request, "datasets.view_recipe")
-    recipe = _recipe(key)
+    recipe = recipe_of(key)
     if request.method == "POST":
         require(request, "datasets.change_recipe")
         return _go_back(model_admin, request, recipe)
@@ -183,7 +159,7 @@ def _changes(older: RecipeVersion | None, newer: RecipeVersion) -> list[tuple[st
 def yaml_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
     """Show the recipe as YAML, or give it as a file; on POST read it from there."""
     require(request, "datasets.view_recipe")
-    recipe = _recipe(key)
+    recipe = recipe_of(key)
     text, error = services.recipe_as_yaml(services.latest(recipe)), ""
     if request.GET.get("as") == "file":
         return _as_file(recipe, text)
@@ -214,51 +190,8 @@ def _as_file(recipe: Recipe, text: str) -> HttpResponse:
     return response
 
 
-def run_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpResponseBase:
-    """Choose what the saved recipe is run on, say what will happen, and begin."""
-    require(request, "datasets.run_recipe")
-    recipe = _recipe(key)
-    saved = services.latest(recipe)
-    given = request.POST.get("version", "") or request.GET.get("version", "")
-    chosen = chosen_version(given, recipe)
-    form = RunForm(request.POST if request.method == "POST" else None, chosen)
-    if form.is_bound and form.is_valid() and chosen:
-        try:
-            run = services.run_recipe(
-                recipe_version=saved,
-                version=chosen,
-                actor=request.user,
-                may_add=request.user.has_perm("datasets.add_dataset"),  # type: ignore[union-attr]
-                **{name: form.cleaned_data[name] for name in ("to", "engine", "is_again")},
-            )
-        except FluemanError as error:
-            show_refusal(form, error)
-        else:
-            if run.version.is_sealed:
-                messages.info(request, gettext("This was made before, of the same rows by the same steps."))
-            return HttpResponseRedirect(reverse("admin:datasets_preprocessingjob_change", args=[run.pk]))
-    return model_admin.page(
-        request,
-        "admin/datasets/recipe_run.html",
-        title=gettext("Run %(recipe)s") % {"recipe": recipe.name},
-        original=recipe,
-        version=saved,
-        chosen=chosen,
-        problem="" if form.is_bound or not chosen else _problem(saved, chosen),
-        form=model_admin.dress(form),
-    )
-
-
-def _problem(saved: RecipeVersion, chosen: DatasetVersion) -> str:
-    """Say why the recipe cannot work on a version; empty if it can."""
-    try:
-        services.check_fit(recipe_version=saved, version=chosen)
-    except FluemanError as error:
-        return error.message
-    return ""
-
-
-def _recipe(key: Any) -> Recipe:
+def recipe_of(key: Any) -> Recipe:
+    """Give a recipe, archived or not. Raises Http404."""
     recipe = Recipe.objects.filter(pk=key).first()
     if recipe is None:
         raise Http404

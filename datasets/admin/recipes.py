@@ -20,6 +20,7 @@ from common.confirm import ReasonForm
 from common.display import ago, person_name
 from datasets.admin import recipe_pages
 from datasets.admin.recipe_editor import editor
+from datasets.admin.recipe_run import run_view
 from datasets.models import DatasetVersion, Recipe, RecipeVersion
 from datasets.services import recipes as services
 
@@ -150,7 +151,7 @@ class RecipeAdmin(ReadOnlyAdmin):
             ("<uuid:key>/save/", require_POST(self._bound(recipe_pages.save_view)), "save"),
             ("<uuid:key>/versions/", self._bound(recipe_pages.versions_view), "versions"),
             ("<uuid:key>/yaml/", self._bound(recipe_pages.yaml_view), "yaml"),
-            ("<uuid:key>/run/", self._bound(recipe_pages.run_view), "run"),
+            ("<uuid:key>/run/", self._bound(run_view), "run"),
         ]
 
     def _bound(self, view: Any) -> Any:

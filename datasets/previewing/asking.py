@@ -84,7 +84,7 @@ def _columns(version: DatasetVersion, said_of: str) -> list[dict[str, str]]:
 
 def _others(said_of: str) -> list[DatasetVersion]:
     """Give the other sealed versions that steps name."""
-    found = []
+    found: list[DatasetVersion] = []
     for key in _words(said_of, 36):
         try:
             found += DatasetVersion.objects.sealed().filter(pk=key).select_related("dataset")[:1]
@@ -99,7 +99,8 @@ def _files(said_of: str, person: int | None) -> dict[str, bytes]:
     kept = Artefact.objects.filter(blob_id__in=wanted).select_related("blob")
     own = StoredFile.objects.visible_to(person).present().filter(blob_id__in=wanted).select_related("blob")
     found = {}
-    for blob in [one.blob for one in (*kept[:MOST_OTHERS], *own[:MOST_OTHERS])] if wanted else []:
+    blobs = [*(one.blob for one in kept[:MOST_OTHERS]), *(one.blob for one in own[:MOST_OTHERS])] if wanted else []
+    for blob in blobs:
         if blob.size_bytes <= LARGEST_FILE and f"file:{blob.pk}" not in found:
             with open_blob(blob) as stream:
                 found[f"file:{blob.pk}"] = stream.read()

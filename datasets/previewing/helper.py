@@ -38,8 +38,8 @@ class Helper:
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
             sandbox.command("datasets.previewing.process"),
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.DEVNULL,
             env=sandbox.environment(threads=1),
         )

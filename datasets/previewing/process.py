@@ -11,7 +11,6 @@ import json
 import os
 import select
 import struct
-import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -98,4 +97,4 @@ def _exactly(stream: Any, size: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

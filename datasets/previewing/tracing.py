@@ -114,7 +114,7 @@ class Comparison:
         columns = _worth_showing(self.columns)
         old = {row[ROW]: row for row in self.before.iter_rows(named=True)}
         new = list(self.after.iter_rows(named=True))
-        lines = []
+        lines: list[tuple[str, int, Any, Any]] = []
         for place, row in enumerate(new):
             origin = self.origins[place]
             came_of = old.get(origin) if origin is not None else None

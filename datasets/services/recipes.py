@@ -131,8 +131,8 @@ def import_recipe(*, text: str, actor: Any) -> tuple[RecipeVersion, bool]:
     try:
         found = Recipe.objects.filter(name=dataset_name(written.name)).first()
         if found is None:
-            made = {"name": written.name, "description": written.description, "steps": written.steps}
-            return create_recipe(actor=actor, **made), True
+            words = {"name": written.name, "description": written.description}
+            return create_recipe(actor=actor, steps=written.steps, **words), True
         version = save_recipe(recipe=found, steps=written.steps, actor=actor)
     except Invalid as error:
         raise written.told(error) from None

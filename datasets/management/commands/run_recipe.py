@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 engine=options["engine"],
                 is_again=options["again"],
             )
-        if options["wait"] and not run.version.is_sealed:
+        if options["wait"] and run.job and not run.version.is_sealed:
             follow(run.job, self.stdout)
             run.version.refresh_from_db()
         self.stdout.write(self.style.SUCCESS(f"{run.version}: {run.version.state}, {run.version.rows:,} rows"))

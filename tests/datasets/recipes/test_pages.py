@@ -66,9 +66,9 @@ def test_preview_when_asked_for_by_the_editor_then_it_answers_or_says_why_not() 
     body = {"version": str(version.pk), "steps": [TRIM], "selected": 0}
     assert send(client, "preview", recipe, body)["steps"][0]["state"] == "done"
     for odd in ("", "x", "0" * 32, str(recipe.pk)):
-        assert send(client, "preview", recipe, {**body, "version": odd})["error"]["code"] == "not_found"
+        assert send(client, "preview", recipe, {**body, "version": odd})["error"]["code"] == "no_version"
     DatasetVersion.objects.filter(pk=version.pk).update(state="failed")
-    assert send(client, "preview", recipe, body)["error"]["code"] == "not_found"
+    assert send(client, "preview", recipe, body)["error"]["code"] == "no_version"
     helper.end()
 
 
