@@ -27,7 +27,7 @@ from jobs import bell, services
 from jobs.models import Job
 what, count, most_waiting = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 for start in range(0, count, 50):
-    while most_waiting and Job.objects.unfinished().count() > most_waiting:
+    while what == "jobs" and most_waiting and Job.objects.unfinished().count() > most_waiting:
         time.sleep(0.1)
     with transaction.atomic():
         for _ in range(min(50, count - start)):
