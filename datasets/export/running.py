@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from common.display import thousands
 from common.errors import Conflict
 from datasets.content import local_parts
 from datasets.export.places import Archive, Folder, whole_file
-from datasets.export.writing import Content, Options, Piece, is_one_file, rows_of, write_all, write_one
+from datasets.export.writing import ENDINGS, Content, Options, Piece, is_one_file, rows_of, write_all, write_one
 from datasets.models import DatasetVersion
 from files.models import Blob
 from files.services import adopt, name_blob
@@ -29,8 +30,10 @@ def run_export(run: JobRun, version: DatasetVersion) -> None:
     owner = run.job.created_by
     if owner is None:
         raise Conflict(_("Whoever asked for the export has gone."), code="owner_gone")
-    demand_room(owner=owner, size_bytes=version.size_bytes)  # Parquet is the smallest form: no less will do
     options, content = Options(**run.payload["options"]), content_of(version)
+    if options.format not in ENDINGS:  # parts go in as they are, so their size is known before
+        own = version.parts.filter(split__in=content.chosen(options)).aggregate(size=Sum("size_bytes"))
+        demand_room(owner=owner, size_bytes=own["size"] or 0)
     total, done = rows_of(content, options), 0
 
     def tell(rows: int) -> None:

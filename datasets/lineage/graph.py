@@ -86,13 +86,16 @@ def _versions(keys: Iterable[UUID]) -> list[DatasetVersion]:
 
 
 def _add_ancestors(graph: Graph, generation: list[DatasetVersion]) -> None:
-    for _number in range(GENERATIONS):
+    for number in range(GENERATIONS + 1):
         wanted: dict[UUID, list[str]] = {}
         for version in generation:
             made_by = _add_making(graph, version)
             for key in _parents(version):
                 wanted.setdefault(key, []).append(made_by)
-        generation = _versions(wanted) if wanted and not graph.is_full else []
+        generation = _versions(wanted) if wanted else []
+        if graph.is_full or number == GENERATIONS:
+            _add_earlier(graph, [end for parent in generation for end in wanted[parent.pk]])
+            return
         for parent in generation:
             node = graph.add(_version(parent))
             for made_by in wanted[parent.pk]:
@@ -102,7 +105,7 @@ def _add_ancestors(graph: Graph, generation: list[DatasetVersion]) -> None:
 
 
 def _add_descendants(graph: Graph, generation: list[DatasetVersion]) -> None:
-    for _number in range(GENERATIONS):
+    for number in range(GENERATIONS + 1):
         found = DatasetVersion.objects.filter(parent__in=[one.pk for one in generation]).exclude(state="failed")
         ids = list(found.order_by("-id").values_list("pk", "parent_id")[: MOST_NODES * 2]) if generation else []
         by_parent: dict[Any, list[UUID]] = {}
@@ -111,7 +114,11 @@ def _add_descendants(graph: Graph, generation: list[DatasetVersion]) -> None:
         for above, keys in by_parent.items():
             _add_more(graph, f"version:{above}", "versions", len(keys) - MOST_BESIDE)
         wanted = [key for keys in by_parent.values() for key in keys[:MOST_BESIDE]]
-        generation = _versions(wanted) if wanted and not graph.is_full else []
+        if graph.is_full or number == GENERATIONS:
+            for above, keys in by_parent.items():
+                _add_more(graph, f"version:{above}", "versions", len(keys))
+            return
+        generation = _versions(wanted)
         for child in generation:
             graph.add(_version(child))
             graph.join(f"version:{child.parent_id}", _add_making(graph, child))
@@ -173,6 +180,13 @@ def _add_more(graph: Graph, above: str, kind: str, count: int) -> None:
     if count > 0:
         node = graph.add(Node(f"more {kind}:{above}", "more", _("%(count)d more") % {"count": count}))
         graph.join(above, node.id)
+
+
+def _add_earlier(graph: Graph, made_by: list[str]) -> None:
+    """Say that there is something above that is not drawn."""
+    for below in dict.fromkeys(made_by):
+        node = graph.add(Node(f"earlier:{below}", "more", _("earlier versions")))
+        graph.join(node.id, below)
 
 
 def _version(version: DatasetVersion, *, is_here: bool = False) -> Node:

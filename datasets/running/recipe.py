@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -96,9 +97,17 @@ class _Attempt:
                 self._progress.note(number, state=State.SKIPPED)
                 continue
             shop.step = context.number = self._now = number
-            with self._told():
+            with self._told(), self._charged(shop, number):
                 table = _checked(one.step.run(table, context)).ended(number)
         return table
+
+    @contextmanager
+    def _charged(self, shop: Workshop, number: int) -> Iterator[None]:
+        """Charge a step with the time that no function over frames was: gathering, bringing rows together, training."""
+        begun, known = time.perf_counter_ns(), shop.ns.total()
+        yield
+        functions = (shop.ns.total() - known) // shop.workers
+        shop.ns[number] += max(0, time.perf_counter_ns() - begun - functions) * shop.workers
 
     def _write(self, table: LocalTable) -> tuple[list[PartFile], Mapping[str, pl.DataType]]:
         with self._told():

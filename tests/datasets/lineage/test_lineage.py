@@ -84,6 +84,19 @@ def test_lineage_when_much_was_made_says_how_much_more_and_asks_no_more(django_a
     assert len(as_dict(graph)["nodes"]) == len(graph.nodes)
 
 
+def test_lineage_when_it_is_longer_than_the_picture_says_so_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "GENERATIONS", 2)
+    versions = [make_version(ROWS)]
+    for _number in range(8):
+        versions.append(make_version(ROWS, parent=versions[-1]))
+    graph = lineage_of(versions[4])
+    assert next(one.label for one in graph.nodes.values() if one.kind == "version") == "문장 v5"
+    assert kinds_of(graph).count("version") == 5
+    more = [one.id for one in graph.nodes.values() if one.kind == "more"]
+    assert len(more) == 2
+    assert {first in more for first, second in graph.edges if more[0] in (first, second)} == {True}
+
+
 def test_picture_when_names_are_hostile_is_text_and_well_formed() -> None:
     graph = Graph()
     graph.add(Node("a", "source", '<script>alert("x")</script>&', "노트", url="/x?a=1&b=2"))
