@@ -44,6 +44,7 @@ PEOPLE = {
 KEY_SCOPES = ("predict", "feedback", "read")
 ACTOR = "load_demo"
 SHELF_FOLDER = "보기"
+SENTENCES = "의도 문장"
 CHECK_TIMEOUT_S = 300
 SERVING_TIMEOUT_S = 60
 Say = Callable[[str], object]
@@ -67,10 +68,17 @@ def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
         say(f"{name} is served")
     shown = put_on_shelf()
     sent = send_history(url=url, key=kept["api_key"])
+    data = import_sentences()
     return (
         f"demo loaded: {len(PEOPLE)} users, {len(MODELS)} models deployed, {sent} predictions sent, "
-        f"{shown} public files, log-in in demo.json"
+        f"{shown} public files, dataset {data}, log-in in demo.json"
     )
+
+
+def import_sentences() -> str:
+    """Import what the intent model is trained on as a dataset, and give its name; the same sentences only once."""
+    call_command("import_dataset", str(FOLDER / "intent.tsv"), name=SENTENCES, user="admin", types=["intent=text"])
+    return SENTENCES
 
 
 def put_on_shelf() -> int:

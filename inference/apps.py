@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from accounts.callables import register_source
+from datasets.sources import hooks
 from files import usage as files
 from registry.usage import register_finder, register_next_step
 
@@ -19,6 +20,7 @@ class InferenceConfig(AppConfig):
         """Tell the apps below what they cannot ask for."""
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
+        from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
             DEPLOY,
             RUN_BATCH,
@@ -40,5 +42,6 @@ class InferenceConfig(AppConfig):
         register_holder(self.get_model("AsynchronousPrediction")._default_manager.all, "body_blob")
         register_holder(self.get_model("BatchRun")._default_manager.all, "blob_id")
         register_holder(self.get_model("BatchPart")._default_manager.all, "blob_id")
+        hooks.register_source(PredictionSource())
         deployments = self.get_model("Deployment")._default_manager
         register_source(lambda: deployments.values_list("name", flat=True), example_call)

@@ -51,7 +51,7 @@ class ImportPage:
         """Show the form; look, or begin and lead to the job."""
         require(request, PERMISSION)
         given = request.POST if request.method == "POST" else request.GET
-        offered = sources()
+        offered = [one for one in sources() if not one.permission or request.user.has_perm(one.permission)]
         names = [source.kind for source in offered]
         source = source_of(given.get("kind") if given.get("kind") in names else names[0])
         form = ImportForm(given if _is_filled(request) else None, source=source, user=request.user)

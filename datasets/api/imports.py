@@ -17,6 +17,7 @@ from datasets import services
 from datasets.formats.facts import ENCODINGS, FORMATS
 from datasets.formats.words import why
 from datasets.models import Dataset, PreprocessingJob, Source
+from datasets.sources.hooks import source_of
 
 _TEXT = {"required": False, "allow_blank": True, "default": ""}
 _PERMISSION = "datasets.add_source"
@@ -147,6 +148,9 @@ class DatasetImportViewSet(viewsets.GenericViewSet[Source]):
         sent = serializer(data=request.data)
         sent.is_valid(raise_exception=True)
         found = dict(sent.validated_data)
+        needed = source_of(found["kind"]).permission
+        if needed and not request.auth.may(needed):
+            raise NotAllowed(f"this kind of source needs {needed}")
         if "like" in found:
             found["like"] = Source.objects.filter(pk=found["like"], dataset__name=composed(dataset)).first()
             if found["like"] is None:

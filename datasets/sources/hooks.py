@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
-from files.models import Blob
+
+if TYPE_CHECKING:
+    from files.models import Blob
 
 LOOK_BYTES = 4 << 20
 LOOK_ROWS = 200
@@ -61,6 +63,7 @@ class SourceKind(ABC):
     help: ClassVar[Any] = ""
     icon: ClassVar[str] = "database"
     fields: ClassVar[Sequence[SourceField]] = ()
+    permission: ClassVar[str] = ""  # beyond that of importing; doors ask for it
     has_forms: ClassVar[bool] = True  # whether its files can be of several formats, which a person may choose
 
     def is_offered(self) -> bool:

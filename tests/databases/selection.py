@@ -17,6 +17,8 @@ ONCE = (
     "tests/browser/",
     "tests/datasets/steps_special/",
     "tests/datasets/engines/",
+    "tests/datasets/sources/test_doors.py",
+    "tests/datasets/sources/test_sources.py",
     "tests/demo/",
     "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/test_door.py",

@@ -73,7 +73,7 @@ def test_load_demo_when_run_again_then_it_is_quick_and_adds_nothing(site: Site):
     before, started = kept(site), time.monotonic()
     said = site.manage("load_demo").splitlines()
     assert time.monotonic() - started < 20
-    made = "5 users, 2 models deployed, 0 predictions sent, 5 public files"
+    made = "5 users, 2 models deployed, 0 predictions sent, 5 public files, dataset 의도 문장"
     assert said[-1] == f"demo loaded: {made}, log-in in demo.json"
     assert kept(site) == before
     assert call(site, "/v2/models/intent")["versions"] == ["1"]

@@ -1,0 +1,122 @@
+"""Logged predictions as a source of datasets: a row for each prediction with its inputs, of a deployment and a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Invalid, TooLarge
+from common.ids import uuid7_floor
+from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, wanted
+from files.storage import told_when_full
+from inference.bodies.readable import Shown, read_inputs
+from inference.models import InferenceRequest, Prediction
+
+AT_ONCE = 500
+TYPES = {"request": "text", "at": "datetime", "model": "text", "version": "integer", "row": "integer", "label": "text"}
+TYPES |= {"score": "number", "output": "text"}
+
+
+class PredictionSource(SourceKind):
+    """Predictions of a deployment."""
+
+    kind, label, icon = "predictions", _("logged predictions"), "history"
+    help = _("A row for each prediction of a deployment: inputs, output, label, version and time.")
+    permission = "inference.view_any_inferencerequest"
+    has_forms = False
+    fields = (
+        SourceField("deployment", _("Deployment")),
+        SourceField("since", _("From"), form="time", is_required=False),
+        SourceField("until", _("Until"), form="time", is_required=False),
+    )
+
+    def prepare(self, options: Mapping[str, Any], actor: Any) -> dict[str, Any]:
+        """Check deployment and times; without an end it is now."""
+        found = wanted(self, options)
+        if not InferenceRequest.objects.filter(deployment=found["deployment"]).exists():
+            said = _t("There are no calls of a deployment “%(name)s”.") % {"name": found["deployment"][:100]}
+            raise Invalid(said, fields={"deployment": said})
+        since, until = _moment("since", found["since"]), _moment("until", found["until"]) or timezone.now()
+        return {**found, "since": since.isoformat() if since else "", "until": until.isoformat()}
+
+    def label_of(self, options: Mapping[str, Any]) -> str:
+        """Give deployment and times."""
+        return f"{options['deployment']} · {options['since'][:16] or '…'} – {options['until'][:16]}"
+
+    def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
+        """Write the rows as JSON Lines."""
+        path, rows, written = fetching.folder / "predictions.jsonl", 0, 0
+        with told_when_full(), path.open("wb") as file:
+            for line in _lines(options):
+                file.write(line)
+                rows, written = rows + 1, written + len(line)
+                if fetching.most_rows is not None and rows >= fetching.most_rows:
+                    break
+                if rows % 1000 == 0:
+                    fetching.tell(written, None)
+                if written > fetching.most_bytes:
+                    raise TooLarge(_t("These are too many predictions for one import: choose a shorter time."))
+        return Fetched(path, "predictions.jsonl", is_cut=rows == fetching.most_rows, types=TYPES if rows else {})
+
+
+def _moment(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text.replace(" ", "T", 1))
+    except ValueError:
+        found = None
+    if found is None:
+        said = _t("Write the time as 2026-01-31T09:00.")
+        raise Invalid(said, fields={name: said})
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
+
+
+def _lines(options: Mapping[str, Any]) -> Iterator[bytes]:
+    until = uuid7_floor(_ms(options["until"]))
+    after = uuid7_floor(_ms(options["since"])) if options["since"] else UUID(int=0)
+    calls = InferenceRequest.objects.filter(deployment=options["deployment"], status=200, id__lt=until).order_by("id")
+    while found := list(calls.filter(id__gt=after)[:AT_ONCE]):
+        after = found[-1].pk
+        by_call: dict[UUID, list[Prediction]] = {}
+        made = Prediction.objects.filter(request_id__in=[call.pk for call in found], id__gt=found[0].pk)
+        for prediction in made.order_by("id"):
+            by_call.setdefault(prediction.request_id, []).append(prediction)
+        for call in found:
+            yield from _of_call(call, by_call.get(call.pk, []))
+
+
+def _of_call(call: InferenceRequest, predictions: Sequence[Prediction]) -> Iterator[bytes]:
+    inputs = read_inputs(call.input, None) if call.input else []
+    for one in predictions:
+        row: dict[str, Any] = {
+            "request": str(call.pk),
+            "at": call.created_at,
+            "model": call.model,
+            "version": call.version,
+            "row": one.row,
+        }
+        row |= {f"input {shown.name}": _value(shown, one.row, call.rows) for shown in inputs}
+        yield orjson.dumps({**row, "label": one.label or None, "score": one.score, "output": one.output}) + b"\n"
+
+
+def _value(shown: Shown, row: int, rows: int) -> Any:
+    """Give what an input holds for one row: a value, or several as a list."""
+    values = shown.texts if shown.texts is not None else shown.numbers
+    if values is None or not rows or len(values) % rows:
+        return None
+    width = len(values) // rows
+    found = list(values[row * width : (row + 1) * width])
+    return found[0] if width == 1 else found
+
+
+def _ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
