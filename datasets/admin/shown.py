@@ -194,9 +194,9 @@ def quantiles(column: Mapping[str, Any]) -> list[tuple[Any, str]]:
         "0.95": "95 %",
         "0.99": "99 %",
     }
-    found = [(_("least"), spread["least"])]
+    found = [(_("smallest"), spread["least"])]
     found += [(names[share], value) for share, value in spread["quantiles"].items()]
-    found += [(_("most"), spread["most"]), (_("mean"), spread["mean"])]
+    found += [(_("largest"), spread["most"]), (_("mean"), spread["mean"])]
     told = [(name, value_words(value, SHORT, kind)) for name, value in found]
     if (deviation := spread["deviation"]) is not None:
         in_seconds = kind in ("datetime", "duration")
