@@ -15,6 +15,7 @@ ONCE = (
     "tests/attacks/edge/",
     "tests/attacks/secrets/",
     "tests/browser/",
+    "tests/datasets/recipes/test_preview.py",
     "tests/datasets/steps_special/",
     "tests/datasets/engines/",
     "tests/datasets/sources/test_doors.py",
