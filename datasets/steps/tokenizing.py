@@ -138,12 +138,13 @@ class _Loaded:
         return pl.select(pl.when(texts.is_not_null()).then(joined[_IDS])).to_series()
 
     def _of(self, words: list[str]) -> list[list[int]]:
-        fresh = [word for word in words if word not in self._words]
+        known = self._words  # replaced as a whole when it is full: several threads look words up
+        fresh = [word for word in words if word not in known]
         found = {word: one.ids for word, one in zip(fresh, self.encode(fresh, add_special_tokens=False), strict=True)}
-        ids = [self._words[word] if word in self._words else found[word] for word in words]
-        if len(self._words) + len(found) > _MOST_WORDS:
-            self._words.clear()
-        self._words.update((word, one) for word, one in found.items() if len(word) <= _LONGEST_WORD)
+        ids = [found[word] if word in found else known[word] for word in words]
+        if len(known) + len(found) > _MOST_WORDS:
+            self._words = known = {}
+        known.update((word, one) for word, one in found.items() if len(word) <= _LONGEST_WORD)
         return ids
 
 

@@ -18,7 +18,7 @@ from datasets.steps.tokenizing import Tokens, file_of, is_name
 from datasets.steps.vocabulary import BPE, UNIGRAM, WORDPIECE, Plan
 
 _LONGEST_WORD = 100
-_MOST_WORDS = 500_000
+_MOST_WORDS = 300_000
 _WORD, _COUNT = "word", "count"
 _MODELS = (
     (BPE, _("BPE: joins the commonest neighbours")),
@@ -37,7 +37,7 @@ class TrainTokenizer(Step):
     help = _(
         "Learns pieces of words from the texts and keeps them as tokenizer.json; rows stay as they are. Steps after "
         "this one use it by its name, other recipes choose it as a file. Words of more than 100 characters are left "
-        "out, and of very many words the 500,000 commonest count. The same rows give the same file."
+        "out, and of very many words the 300,000 commonest count. The same rows give the same file."
     )
     family = "tokens"
     icon = "school"
