@@ -55,7 +55,7 @@ class ImportPage:
         names = [source.kind for source in offered]
         source = source_of(given.get("kind") if given.get("kind") in names else names[0])
         form = ImportForm(given if _is_filled(request) else None, source=source, user=request.user)
-        form.initial |= _initial(request)
+        form.initial = {**form.initial, **_initial(request)}
         context: dict[str, Any] = {"form": self.dress(form), "source": source, "sources": offered}  # type: ignore[attr-defined]
         if form.is_bound and form.is_valid() and (answer := _work(request, form, context)):
             return answer
