@@ -156,6 +156,8 @@ class Workshop:
         for step, ns in account["ns"].items():
             self.ns[int(step)] += ns
         for step, samples in account["samples"].items():
+            if int(step) < max(self._secret, default=-1):  # it would show what a later step hides
+                continue
             held = self.samples.setdefault(int(step), [])
             for one in samples[: MOST_SAMPLES - len(held)]:
                 held.append({**one, "before": None} if int(step) in self._secret and "before" in one else one)

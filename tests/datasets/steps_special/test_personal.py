@@ -9,10 +9,14 @@ import polars as pl
 import pytest
 
 from common.errors import Invalid
-from datasets.engines.memory import MemoryTable
+from datasets.engines.local import LocalTable
+from datasets.engines.memory import MemoryTable, collected
+from datasets.engines.workshop import Workshop
 from datasets.steps.params import make_step
 from datasets.steps.personal import MaskPersonalData
 from datasets.steps.personal_kinds import KINDS
+from datasets.steps.text import WhiteSpace
+from tests.datasets.engines.tables import in_files
 from tests.datasets.steps_special.making import HOSTILE, Surroundings, run, texts_after
 
 EVERY = tuple(KINDS)
@@ -82,6 +86,17 @@ def test_mask_tells_nothing_of_what_stood_there(how):
         ("b", "email", 20, 20),
     ]
     assert MaskPersonalData.is_secret_before
+
+
+def test_mask_in_a_run_leaves_no_sample_of_what_stood_there_before_it(tmp_path):
+    shop = Workshop(tmp_path / "work", secret={1})
+    files = in_files(pl.DataFrame({"text": ["  전화  010-1234-5678"]}), tmp_path / "rows")
+    table = WhiteSpace().run(LocalTable.of(shop, files), Surroundings())
+    shop.step = 1
+    rows = collected(MaskPersonalData().run(table, Surroundings()))
+    assert rows["text"].to_list() == ["전화 [전화번호]"]
+    assert shop.samples == {1: [{"row": 0, "column": "text", "before": None, "after": "전화 [전화번호]"}]}
+    shop.close(is_over=True)
 
 
 def test_mask_by_part_hides_the_middle():
