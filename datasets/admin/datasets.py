@@ -89,6 +89,7 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
     empty_text = _("A dataset is rows under a name. Each import or recipe makes a new version, which never changes.")
     empty_command = "manage.py import_dataset reviews.csv --name reviews"
     detail_template = "admin/datasets/dataset.html"
+    show_add_link = False  # beside the import, which makes a dataset too
     list_display = ("label", "newest", "rows", "weight", "words", "terms", "keeper", "updated")
     list_select_related = ("owner",)
     list_filter = (ArchiveFilter, "has_personal_data", TagFilter)
@@ -150,6 +151,13 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
         """Say how many there are."""
         count = Dataset.objects.present().count()
         return ngettext("%(count)d dataset", "%(count)d datasets", count) % {"count": count}
+
+    def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Offer an empty dataset beside what the import offers."""
+        links = super().list_links(request)
+        if self.has_add_permission(request):
+            links.append({"label": _("New dataset"), "url": reverse("admin:datasets_dataset_add")})
+        return links
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
         """Ask for the words, make the dataset, lead to it."""

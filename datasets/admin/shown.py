@@ -210,3 +210,27 @@ def quantiles(column: Mapping[str, Any]) -> list[tuple[Any, str]]:
 def scripts(column: Mapping[str, Any]) -> list[tuple[Any, float]]:
     """Give the shares of scripts by name."""
     return [(SCRIPTS[name], share) for name, share in column.get("scripts", {}).items()]
+
+
+def counts(column: Mapping[str, Any], rows: int) -> list[tuple[Any, str]]:
+    """Give the counts of a column in words."""
+    names = {
+        "missing": _("missing"),
+        "empty": _("empty texts"),
+        "blank": _("only white space, or empty"),
+        "zero": _("nought"),
+        "negative": _("below nought"),
+        "nan": _("not a number (NaN)"),
+        "infinite": _("infinite"),
+    }
+    found = [(label, thousands(column[name])) for name, label in names.items() if column.get(name)]
+    if column.get("words"):
+        found.append((_("words a text"), number_words(column["words"])))
+        found.append((_("tokens a text, about"), number_words(round(column["tokens"], 1))))
+    return [(_("rows"), thousands(rows)), (_("different values"), distinct_words(column)), *found]
+
+
+def shares(column: Mapping[str, Any], rows: int) -> list[tuple[str, float]]:
+    """Give the frequent values with their shares of the rows."""
+    top = column.get("top", [])
+    return [(value_words(value, 80, column["type"]), count / max(1, rows)) for value, count in top]

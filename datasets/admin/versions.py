@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -22,7 +21,7 @@ from datasets.admin import shown
 from datasets.admin.further import FurtherPages
 from datasets.admin.rows import cells, row_values, rows_context
 from datasets.downloads import send_part, send_rejects
-from datasets.models import DatasetVersion
+from datasets.models import DatasetVersion, Recipe
 from datasets.profile.wording import facts, sentence, tone
 from datasets.services.profiles import PROFILE
 from datasets.usage import find_products
@@ -30,6 +29,7 @@ from jobs.models import Job
 
 COLUMNS_SHOWN = 25
 PARTS_SHOWN = 200
+RECIPES_OFFERED = 6
 State = DatasetVersion.State
 
 
@@ -94,6 +94,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             **rows_context(request, obj),
             "parts": [(part, shown.version_url(obj, "part", part.number)) for part in parts],
             "may_export": may_export,
+            "recipes": _recipes(request, obj),
             "rejects_url": shown.version_url(obj, "rejects") if obj.rejects_id else "",
             "profile_url": shown.version_url(obj, "profile"),
         }
@@ -183,12 +184,12 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             % {"column": name, "missing": line["missing"], "distinct": line["distinct"]},
             original=version,
             line=line,
-            facts=_facts(column, rows),
+            facts=shown.counts(column, rows),
             warnings=[(tone(one), sentence(one)) for one in mine],
             histogram=shown.histogram(column),
             quantiles=shown.quantiles(column),
             spread=column.get("values") or column.get("lengths"),
-            top=_shares(column, rows),
+            top=shown.shares(column, rows),
             top_error=column.get("top_error"),
             writing=shown.scripts(column),
             looked_at=column.get("looked_at"),
@@ -241,29 +242,15 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
         return ago(obj.sealed_at or obj.created_at)
 
 
+def _recipes(request: HttpRequest, version: DatasetVersion) -> list[tuple[str, str]]:
+    """Give the recipes that were changed last, each with where it is run on a version, and where a new one begins."""
+    if not request.user.has_perm("datasets.run_recipe"):  # type: ignore[union-attr]
+        return []
+    known = Recipe.objects.present().filter(last_version__gt=0).order_by("-updated_at")[:RECIPES_OFFERED]
+    found = [(recipe.name, reverse("admin:datasets_recipe_run", args=[recipe.pk])) for recipe in known]
+    found.append((gettext("New recipe"), reverse("admin:datasets_recipe_new")))
+    return [(name, f"{url}?version={version.pk}") for name, url in found]
+
+
 def _number(given: str | None, below: int) -> int:
     return min(int(given), max(0, below - 1)) if given and given.isascii() and given.isdigit() and len(given) < 9 else 0
-
-
-def _facts(column: Mapping[str, Any], rows: int) -> list[tuple[Any, str]]:
-    """Give the counts of a column in words."""
-    names = {
-        "missing": _("missing"),
-        "empty": _("empty texts"),
-        "blank": _("only white space, or empty"),
-        "zero": _("nought"),
-        "negative": _("below nought"),
-        "nan": _("not a number (NaN)"),
-        "infinite": _("infinite"),
-    }
-    found = [(label, thousands(column[name])) for name, label in names.items() if column.get(name)]
-    if column.get("words"):
-        found.append((_("words a text"), shown.number_words(column["words"])))
-        found.append((_("tokens a text, about"), shown.number_words(round(column["tokens"], 1))))
-    return [(_("rows"), thousands(rows)), (_("different values"), shown.distinct_words(column)), *found]
-
-
-def _shares(column: Mapping[str, Any], rows: int) -> list[tuple[str, float]]:
-    """Give the frequent values with their shares of the rows."""
-    top = column.get("top", [])
-    return [(shown.value_words(value, 80, column["type"]), count / max(1, rows)) for value, count in top]
