@@ -131,6 +131,8 @@ def _shown(found: dict[str, list[Any]], absent: dict[str, str], near: dict[str, 
         [stage, *(f"{seconds[name].get(stage, 0):.1f}" for name in names)] for stage in STAGES
     ]
     lines.append(["total", *(f"{total[name]:.1f}" for name in names)])
+    around = [f"{one.get('around', 0):.1f}" if (one := found[name][0]["seconds"]) else "" for name in names]
+    lines.append(["commands and waiting, not in the total", *around])
     lines.append(["peak memory, MiB", *(f"{_peak(found[name]) / 2**20:.0f}" for name in names)])
     counts = {name: found[name][0]["counts"] for name in names}
     lines += [

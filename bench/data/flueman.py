@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import sys
@@ -66,15 +65,15 @@ def run(source: Path, thresholds: tuple[float, ...] = ()) -> dict[str, Any]:
         with Peak(server) as peak:
             begun = time.perf_counter()
             server.manage("import_dataset", str(source), "--name", "bench")
-            imported = time.perf_counter()
             _run_recipe(server, "bench", recipe())
             whole = time.perf_counter() - begun
-        found = _steps(server.home, "recipe")
-        seconds = {"read": imported - begun}
+        found, took = _steps(server.home), _job_seconds(server.home)
+        seconds = {"read": took["import"], "write": took["recipe"]}
         for kind, worked_ms, _rows in found:
-            stage = STAGES.get(kind, "write")
-            seconds[stage] = seconds.get(stage, 0.0) + worked_ms / 1000
-        seconds["write"] = seconds.get("write", 0.0) + whole - sum(seconds.values())
+            if kind in STAGES:
+                seconds[STAGES[kind]] = seconds.get(STAGES[kind], 0.0) + worked_ms / 1000
+                seconds["write"] -= worked_ms / 1000
+        seconds["around"] = whole - took["import"] - took["recipe"]
         return {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "counts": _counts(found),
@@ -100,23 +99,28 @@ def _kept(server: Installation, threshold: float) -> list[int]:
     return pl.read_parquet(target, columns=["id"])["id"].to_list()
 
 
-def _steps(home: Path, kind: str) -> list[tuple[str, int, int]]:
-    """Give kind, milliseconds and rows out of each step of the last work of a kind."""
+def _steps(home: Path) -> list[tuple[str, int, int]]:
+    """Give kind, milliseconds and rows out of each step of the recipe."""
     query = (
-        "SELECT s.kind, s.worked_ms, s.rows_out FROM datasets_preprocessingstep s"
-        " JOIN datasets_preprocessingjob p ON p.id = s.preprocessing_id WHERE p.kind = ? ORDER BY p.id DESC, s.number"
+        "SELECT s.kind, s.worked_ms, s.rows_out FROM datasets_preprocessingstep s JOIN datasets_preprocessingjob p"
+        " ON p.id = s.preprocessing_id WHERE p.id = (SELECT id FROM datasets_preprocessingjob WHERE kind = 'recipe'"
+        " ORDER BY id DESC LIMIT 1) ORDER BY s.number"
     )
     with sqlite3.connect(home / "flueman.sqlite3") as database:
-        rows = database.execute(query, [kind]).fetchall()
-    return [(name, worked or 0, out or 0) for name, worked, out in rows]
+        return [(name, worked or 0, out or 0) for name, worked, out in database.execute(query)]
+
+
+def _job_seconds(home: Path) -> dict[str, float]:
+    """Give how long the work itself took, by kind: the last of each."""
+    query = (
+        "SELECT p.kind, (julianday(j.finished_at) - julianday(j.started_at)) * 86400"
+        " FROM datasets_preprocessingjob p JOIN jobs_job j ON j.id = p.job_id ORDER BY p.id"
+    )
+    with sqlite3.connect(home / "flueman.sqlite3") as database:
+        return dict(database.execute(query).fetchall())
 
 
 def _counts(found: list[tuple[str, int, int]]) -> dict[str, int]:
     """Give the rows after each stage."""
     counts = {STAGES[kind]: rows for kind, _ms, rows in found if kind in STAGES}
     return {"read": 0, "filled": counts.get("fill", 0), "exact": counts.get("exact", 0), "near": counts.get("near", 0)}
-
-
-def told(found: dict[str, Any]) -> str:
-    """Give it as JSON, without the ids."""
-    return json.dumps({name: value for name, value in found.items() if name != "kept"}, ensure_ascii=False)
