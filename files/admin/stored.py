@@ -25,6 +25,7 @@ from files.content import IMAGES, SOUNDS, TEXTS, VIDEOS, kind_of
 from files.downloads import SHOWN_POLICY, send_file, send_thumbnail
 from files.models import StoredFile
 from files.services.quotas import quota_of, used_bytes
+from files.services.shelf import is_shelf
 from files.storage import open_part
 from files.usage import find_uses, next_steps
 
@@ -198,6 +199,8 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
     @admin.display(description=_("owner"))
     def keeper(self, obj: Any) -> str:
         """Name the owner."""
+        if is_shelf(obj.owner):
+            return gettext("public")
         return person_name(obj.owner) if obj.owner else "–"
 
     @admin.display(description=_("when"))
