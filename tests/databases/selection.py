@@ -28,21 +28,24 @@ ONCE = (
     "tests/faults/jobs/test_faults.py",
     "tests/files/test_google.py",
     "tests/files/test_resume.py",
-    "tests/host/test_check.py",
-    "tests/host/test_host.py",
-    "tests/host/test_measure.py",
+    "tests/host/",
+    "tests/jobs/test_cluster.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
 )
-# What kills and stops processes for minutes: the second database shows it; the third in the long form (`make faults`).
+# What kills and stops processes for minutes, or works on files for the most part: the second database shows it; the third in the long form (`make faults`).
 TWICE = (
     "tests/crash/",
-    "tests/datasets/running/test_killed.py",
+    "tests/datasets/difference/",
+    "tests/datasets/export/",
+    "tests/datasets/profile/",
+    "tests/datasets/running/",
+    "tests/datasets/sources/",
+    "tests/datasets/split/",
     "tests/elsewhere/host/",
     "tests/faults/",
-    "tests/host/",
-    "tests/jobs/test_cluster.py",
     "tests/slow_work/test_killed.py",
+    "tests/walk/",
 )
 # What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
