@@ -16,6 +16,7 @@ ONCE = (
     "tests/attacks/secrets/",
     "tests/browser/",
     "tests/datasets/recipes/test_preview.py",
+    "tests/datasets/steps_basic/",
     "tests/datasets/steps_special/",
     "tests/datasets/engines/",
     "tests/datasets/sources/test_doors.py",
@@ -28,12 +29,15 @@ ONCE = (
     "tests/faults/jobs/test_faults.py",
     "tests/files/test_google.py",
     "tests/files/test_resume.py",
-    "tests/host/",
+    "tests/host/test_check.py",
+    "tests/host/test_host.py",
+    "tests/host/test_measure.py",
     "tests/jobs/test_cluster.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
 )
-# What kills and stops processes for minutes, or works on files for the most part: the second database shows it; the third in the long form (`make faults`).
+# What kills and stops processes for minutes, or works on files for the most part: the second
+# database shows it; the third in the long form (`make faults`).
 TWICE = (
     "tests/crash/",
     "tests/datasets/difference/",
@@ -44,6 +48,7 @@ TWICE = (
     "tests/datasets/split/",
     "tests/elsewhere/host/",
     "tests/faults/",
+    "tests/host/",
     "tests/slow_work/test_killed.py",
     "tests/walk/",
 )
