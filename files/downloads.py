@@ -17,6 +17,7 @@ from files.ranges import Span, is_listed, wanted_spans
 from files.storage import is_on_disk, open_part, presigned, told_when_full
 
 REDIRECT_S = 60
+BEGINNING_BYTES = 256 * 1024
 ATTACHMENT_POLICY = "sandbox; default-src 'none'"
 # For pictures, videos, sound and text, which are shown, in a frame of our own pages too.
 SHOWN_POLICY = (
@@ -95,6 +96,20 @@ def send_thumbnail(request: HttpRequest, stored: StoredFile) -> HttpResponseBase
     shown = StoredFile(blob=small, name=f"{stored.name}.webp", content_type=small.content_type)
     shown.created_at = small.created_at
     return send_file(request, shown, is_inline=True, policy=SHOWN_POLICY)
+
+
+def send_beginning(stored: StoredFile) -> HttpResponse:
+    """Give the beginning of a text, for a sandboxed frame of our own pages."""
+    stream = open_part(stored.blob.storage_key, 0, min(stored.blob.size_bytes, BEGINNING_BYTES))
+    try:
+        text = stream.read().decode("utf-8", "ignore")
+    finally:
+        stream.close()
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    response["Content-Security-Policy"] = SHOWN_POLICY
+    response["X-Content-Type-Options"] = "nosniff"
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
 
 
 def _is_known(request: HttpRequest, stored: StoredFile, etag: str) -> bool:

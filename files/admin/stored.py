@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -22,14 +22,12 @@ from files.admin.library import LibraryMixin, mine_and_shelf
 from files.admin.uploads import begin_view, piece_view, unfinished
 from files.admin.verbs import VERBS
 from files.content import IMAGES, SOUNDS, TEXTS, VIDEOS, kind_of
-from files.downloads import SHOWN_POLICY, send_file, send_thumbnail
+from files.downloads import BEGINNING_BYTES, SHOWN_POLICY, send_beginning, send_file, send_thumbnail
 from files.models import StoredFile
 from files.services.quotas import quota_of, used_bytes
 from files.services.shelf import is_shelf
-from files.storage import open_part
 from files.usage import find_uses, next_steps
 
-PREVIEW_TEXT_BYTES = 64 * 1024
 PREVIEW_IMAGE_BYTES = 20 * 1024 * 1024
 PAGE_POLICY = f"{BY_PREFIX['/admin/']}; frame-src 'self'; media-src 'self'"
 
@@ -123,7 +121,7 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Say whether there is a preview."""
-        is_cut = obj.content_type in TEXTS and obj.blob.size_bytes > PREVIEW_TEXT_BYTES
+        is_cut = obj.content_type in TEXTS and obj.blob.size_bytes > BEGINNING_BYTES
         public_url = f"{reverse('shelf-page')}?{urlencode({'file': obj.shelf_path})}" if obj.shelf_path else ""
         return {"preview": preview_of(obj), "is_cut": is_cut, "uses": find_uses(obj), "public_url": public_url}
 
@@ -159,11 +157,7 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
         if kind in ("image", "moving"):
             response = send_file(request, stored, is_inline=True, policy=SHOWN_POLICY)
         elif kind == "text":
-            stream = open_part(stored.blob.storage_key, 0, min(stored.blob.size_bytes, PREVIEW_TEXT_BYTES))
-            text = stream.read().decode("utf-8", "ignore")
-            stream.close()
-            response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-            response["Content-Security-Policy"] = SHOWN_POLICY
+            response = send_beginning(stored)
         else:
             raise Http404
         response["X-Frame-Options"] = "SAMEORIGIN"

@@ -19,14 +19,15 @@ from common.display import tree
 from common.errors import FluemanError, NotAuthenticated
 from common.policies import PAGE
 from files import pieces
-from files.content import JSON, KINDS, PDF, TEXT, kind_of
+from files.content import KINDS, PDF, TEXTS, kind_of
+from files.downloads import BEGINNING_BYTES
 from files.models import StoredFile, Upload
 from files.public.access import ADD, VIEW, Visitor, basic_is_open, guarded, refusal, visitor_of
 from files.public.contents import find_file, find_page, neighbours, read_wanted
 from files.public.views import url_of
 from files.storage import open_part
 
-MOST_TREE_BYTES = 1024 * 1024
+MOST_TREE_BYTES = 256 * 1024
 POLICY = f"{PAGE}; media-src 'self'; frame-src 'self'"
 
 
@@ -98,7 +99,8 @@ def _one(request: HttpRequest, visitor: Visitor, path: str) -> HttpResponse:
         "newer": _page_url(file=newer.shelf_path) if newer else "",
         "older": _page_url(file=older.shelf_path) if older else "",
         "tree": _tree(stored) if kind == "json" else "",
-        "is_text": stored.content_type in (TEXT, JSON),
+        "is_text": stored.content_type in TEXTS,
+        "is_cut": stored.blob.size_bytes > BEGINNING_BYTES,
         "is_pdf": stored.content_type == PDF,
     }
     return render(request, "files/view.html", context)

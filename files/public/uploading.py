@@ -31,7 +31,7 @@ from files.services.quotas import demand_room
 from files.storage import Received, incoming_folder, told_when_full
 from guards import idempotency
 
-MOST_PARTS = 1000
+MOST_PARTS = 100  # they are named in one transaction
 MOST_FIELD_BYTES = 4096
 LEASE_S = 60.0
 ROUTE = "POST /uploadfile"

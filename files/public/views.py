@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from common.api.errors import dumps
 from common.errors import FluemanError
 from files.content import IMAGES, SOUNDS, TEXTS, VIDEOS
-from files.downloads import ATTACHMENT_POLICY, SHOWN_POLICY, send_file, send_thumbnail
+from files.downloads import ATTACHMENT_POLICY, SHOWN_POLICY, send_beginning, send_file, send_thumbnail
 from files.models import StoredFile
 from files.public.access import VIEW, Visitor, guarded
 from files.public.contents import Page, find_file, find_page, read_wanted
@@ -45,6 +45,8 @@ def file(request: HttpRequest, visitor: Visitor, name: str) -> HttpResponseBase:
     stored = find_file(name)
     if "thumbnail" in request.GET:
         return send_thumbnail(request, stored)
+    if "beginning" in request.GET and stored.content_type in TEXTS:
+        return send_beginning(stored)
     return send_shown(request, stored, is_saved="download" in request.GET)
 
 
