@@ -266,6 +266,7 @@ SPECTACULAR_SETTINGS = {
         "VersionFormat": "registry.models.ModelVersion.Format",
         "VersionState": "registry.models.ModelVersion.State",
         "DatasetVersionState": "datasets.models.DatasetVersion.State",
+        "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
