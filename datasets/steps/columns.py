@@ -183,6 +183,6 @@ class MergeColumns(RowStep):
         values = [at(name).cast(pl.String) for name in self.columns]
         joined = pl.concat_str(values, separator=self.separator, ignore_nulls=True)
         is_empty = pl.all_horizontal([value.is_null() for value in values])
-        made = frame.select(pl.when(is_empty).then(None).otherwise(joined).alias(self.name))[self.name]
+        made = frame.select(pl.when(is_empty).then(None).otherwise(joined).alias(self.name)).get_column(self.name)
         kept = frame.select(at(name) for name in frame.columns if not (self.drops and name in self.columns))
         return kept.with_columns(made)

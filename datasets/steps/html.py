@@ -44,8 +44,8 @@ class StripHtml(TextStep):
     kind, label, icon = "strip_html", _("Strip HTML"), "code_off"
     help = _(
         "Leaves the text of HTML: tags, comments, scripts and styles go with what is in them, paragraphs and lines "
-        "become line breaks, entities such as &amp;amp; the character that they stand for. The result is text, not "
-        "safe HTML: “&amp;lt;b&gt;” becomes “<b>”."
+        "become line breaks, entities such as &amp; the character that they stand for. The result is text, not "
+        "safe HTML: “&lt;b&gt;” becomes “<b>”."
     )
     breaks: bool = params.flag(_("line breaks for paragraphs, lines and rows of tables"), default=True)
     entities: bool = params.flag(_("characters for entities"), default=True)

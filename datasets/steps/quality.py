@@ -21,7 +21,7 @@ _SHARE: dict[str, Any] = {"is_whole": False, "least": 0, "most": 1}
 
 def signals(text: pl.Expr) -> dict[str, pl.Expr]:
     """Give what is measured of a text; shares are between 0 and 1."""
-    characters = text.str.count_matches(r"\S").cast(pl.Float64)
+    characters = (text.str.len_chars().cast(pl.Int64) - text.str.count_matches(r"\s").cast(pl.Int64)).cast(pl.Float64)
     words = word_count(text).cast(pl.Float64)
     lines = text.str.split("\n").list.eval(pl.element().filter(pl.element().str.strip_chars() != ""))
     count = lines.list.len().cast(pl.Float64)

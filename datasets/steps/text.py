@@ -54,7 +54,8 @@ class TextStep(RowStep):
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Change each column."""
         return frame.with_columns(
-            self.change(frame[name]).alias(name) for name in text_columns(frame.schema, self.columns)
+            self.change(frame.get_column(name).alias("text")).alias(name)
+            for name in text_columns(frame.schema, self.columns)
         )
 
 
