@@ -45,7 +45,20 @@ _WORDS = {
     "kinds": _("kinds"),
     "columns": _("columns"),
     "misfits": _("values that do not fit"),
-    "vocabulary": _("words in the vocabulary"),
+    "vocabulary": _("tokens in the vocabulary"),
+    "near": _("near duplicates here"),
+    "near_earlier": _("near to an earlier version"),
+    "near_of": _("the row it is near to"),
+    "is_earlier": _("of an earlier version"),
+    "masked": _("places masked"),
+    "found": _("what was masked"),
+    "column": _("column"),
+    "kind": _("kind"),
+    "rows": _("rows"),
+    "name": _("name"),
+    "tokenizer": _("file (SHA-256)"),
+    "words": _("words learnt from"),
+    "seen": _("words in all"),
 }
 
 

@@ -155,8 +155,9 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(found: pl.DataFrame) -> dict[str, Any]:
-    """Give the report of all frames."""
-    shapes = pl.col(_SHAPE).list.explode().unique(maintain_order=True).head(_EXAMPLES)
+    """Give the report of all frames; kinds are named as they stand in the texts."""
+    shapes = pl.col(_SHAPE).list.explode().unique(maintain_order=True).head(_EXAMPLES).implode().list.join(", ")
     by = found.group_by(_COLUMN, _KIND).agg(pl.col("count").sum(), pl.col("rows").sum(), shapes.alias("examples"))
-    lines = by.sort(_COLUMN, _KIND).to_dicts()
+    words = {kind: word for kind, (_labels, _label, word) in KINDS.items()}
+    lines = by.sort(_COLUMN, _KIND).with_columns(pl.col(_KIND).replace_strict(words, return_dtype=pl.String)).to_dicts()
     return {"masked": sum(line["count"] for line in lines), "found": lines}
