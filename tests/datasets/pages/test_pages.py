@@ -195,6 +195,7 @@ def test_column_page_when_opened_says_what_the_values_are_like() -> None:
     for place, said in ((1, "Hangul"), (2, "25 %"), (3, "2026-03-01"), (4, "Entries"), (5, "한 집")):
         html = client.get(of(version, "column", place)).content.decode()
         assert said in html, (place, said)
+        assert log_in("auditor", f"ko-{place}", "ko").get(of(version, "column", place)).status_code == 200
     assert client.get(of(version, "column", 6)).status_code == 404
 
 
