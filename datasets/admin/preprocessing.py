@@ -35,31 +35,35 @@ _WORDS = {
     "examples": _("examples"),
     "row": _("row"),
     "kept": _("the row that stays"),
-    "pairs": _("pairs"),
+    "near": _("rows near to another"),
+    "near_of": _("near to row"),
+    "near_earlier": _("rows near to the earlier version"),
+    "is_earlier": _("in the earlier version"),
     "likeness": _("likeness"),
     "missing": _("missing"),
-    "filled": _("filled"),
+    "filled_with": _("filled with"),
     "value": _("value"),
     "count": _("count"),
-    "tokens": _("tokens"),
-    "kinds": _("kinds"),
+    "rows": _("rows"),
+    "kind": _("kind"),
+    "column": _("column"),
     "columns": _("columns"),
     "misfits": _("values that do not fit"),
-    "vocabulary": _("tokens in the vocabulary"),
-    "near": _("near duplicates here"),
-    "near_earlier": _("near to an earlier version"),
-    "near_of": _("the row it is near to"),
-    "is_earlier": _("of an earlier version"),
     "masked": _("places masked"),
-    "found": _("what was masked"),
-    "column": _("column"),
-    "kind": _("kind"),
-    "rows": _("rows"),
+    "found": _("what was found"),
+    "bounds": _("bounds"),
+    "outliers": _("outliers"),
+    "labels": _("labels"),
+    "unknown": _("labels that are not named"),
+    "rows_of_each": _("rows of each"),
+    "rows_found": _("rows with a partner"),
     "name": _("name"),
-    "tokenizer": _("file (SHA-256)"),
-    "words": _("words learnt from"),
+    "tokenizer": _("tokenizer"),
+    "vocabulary": _("words in the vocabulary"),
+    "words": _("different words"),
     "seen": _("words in all"),
 }
+_ROWS = {"row", "kept", "near_of"}  # people count from 1
 
 
 def _cancel(*, obj: PreprocessingJob, actor: Any, reason: str) -> str:
@@ -246,13 +250,13 @@ def _shown(step: PreprocessingStep, obj: PreprocessingJob) -> dict[str, Any]:
 
 
 def _change(sample: Mapping[str, Any]) -> Any:
-    name = gettext("row %(row)s · %(column)s") % {"row": thousands(sample.get("row")), "column": sample.get("column")}
+    name = gettext("row %(row)s · %(column)s") % {"row": thousands(sample["row"] + 1), "column": sample.get("column")}
     return difference({name: sample.get("before")}, {name: sample.get("after")})[0]
 
 
 def _dropped(sample: Mapping[str, Any]) -> dict[str, Any]:
     cells = [(name, "–" if value is None else str(value)[:200]) for name, value in list(sample["dropped"].items())[:6]]
-    return {"row": thousands(sample.get("row")), "cells": cells}
+    return {"row": thousands(sample["row"] + 1), "cells": cells}
 
 
 def _fact(name: str, value: Any) -> tuple[Any, str] | None:
@@ -279,8 +283,12 @@ def _table(name: str, value: Any) -> dict[str, Any]:
     return {
         "name": _word(name),
         "heads": [_word(key) if key else "" for key in keys],
-        "rows": [[_said(row.get(key)) for key in keys] for row in rows[:50]],
+        "rows": [[_said(_counted(key, row.get(key))) for key in keys] for row in rows[:50]],
     }
+
+
+def _counted(name: str, value: Any) -> Any:
+    return value + 1 if name in _ROWS and isinstance(value, int) else value
 
 
 def _word(name: str) -> Any:

@@ -159,8 +159,12 @@ class Workshop:
             if int(step) < max(self._secret, default=-1):  # it would show what a later step hides
                 continue
             held = self.samples.setdefault(int(step), [])
-            for one in samples[: MOST_SAMPLES - len(held)]:
-                held.append({**one, "before": None} if int(step) in self._secret and "before" in one else one)
+            new = (
+                [{**one, "before": None} for one in samples if "before" in one]
+                if int(step) in self._secret
+                else samples
+            )
+            held += [one for one in new if one not in held][: MOST_SAMPLES - len(held)]
 
     def rows_after(self, step: int) -> int | None:
         """Give the rows after a step so far, `None` before there are any."""

@@ -30,6 +30,7 @@ from datasets.running.folders import work_folder
 from datasets.running.memory import Watch, bounded
 from datasets.sealing import PartFile
 from datasets.services import seal_version, write_again
+from datasets.steps.base import RowStep
 from jobs.runner import JobRun
 from notify.services import publish
 
@@ -96,6 +97,9 @@ class _Attempt:
             if not one.is_enabled:
                 self._progress.note(number, state=State.SKIPPED)
                 continue
+            with self._told():
+                if not isinstance(one.step, RowStep):
+                    table.count()  # what waits is done once, however often the step goes over the rows
             shop.step = context.number = self._now = number
             with self._told(), self._charged(shop, number):
                 table = _checked(one.step.run(table, context)).ended(number)
