@@ -134,3 +134,11 @@ def test_access_when_the_password_is_guessed_then_locked_out(settings):
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic " + "A" * 9000, "Basic Og==", "Basic /////w=="])
 def test_access_when_the_header_is_no_name_and_password_then_401(header):
     assert Client(headers={"Authorization": header}).get("/files").status_code == 401
+
+
+def test_beginning_when_a_text_is_long_then_only_that_and_in_a_sandbox():
+    put("long.txt", "가".encode() * 100_000)
+    answer = make_client().get("/files/long.txt?beginning")
+    assert len(answer.content) <= 256 * 1024
+    assert set(answer.content.decode()) == {"가"}
+    assert answer["Content-Security-Policy"].startswith("sandbox;")
