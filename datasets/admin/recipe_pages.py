@@ -51,6 +51,7 @@ def new_view(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponseBase:
     """Make a recipe: empty, a ready one, or from YAML."""
     require(request, "datasets.add_recipe")
     form = NewRecipeForm(request.POST if request.method == "POST" else None)
+    form.initial["version"] = request.GET.get("version", "")
     if form.is_bound and form.is_valid():
         try:
             made = _make(form.cleaned_data, request.user)
