@@ -166,7 +166,7 @@
     [...list.children].forEach((item, place) => {
       const step = seen?.steps[place], rows = item.querySelector(".rc-rows");
       const errors = Object.entries(seen?.errors || {}).filter(([field]) => field === `steps.${place}` || field.startsWith(`steps.${place}.`));
-      rows.textContent = step?.state === "done" ? (step.rows_in === step.rows_out ? (step.changed ? said(words.short, { count: step.changed }) : "") : `${figure.format(step.rows_in)} → ${figure.format(step.rows_out)}`) : "";
+      rows.textContent = step?.state === "done" ? (step.rows_in === step.rows_out ? (step.changed ? said(words.short, { count: step.changed }) : step.is_reordered ? words.reordered : "") : `${figure.format(step.rows_in)} → ${figure.format(step.rows_out)}`) : "";
       item.classList.toggle("rc-broken", Boolean(errors.length) || step?.state === "failed");
       for (const block of item.querySelectorAll("[data-param]")) {
         const text = errors.find(([field]) => field === `steps.${place}.${block.dataset.param}`)?.[1] || "";

@@ -60,6 +60,17 @@ const RecipeForms = (() => {
       } } }), one.label)));
   };
 
+  // An expression, with the columns to write into it.
+  const formula = (id, value, change, schema) => {
+    const box = area(id, value, change, { className: "sv-input rc-code", rows: 2 });
+    const put = (name) => {
+      box.setRangeText(/^(?!(and|or|not|in|is|true|false|missing|null|none)$)[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `\`${name}\``, box.selectionStart, box.selectionEnd, "end");
+      box.dispatchEvent(new Event("input"));
+      box.focus();
+    };
+    return make("div", {}, box, make("div", { className: "rc-names" }, ...(schema || []).slice(0, 12).map((one) => make("button", { type: "button", className: "fm-copy", on: { click: () => put(one.name) } }, one.name))));
+  };
+
   const pairs = (id, value, change) => {
     const rows = Object.entries(value || {});
     if (!rows.length) rows.push(["", ""]);
@@ -95,7 +106,7 @@ const RecipeForms = (() => {
     decimal: (param, id, value, change) => typed(id, value, (text) => change(numberOf(text)), { type: "number", step: "any", min: param.least ?? "", max: param.most ?? "" }),
     text: (param, id, value, change) => typed(id, value, change),
     pattern: (param, id, value, change) => typed(id, value, change, { className: "sv-input rc-code", placeholder: "[0-9]+" }),
-    expression: (param, id, value, change) => area(id, value, change, { className: "sv-input rc-code", rows: 2 }),
+    expression: (param, id, value, change, at) => formula(id, value, change, at.schema),
     lines: (param, id, value, change) => area(id, (value || []).join("\n"), (text) => change(text.split("\n").filter((line) => line !== "")), { rows: Math.min(8, Math.max(2, (value || []).length)) }),
     flag: (param, id, value, change) => make("input", { id, type: "checkbox", className: "rc-switch", checked: Boolean(value), on: { change: (event) => change(event.target.checked, true) } }),
     mapping: (param, id, value, change) => pairs(id, value, change),
