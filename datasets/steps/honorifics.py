@@ -22,6 +22,7 @@ _FORMAL = {
     **dict.fromkeys(("ㅂ시다", "ᆸ시다"), "자"),
     **dict.fromkeys(("ㅂ시오", "ᆸ시오", "십시오", "시오", "으시오"), "어라"),
 }
+_FINAL = {"ㄴ": "ᆫ", "ㄹ": "ᆯ", "ㅁ": "ᆷ", "ㅂ": "ᆸ"}  # of endings that lean on a vowel, as the analyser joins them
 _STATEMENTS = ("습니다", "ㅂ니다", "ᆸ니다")
 # Informal polite endings (해요체) that do not simply lose their 요.
 _INFORMAL = {"에요": "야", "예요": "야", "이에요": "이야", "죠": "지", "세요": "어", "셔요": "어", "으세요": "어"}
@@ -99,7 +100,7 @@ def _plain_parts(word: Sequence[Any], *, asks: bool) -> list[tuple[str, str]] | 
         elif tag == "EF":
             form = _ending(form, parts, asks=asks)
         is_changed |= form != one.form
-        parts.append((form, tag))
+        parts.append((_FINAL.get(form[:1], form[:1]) + form[1:] if tag[0] in "EJ" else form, tag))
     return parts if is_changed and parts else None
 
 
