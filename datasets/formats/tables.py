@@ -137,10 +137,12 @@ class _Waiting:
     def piece(self) -> Piece:
         columns = zip(*self._cells, strict=True) if self._cells else ([] for _source in self._sources)
         cells, mark = self._cells, self._delimiter
-        values = {
-            source: pl.Series(source, list(column), dtype=pl.String).replace("", None)
-            for source, column in zip(self._sources, columns, strict=True)
-        }
+        names = [f"c{number}" for number in range(len(self._sources))]  # some names are patterns to Polars
+        frame = pl.DataFrame(
+            [pl.Series(name, list(one), dtype=pl.String) for name, one in zip(names, columns, strict=True)]
+        )
+        frame = frame.select(pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
+        values = dict(zip(self._sources, frame.get_columns(), strict=True))
         piece = Piece(values, self._lines, self._rejects, lambda row: mark.join(cells[row]))
         self._begin()
         return piece
