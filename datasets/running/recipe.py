@@ -67,7 +67,7 @@ class _Attempt:
 
     def work(self, watch: Watch, workshop: type[Workshop]) -> None:
         """Do all steps, write the parts, seal the version."""
-        secret = {n for n, one in enumerate(self._planned) if getattr(one.step, "is_secret_before", False)}
+        secret = {n for n, one in enumerate(self._planned) if one.step.is_secret_before}
         folder, plan = work_folder(self._preprocessing), self._plan()
         shop = workshop(folder, plan, tell=self._tell, check=watch.check, secret=secret)
         is_over = False

@@ -46,13 +46,17 @@ class Context(Protocol):
 
 
 class Step(ABC):
-    """One kind of step. `family` groups kinds in the editor, `icon` is a Material symbol."""
+    """One kind of step. `family` groups kinds in the editor, `icon` is a Material symbol.
+
+    What a step with `is_secret_before` takes in is shown in no sample, neither of it nor of the steps before it.
+    """
 
     kind: ClassVar[str]
     label: ClassVar[Any]
     help: ClassVar[Any] = ""
     family: ClassVar[str]
     icon: ClassVar[str] = "tune"
+    is_secret_before: ClassVar[bool] = False
 
     def out_schema(self, schema: Schema) -> Schema:
         """Give the columns that come out. Raises Invalid, naming the parameter, if the step cannot work on these."""
