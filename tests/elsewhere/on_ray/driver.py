@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+from django.conf import settings
 from ray import cloudpickle
 
 from datasets.engines.local import LocalTable
@@ -17,8 +18,10 @@ from datasets.engines.ray_tasks import RayWorkshop, connected
 from datasets.engines.table import ROW
 from datasets.engines.workshop import Workshop
 from tests.datasets.engines import primitives
+from tests.datasets.engines.examples import EXAMPLES, HEAVY, RECIPES, TRAINED, WITH_TOKENIZER
 from tests.datasets.engines.primitives import PRIMITIVES, small_key
 from tests.datasets.engines.tables import hostile, in_files, in_memory, rows_of
+from tests.datasets.engines.test_every_step import same
 
 PIECE_S = 0.4
 
@@ -57,6 +60,17 @@ def compare(folder: Path) -> None:
         sys.stdout.write(f"same {name}\n")
 
 
+def steps(folder: Path) -> None:
+    """Do whole recipes, and each kind of step that no analyser is loaded for, on both engines."""
+    cases = [(f"recipe {number}", recipe) for number, recipe in enumerate(RECIPES)]
+    for kind in EXAMPLES.keys() - HEAVY:
+        before = [TRAINED] if kind in WITH_TOKENIZER else []
+        cases.append((kind, [*before, {"kind": kind, "params": EXAMPLES[kind][0]}]))
+    for name, case in cases:
+        same(case, folder / name, hostile(90), RayWorkshop)
+        sys.stdout.write(f"same {name}\n")
+
+
 def run(folder: Path) -> None:
     """Run the recipe, telling each piece, and compare with this machine alone."""
     files = in_files(hostile(2400), folder / "rows", range(100, 2400, 100))
@@ -71,6 +85,7 @@ def run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    settings.configure(USE_I18N=False)
     cloudpickle.register_pickle_by_value(primitives)  # the nodes have no tests
     with connected(sys.argv[1]):
-        {"compare": compare, "run": run}[sys.argv[3]](Path(sys.argv[2]))
+        {"compare": compare, "steps": steps, "run": run}[sys.argv[3]](Path(sys.argv[2]))
