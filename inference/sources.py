@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge
@@ -42,7 +42,7 @@ class PredictionSource(SourceKind):
         """Check deployment and times; without an end it is now."""
         found = wanted(self, options)
         if not InferenceRequest.objects.filter(deployment=found["deployment"]).exists():
-            said = _t("There are no calls of a deployment “%(name)s”.") % {"name": found["deployment"][:100]}
+            said = gettext("There are no calls of a deployment “%(name)s”.") % {"name": found["deployment"][:100]}
             raise Invalid(said, fields={"deployment": said})
         since, until = _moment("since", found["since"]), _moment("until", found["until"]) or timezone.now()
         return {**found, "since": since.isoformat() if since else "", "until": until.isoformat()}
@@ -63,7 +63,7 @@ class PredictionSource(SourceKind):
                 if rows % 1000 == 0:
                     fetching.tell(written, None)
                 if written > fetching.most_bytes:
-                    raise TooLarge(_t("These are too many predictions for one import: choose a shorter time."))
+                    raise TooLarge(gettext("These are too many predictions for one import: choose a shorter time."))
         return Fetched(path, "predictions.jsonl", is_cut=rows == fetching.most_rows, types=TYPES if rows else {})
 
 
@@ -75,7 +75,7 @@ def _moment(name: str, text: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None:
-        said = _t("Write the time as 2026-01-31T09:00.")
+        said = gettext("Write the time as 2026-01-31T09:00.")
         raise Invalid(said, fields={name: said})
     return found if timezone.is_aware(found) else timezone.make_aware(found)
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import orjson
 from django.conf import settings
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge, Unavailable
@@ -56,7 +56,7 @@ class DatabaseSource(SourceKind):
             _checked(found["address"])
         query = found["query"].rstrip().rstrip(";").rstrip()
         if not _BEGINNING.match(query) or _WRITING.search(query):
-            said = _t("Give one query that begins with SELECT or WITH and writes nothing.")
+            said = gettext("Give one query that begins with SELECT or WITH and writes nothing.")
             raise Invalid(said, code="query_refused", fields={"query": said})
         return {**found, "query": query}
 
@@ -109,11 +109,15 @@ def _checked(address: str) -> SplitResult:
         is_whole = False
     if not is_whole or parts.query or parts.fragment:
         known = ", ".join(settings.IMPORT_DATABASES)
-        said = _t("Write it as postgresql://user@host:5432/name or mysql://user@host/name, without further options.")
-        said += " " + _t("Known names: %(names)s.") % {"names": known} if known else ""
+        said = gettext(
+            "Write it as postgresql://user@host:5432/name or mysql://user@host/name, without further options."
+        )
+        said += " " + gettext("Known names: %(names)s.") % {"names": known} if known else ""
         raise Invalid(said, code="address_refused", fields={"address": said})
     if parts.password:
-        said = _t("The password does not belong into the address: give it in its own field, where it is kept sealed.")
+        said = gettext(
+            "The password does not belong into the address: give it in its own field, where it is kept sealed."
+        )
         raise Invalid(said, code="address_refused", fields={"address": said})
     return parts
 
@@ -230,9 +234,9 @@ def _write(answer: _Answer, file: Any, fetching: Fetching) -> int:
         if rows % 1000 == 0:
             fetching.tell(written, None)
             if time.monotonic() > until:
-                raise Unavailable(_t("The query takes too long."), code="timeout")
+                raise Unavailable(gettext("The query takes too long."), code="timeout")
         if written > fetching.most_bytes:
-            raise TooLarge(_t("The query gives more than %(most)d bytes.") % {"most": fetching.most_bytes})
+            raise TooLarge(gettext("The query gives more than %(most)d bytes.") % {"most": fetching.most_bytes})
     return rows
 
 
@@ -257,17 +261,17 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _away(error: Exception) -> Unavailable:
-    said = _t("The database cannot be reached, or refuses: %(why)s") % {"why": str(error)[:300]}
+    said = gettext("The database cannot be reached, or refuses: %(why)s") % {"why": str(error)[:300]}
     return Unavailable(said, code="database_away")
 
 
 def _query_failed(why: str) -> Invalid:
-    said = _t("The database refuses the query: %(why)s") % {"why": why.strip()[:500]}
+    said = gettext("The database refuses the query: %(why)s") % {"why": why.strip()[:500]}
     return Invalid(said, code="query_failed", fields={"query": said})
 
 
 def _no_driver(name: str) -> Invalid:
-    said = _t("The package %(name)s is not installed here.") % {"name": name}
+    said = gettext("The package %(name)s is not installed here.") % {"name": name}
     return Invalid(said, code="no_driver", fields={"address": said})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.display import size
@@ -43,7 +43,7 @@ class HttpSource(SourceKind):
         found["url"] = check_url(found["url"])
         header = found["header"]
         if header and (not _HEADER.fullmatch(header) or header.lower() in _FORBIDDEN):
-            said = _t("This is no header that can be sent.")
+            said = gettext("This is no header that can be sent.")
             raise Invalid(said, fields={"header": said})
         return found
 
@@ -59,7 +59,9 @@ class HttpSource(SourceKind):
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Fetch the file."""
         if any(mark in secret for mark in "\r\n\0"):
-            raise Invalid(_t("This is no header that can be sent."), fields={"secret": _t("It has line breaks.")})
+            raise Invalid(
+                gettext("This is no header that can be sent."), fields={"secret": gettext("It has line breaks.")}
+            )
         headers = {options.get("header") or "Authorization": secret} if secret else {}
         saved = Saving(options["url"], fetching.folder / "fetched", headers, fetching).run()
         return Fetched(saved.path, saved.name, is_cut=saved.is_cut)
@@ -119,7 +121,7 @@ class Saving:
         if self._mark and mark != self._mark:
             self._changes += 1
             if self._changes > 2:
-                said = _t("What is at the address changes while it is read. Import it when it stays as it is.")
+                said = gettext("What is at the address changes while it is read. Import it when it stays as it is.")
                 raise Unprocessable(said, code="source_changed")
         self._mark, self._have = mark, 0
         self._name = _told_name(answer) or self._name
@@ -143,18 +145,18 @@ class Saving:
 
 
 def _too_large(most: int) -> TooLarge:
-    return TooLarge(_t("The source gives more than %(most)s.") % {"most": size(most)})
+    return TooLarge(gettext("The source gives more than %(most)s.") % {"most": size(most)})
 
 
 def _check_status(answer: Download) -> None:
     if answer.status in (200, 206):
         return
-    said = _t("The address answers with status %(status)d.") % {"status": answer.status}
+    said = gettext("The address answers with status %(status)d.") % {"status": answer.status}
     if answer.status in (408, 429) or answer.status >= 500:
         after = answer.headers.get("retry-after", "")
         raise Unavailable(said, code="answer_status", retry_after_s=int(after) if after.isdigit() else None)
     if answer.status in (401, 403):
-        said += " " + _t("A key is needed, or the one that was given is not good.")
+        said += " " + gettext("A key is needed, or the one that was given is not good.")
     raise Invalid(said, code="answer_status", fields={"url": said})
 
 

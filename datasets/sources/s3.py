@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, NotFound, Unavailable
@@ -58,10 +58,10 @@ class S3Source(SourceKind):
         client = _client(options, secret)
         found = list(_keys(client, options))
         if not found:
-            said = _t("There is nothing in the bucket that fits.")
+            said = gettext("There is nothing in the bucket that fits.")
             raise NotFound(said, code="nothing_there", fields={"prefix": said})
         if len(found) > MOST_FILES:
-            said = _t("These are more than %(most)d files.") % {"most": MOST_FILES}
+            said = gettext("These are more than %(most)d files.") % {"most": MOST_FILES}
             raise Invalid(said, fields={"pattern": said})
         total, done, files, is_cut = sum(size for _key, size in found), 0, [], False
         for number, (key, size) in enumerate(found[:1] if fetching.is_look else found):
@@ -120,7 +120,7 @@ def _keys(client: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         try:
             root = ElementTree.fromstring(answer.body)  # noqa: S314 - expat refuses entities that grow
         except ElementTree.ParseError:
-            raise Unavailable(_t("The server gives no list of objects."), code="bad_answer") from None
+            raise Unavailable(gettext("The server gives no list of objects."), code="bad_answer") from None
         space = root.tag.partition("}")[0] + "}" if "}" in root.tag else ""
         for one in root.findall(f"{space}Contents"):
             key, size = one.findtext(f"{space}Key", ""), int(one.findtext(f"{space}Size", "0") or 0)
@@ -139,9 +139,9 @@ def _fits(key: str, options: Mapping[str, Any]) -> bool:
 
 
 def _refused(status: int) -> Invalid:
-    said = _t("The server answers with status %(status)d.") % {"status": status}
+    said = gettext("The server answers with status %(status)d.") % {"status": status}
     if status in (401, 403):
-        said += " " + _t("A key is needed, or the one that was given is not good.")
+        said += " " + gettext("A key is needed, or the one that was given is not good.")
     return Invalid(said, code="answer_status", fields={"bucket": said})
 
 

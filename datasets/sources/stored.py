@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, NotFound, TooLarge, Unprocessable
@@ -42,7 +42,7 @@ class FileSource(SourceKind):
         except (ValidationError, ValueError):
             found = None
         if found is None:
-            said = _t("There is no such file of yours.")
+            said = gettext("There is no such file of yours.")
             raise NotFound(said, fields={"file": said})
         return {"file": str(found.pk), "name": found.name, "sha256": found.blob_id}
 
@@ -56,7 +56,7 @@ class FileSource(SourceKind):
 
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Say that the bytes, which were there when the import began, are gone."""
-        raise NotFound(_t("The file store lacks the bytes."), code="blob_missing")
+        raise NotFound(gettext("The file store lacks the bytes."), code="blob_missing")
 
 
 class PathSource(SourceKind):
@@ -77,11 +77,13 @@ class PathSource(SourceKind):
         """Check that the folder is open and the pattern stays in it."""
         found = wanted(self, options)
         if found["folder"] not in _folders():
-            said = _t("This folder is not open to imports. Open are: %(folders)s.") % {"folders": ", ".join(_folders())}
+            said = gettext("This folder is not open to imports. Open are: %(folders)s.") % {
+                "folders": ", ".join(_folders())
+            }
             raise Invalid(said, code="folder_refused", fields={"folder": said})
         pattern = found["pattern"]
         if pattern.startswith("/") or ".." in Path(pattern).parts:
-            said = _t("Give files within the folder, without a leading slash and without “..”.")
+            said = gettext("Give files within the folder, without a leading slash and without “..”.")
             raise Invalid(said, code="folder_refused", fields={"pattern": said})
         return found
 
@@ -115,10 +117,10 @@ def _names(root: Path, pattern: str) -> list[str]:
     except (ValueError, NotImplementedError) as error:
         raise Invalid(str(error), fields={"pattern": str(error)}) from None
     if not found:
-        said = _t("There is no file in the folder that fits.")
+        said = gettext("There is no file in the folder that fits.")
         raise NotFound(said, code="nothing_there", fields={"pattern": said})
     if len(found) > MOST_FILES:
-        said = _t("These are more than %(most)d files.") % {"most": MOST_FILES}
+        said = gettext("These are more than %(most)d files.") % {"most": MOST_FILES}
         raise Invalid(said, fields={"pattern": said})
     return found
 
@@ -128,7 +130,7 @@ def open_within(root: Path, name: str) -> BinaryIO:
 
     What was opened is judged, and not what the name led to before: it may have been turned in the meantime.
     """
-    said = _t("“%(name)s” leads out of the folder, or is no plain file.") % {"name": name}
+    said = gettext("“%(name)s” leads out of the folder, or is no plain file.") % {"name": name}
     refused = Invalid(said, code="folder_refused", fields={"pattern": said})
     try:
         descriptor = os.open(root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -163,10 +165,10 @@ def _copy(source: BinaryIO, target: Path, name: str, fetching: Fetching, done: i
             if done + copied >= fetching.most_bytes:
                 if fetching.is_look:
                     return copied
-                raise TooLarge(_t("The files have more than %(most)d bytes.") % {"most": fetching.most_bytes})
+                raise TooLarge(gettext("The files have more than %(most)d bytes.") % {"most": fetching.most_bytes})
     after = os.fstat(source.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or copied != after.st_size:
-        said = _t("“%(name)s” was changed while it was read. Import it when it stays as it is.") % {"name": name}
+        said = gettext("“%(name)s” was changed while it was read. Import it when it stays as it is.") % {"name": name}
         raise Unprocessable(said, code="source_changed", fields={"pattern": said})
     return copied
 
@@ -187,7 +189,7 @@ class VersionSource(SourceKind):
         sealed = sealed.filter(number=int(number)) if number.isdigit() else sealed
         found = sealed.order_by("-number").first() if not number or number.isdigit() else None
         if found is None:
-            said = _t("There is no sealed version “%(name)s”.") % {"name": given[:200]}
+            said = gettext("There is no sealed version “%(name)s”.") % {"name": given[:200]}
             raise NotFound(said, fields={"version": said})
         return {"version": f"{found.dataset.name}:{found.number}", "id": str(found.pk)}
 
