@@ -18,6 +18,7 @@ from files.services.stored import safe_folder
 
 MOST_PAGE, PAGE = 200, 50
 _MOST_FOLDERS = 500
+_ZERO = "0" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,21 @@ def read_wanted(query: QueryDict) -> Wanted:
         raise Invalid(_("There is no such type."), fields={"type": ", ".join((*KINDS, "other"))})
     if not (size.isascii() and size.isdigit() and 0 < int(size[:9]) <= MOST_PAGE):
         raise Invalid(_("The page size must be 1 to 200."), fields={"page_size": size[:20]})
+    cursor = query.get("cursor", "")
+    try:
+        UUID(cursor or _ZERO)
+    except ValueError:
+        raise Invalid(_("This is no cursor of ours."), fields={"cursor": cursor[:40]}) from None
     search = composed(query.get("search", query.get("q", ""))).strip()
-    return Wanted(None if folder is None else safe_folder(folder), kind, search, query.get("cursor", ""), int(size))
+    return Wanted(None if folder is None else safe_folder(folder), kind, search, cursor, int(size))
 
 
 def find_page(wanted: Wanted, among: QuerySet[StoredFile] | None = None) -> Page:
-    """Give one page of the shelf, or of other files. Raises Invalid for a cursor that is none."""
+    """Give one page of the shelf, or of other files."""
     among = on_shelf() if among is None else among
     rows = _narrowed(wanted, among)
     if wanted.cursor:
-        try:
-            rows = rows.filter(pk__lt=UUID(wanted.cursor))
-        except ValueError:
-            raise Invalid(_("This is no cursor of ours."), fields={"cursor": wanted.cursor[:40]}) from None
+        rows = rows.filter(pk__lt=wanted.cursor)
     found = list(rows.order_by("-pk")[: wanted.page_size + 1])
     page = found[: wanted.page_size]
     is_narrowed = wanted.search or wanted.kind or wanted.cursor
