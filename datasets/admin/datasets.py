@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -138,9 +138,9 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
     def enrich(self, rows: list[Any]) -> None:
         """Read the newest versions and tags of all datasets on the page."""
         found = DatasetVersion.objects.sealed().filter(dataset__in=rows)
-        newest: dict[Any, DatasetVersion] = {}
-        for version in found.filter(number__gte=F("dataset__last_version") - 20).order_by("number"):
-            newest[version.dataset_id] = version
+        numbers = dict(found.order_by().values_list("dataset").annotate(Max("number")))
+        same = found.filter(number__in=set(numbers.values()))
+        newest = {one.dataset_id: one for one in same if numbers[one.dataset_id] == one.number}
         tags: dict[Any, list[str]] = {}
         for tag in DatasetTag.objects.filter(dataset__in=rows):
             tags.setdefault(tag.dataset_id, []).append(tag.name)
