@@ -159,7 +159,7 @@ class ChunkTokens(TokenStep):
             said = gettext(
                 "The text of row %(row)d makes %(count)d chunks, and %(most)d are possible: make them larger."
             )
-            said %= {"row": row, "count": most, "most": _MOST_CHUNKS}
+            said %= {"row": row + 1, "count": most, "most": _MOST_CHUNKS}
             raise Invalid(said, fields={"size": said})
         wide = frame.with_columns(
             pl.Series(self.column, pieces, dtype=pl.List(pl.String)),
