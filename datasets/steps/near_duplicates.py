@@ -62,7 +62,7 @@ class NearDuplicates(Step):
         _("what is done"),
         (
             (DROP, _("drop them")),
-            (MARK, _("mark them by the columns near_group, near_of, near_earlier and likeness")),
+            (MARK, _("mark them by the columns near_group, near_of (rows from 0), near_earlier and likeness")),
         ),
         default=DROP,
     )

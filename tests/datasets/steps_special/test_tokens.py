@@ -112,7 +112,7 @@ def test_truncate_and_chunk_cut_at_tokens_and_lose_nothing():
 def test_chunk_when_a_text_makes_too_many_names_its_row():
     around = make_trained()
     step = ChunkTokens(column="text", tokenizer="tokens", size=1, overlap=0)
-    with pytest.raises(Invalid, match="2.*3999.*1024") as refused:
+    with pytest.raises(Invalid, match=r"2.*3999.*1024") as refused:
         step.run(MemoryTable.of(make_frame(["a", "가 " * 2000])), around)
     assert set(refused.value.fields) == {"size"}
 
