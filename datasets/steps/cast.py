@@ -122,7 +122,7 @@ def _refuse(found: Found, to: str) -> None:
     for name, (count, few) in found.items():
         if count:
             row, value = few[0]
-            facts: dict[str, Any] = {"count": count, "name": name, "type": to, "row": row, "value": value}
+            facts: dict[str, Any] = {"count": count, "name": name, "type": TYPES[to][0], "row": row, "value": value}
             raise Invalid(
                 gettext("%(count)d values of “%(name)s” are no %(type)s, the first in row %(row)d: “%(value)s”.")
                 % facts,

@@ -53,6 +53,22 @@ def _added(mantissas: Floats, exponents: npt.NDArray[np.int32]) -> Fraction:
     return total
 
 
+def divided(left: pl.Expr, right: pl.Expr, how: Any = np.divide) -> pl.Expr:
+    """Divide floats as IEEE says, missing where the divisor is 0.
+
+    Polars multiplies a column with the reciprocal of one divisor, and divides a single row: 49 / 49 is not always 1.
+    """
+
+    def reckoned(both: Sequence[pl.Series]) -> pl.Series:
+        above, below = (one.cast(pl.Float64) for one in both)
+        with np.errstate(all="ignore"):
+            found = pl.Series(above.name, how(above.to_numpy(), below.to_numpy()))
+        is_there = above.is_not_null() & below.is_not_null() & (below != 0)
+        return found.to_frame("found").select(pl.when(is_there).then("found")).to_series()
+
+    return pl.map_batches([left, right], reckoned, return_dtype=pl.Float64, is_elementwise=True)
+
+
 def mean_of(values: Sequence[float]) -> float:
     """Give the mean, correctly rounded, of some numbers."""
     try:

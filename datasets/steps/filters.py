@@ -65,7 +65,7 @@ class Derive(RowStep):
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Compute the column."""
         made = compiled(self.expression, frame.schema, parameter="expression")
-        return frame.with_columns(made.value.cast(made.dtype).alias(self.name))
+        return frame.with_columns(made.value.alias(self.name))
 
 
 @step

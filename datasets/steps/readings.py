@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 from django.utils.translation import gettext_lazy as _
 
+from datasets.steps.exact import divided
+
 TYPES: dict[str, tuple[object, pl.DataType]] = {
     "text": (_("text"), pl.String()),
     "integer": (_("whole number"), pl.Int64()),
@@ -68,7 +70,7 @@ def _from_moment(value: pl.Expr, kind: pl.DataType, to: str) -> pl.Expr:
     if isinstance(kind, pl.Datetime) and to == "date":
         return value.dt.date()
     if kind == pl.Duration and to in ("integer", "number"):
-        seconds = value.dt.total_microseconds() / 1_000_000
+        seconds = divided(value.dt.total_microseconds(), pl.lit(1_000_000))
         return _whole(seconds) if to == "integer" else seconds
     is_same = (kind == pl.Date and to == "date") or (isinstance(kind, pl.Datetime) and to == "datetime")
     return value if is_same else pl.when(value.is_null()).then(None)
@@ -119,11 +121,9 @@ def _moment(text: pl.Expr, forms: Sequence[str], zone: str) -> pl.Expr:
     found = []
     for form in forms:
         if form in ("unix", "unix_ms"):
-            seconds = text.str.strip_chars().cast(pl.Float64, strict=False) / (1 if form == "unix" else 1000)
-            is_near = seconds.abs() < 1e11
-            found.append(
-                (pl.when(is_near).then(seconds) * 1_000_000).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-            )
+            micro = text.str.strip_chars().cast(pl.Float64, strict=False) * (1_000_000 if form == "unix" else 1000)
+            is_near = micro.abs() < 1e17
+            found.append(pl.when(is_near).then(micro).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")))
         elif any(sign in form for sign in ("%z", "%:z", "%Z", "%+")):
             found.append(text.str.to_datetime(form, strict=False, time_unit="us").dt.convert_time_zone("UTC"))
         elif any(sign in form for sign in ("%H", "%I", "%T", "%R", "%X", "%c")):

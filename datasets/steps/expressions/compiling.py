@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 
+import numpy as np
 import polars as pl
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from datasets.steps.base import Schema, at
+from datasets.steps.exact import divided
 from datasets.steps.expressions.functions import FUNCTIONS, Typed, words_of
 from datasets.steps.expressions.parsing import Node, parse, refuse
 
@@ -25,6 +27,15 @@ _COMPARED: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ">=": ge,
 }
 _SIGNS: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {"+": add, "-": sub, "*": mul}
+_DIVIDED = {"/": np.divide, "//": np.floor_divide, "%": np.mod}
+_NOTHING: dict[str, pl.DataType] = {
+    "text": pl.String(),
+    "number": pl.Float64(),
+    "integer": pl.Int64(),
+    "truth": pl.Boolean(),
+    "date": pl.Date(),
+    "datetime": pl.Datetime("us", "UTC"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ def compiled(source: str, schema: Schema, *, parameter: str, wants: str = "") ->
         raise Invalid(error.message, code=error.code, fields={parameter: error.message}) from None
     value = found.value.cast(pl.Boolean) if wants else found.value
     dtype = pl.LazyFrame(schema=dict(schema)).select(value.alias("value")).collect_schema()["value"]
-    return Compiled(value, dtype if dtype != pl.Null else pl.String())
+    dtype = dtype if dtype != pl.Null else pl.String()
+    return Compiled(value.cast(dtype, strict=False), dtype)
 
 
 def type_of(dtype: pl.DataType) -> str:
@@ -171,6 +183,8 @@ def _arithmetic(node: Node, schema: Schema) -> Typed:
             said = _("“%(sign)s” wants numbers, and this is %(type)s")
             refuse(part.at, said % {"sign": node.op, "type": words_of(one.type)})
     kind = "integer" if left.type == right.type == "integer" and node.op != "/" else "number"
+    if kind == "number" and node.op in _DIVIDED:
+        return Typed(divided(left.value, right.value, _DIVIDED[node.op]), kind)
     value = _reckoned(node.op, _signed(left), _signed(right))
     if kind == "integer" and node.op in ("+", "-", "*"):  # 64 bits overflow without a word
         about = _reckoned(node.op, left.value.cast(pl.Float64), right.value.cast(pl.Float64))
@@ -182,7 +196,7 @@ def _reckoned(sign: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
     if sign in _SIGNS:
         return _SIGNS[sign](left, right)
     divisor = pl.when(right == 0).then(None).otherwise(right)
-    return left / divisor if sign == "/" else left // divisor if sign == "//" else left % divisor
+    return left // divisor if sign == "//" else left % divisor
 
 
 def _signed(found: Typed) -> pl.Expr:
@@ -197,9 +211,9 @@ def _call(node: Node, schema: Schema) -> Typed:
     given = [_typed(part, schema) for part in node.parts]
     if not function.least <= len(given) <= function.most:
         refuse(node.at, _("it is written %(form)s") % {"form": function.form})
-    for place, (part, one) in enumerate(zip(node.parts, given, strict=True)):
+    for place, part in enumerate(node.parts):
         wanted = function.takes[min(place, len(function.takes) - 1)]
-        _fits(part, one, wanted, node.value)
+        given[place] = _fitted(part, given[place], wanted, node.value)
     if function.is_alike:
         given = _alike_arguments(node, given, function.alike_from)
     try:
@@ -208,17 +222,20 @@ def _call(node: Node, schema: Schema) -> Typed:
         refuse(node.at, error.message.rstrip("."))
 
 
-def _fits(node: Node, found: Typed, wanted: str, name: str) -> None:
+def _fitted(node: Node, found: Typed, wanted: str, name: str) -> Typed:
     """Check an argument: `wanted` names types with a bar between them, `any`, or `=text` for one that is written."""
     is_written, kinds = wanted.startswith("="), wanted.lstrip("=").split("|")
     if is_written and found.literal is None:
         refuse(node.at, _("%(name)s(…) wants this written down, not computed") % {"name": name})
     if "any" not in kinds and found.type not in kinds and not (found.type == "missing" and not is_written):
         if found.type == "integer" and "number" in kinds:
-            return
+            return found
         said = _("%(name)s(…) wants %(wanted)s here, and this is %(type)s")
         names = " · ".join(words_of(kind) for kind in kinds)
         refuse(node.at, said % {"name": name, "wanted": names, "type": words_of(found.type)})
+    if found.type == "missing" and kinds[0] in _NOTHING:
+        return Typed(found.value.cast(_NOTHING[kinds[0]]), kinds[0])
+    return found
 
 
 def _alike_arguments(node: Node, given: list[Typed], first: int) -> list[Typed]:

@@ -205,7 +205,7 @@ FUNCTIONS: dict[str, Function] = {
     "extract": Function("extract(text, 'pattern')", ("text", "=text"), _extracted, 2, 2),
     "replace": Function("replace(text, 'old', 'new')", ("text", "=text"), _replaced, 3, 3),
     "part": Function("part(text, first, count)", ("text", "integer"), _cut, 2, 3),
-    "concat": Function("concat(value, …)", ("any",), _joined, 1, _MANY),
+    "concat": Function("concat(value, …)", ("text|integer|number|truth|date|datetime",), _joined, 1, _MANY),
     "text": Function(
         "text(value)", ("text|integer|number|truth|date|datetime",), lambda given: Typed(_text(given[0]), "text")
     ),
