@@ -75,7 +75,8 @@ def measure(version: Any) -> Iterator[tuple[str, float, float]]:
     from accounts.models import User
 
     client = Client(headers={"accept-language": "ko"})
-    client.force_login(User.objects.create_superuser("bench", password=None))
+    known = User.objects.filter(username="bench").first()
+    client.force_login(known or User.objects.create_superuser("bench", password=None))
     page = reverse("admin:datasets_datasetversion_change", args=[version.pk])
     lines = reverse("admin:datasets_datasetversion_rows", args=[version.pk])
     column = reverse("admin:datasets_datasetversion_column", args=[version.pk, 1])
