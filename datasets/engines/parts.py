@@ -92,9 +92,14 @@ def told_when_full(error: Exception) -> Exception:
     return StorageFull(f"no room is left on the disk: {os.strerror(errno.ENOSPC)}") if is_full else error
 
 
-def stored(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-    """Give columns as versions hold them: of the few types that there are."""
-    return [pl.col(name).cast(_stored(kind)) for name, kind in schema.items()]
+class Stored:
+    """Brings columns into the few types that versions hold."""
+
+    def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
+        self._columns = [pl.col(name).cast(_stored(kind)) for name, kind in schema.items()]
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.select(ROW, *self._columns)
 
 
 def _stored(kind: pl.DataType) -> pl.DataType:

@@ -19,8 +19,7 @@ from django.utils.translation import gettext as _
 from common.errors import FluemanError, Invalid, Unprocessable
 from datasets.engines import ray_tasks
 from datasets.engines.local import LocalTable
-from datasets.engines.parts import PartWriter, stored
-from datasets.engines.table import ROW
+from datasets.engines.parts import PartWriter, Stored
 from datasets.engines.workshop import Workshop
 from datasets.models import PreprocessingJob
 from datasets.planning import Planned, columns_of, parse_steps
@@ -115,7 +114,7 @@ class _Attempt:
 
     def _write(self, table: LocalTable) -> tuple[list[PartFile], Mapping[str, pl.DataType]]:
         with self._told():
-            table = table.map(_Stored(table.schema))
+            table = table.map(Stored(table.schema))
             table.count()
             schema = table.schema
         folder = work_folder(self._preprocessing) / "parts"
@@ -182,16 +181,6 @@ class _Attempt:
             PreprocessingJob.objects.filter(pk=self._preprocessing.pk).update(peak_memory_bytes=watch.peak_bytes)
             told = {"version": str(self._preprocessing.version), "rows": rows}
             publish(event=FINISHED, payload=told, target=self._preprocessing)
-
-
-class _Stored:
-    """Brings columns into the types that versions hold."""
-
-    def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
-        self._columns = stored(schema)
-
-    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.select(ROW, *self._columns)
 
 
 def _raw(planned: Sequence[Planned]) -> list[dict[str, Any]]:
