@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 
 from common.errors import Invalid
 from datasets.steps.base import Step, kind_of
@@ -130,12 +130,12 @@ def make_step(kind: str, params: Mapping[str, Any]) -> Step:
     wrong: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name in params.keys() - known.keys():
-        wrong[name] = _t("There is no such parameter.")
+        wrong[name] = gettext("There is no such parameter.")
     defaults = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name, param in known.items():
         if name not in params or _is_left_out(param, params[name]):
             if param.is_required:
-                wrong[name] = _t("This is needed.")
+                wrong[name] = gettext("This is needed.")
             elif name in params and params[name] is None and defaults[name].default is None:
                 values[name] = None
             continue
@@ -193,39 +193,39 @@ def _value(param: Param, given: Any) -> Any:
 def _choice(param: Param, given: Any) -> Any:
     if given not in [name for name, _label in param.choices]:
         names = ", ".join(name for name, _label in param.choices)
-        raise Invalid(_t("“%(given)s” is none of: %(names)s.") % {"given": given, "names": names})
+        raise Invalid(gettext("“%(given)s” is none of: %(names)s.") % {"given": given, "names": names})
     return given
 
 
 def _few(given: Any) -> Any:
     if len(given) > MOST_ITEMS:
-        raise Invalid(_t("These are more than %(most)d.") % {"most": MOST_ITEMS})
+        raise Invalid(gettext("These are more than %(most)d.") % {"most": MOST_ITEMS})
     return given
 
 
 def _only(given: Any, *types: type) -> Any:
     if not isinstance(given, types):
-        raise Invalid(_t("This is of the wrong kind."))
+        raise Invalid(gettext("This is of the wrong kind."))
     return given
 
 
 def _text(given: Any) -> str:
     found: str = _only(given, str)
     if len(found) > LONGEST_TEXT or "\0" in found:
-        raise Invalid(_t("This text is too long, or holds a character that no text has."))
+        raise Invalid(gettext("This text is too long, or holds a character that no text has."))
     return found
 
 
 def _number(param: Param, given: Any) -> float | int:
     is_whole = param.form == "integer"
     if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < _NUMBERS_END:
-        raise Invalid(_t("This is not a number."))
+        raise Invalid(gettext("This is not a number."))
     if is_whole and given != int(given):
-        raise Invalid(_t("This is not a whole number."))
+        raise Invalid(gettext("This is not a whole number."))
     if param.least is not None and given < param.least:
-        raise Invalid(_t("This is less than %(least)s.") % {"least": param.least})
+        raise Invalid(gettext("This is less than %(least)s.") % {"least": param.least})
     if param.most is not None and given > param.most:
-        raise Invalid(_t("This is more than %(most)s.") % {"most": param.most})
+        raise Invalid(gettext("This is more than %(most)s.") % {"most": param.most})
     return int(given) if is_whole else given
 
 
