@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.datasets.running.making import make_run, work
 from tests.elsewhere.on_ray.cluster import Cluster
 
 
@@ -46,3 +47,18 @@ def test_tables_on_ray_when_a_node_is_killed_give_the_rows_of_one_machine(cluste
             cluster.kill_node("127.0.0.2")
     assert running.wait(120) == 0, "".join(lines)[-3000:]
     assert lines[-1] == "same parts\n"
+
+
+@pytest.mark.django_db
+def test_recipe_on_ray_gives_the_version_of_one_machine(cluster, settings, monkeypatch):
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    settings.RAY_ADDRESS = cluster.address
+    here, there = make_run(name="here", part_rows=7), make_run(name="there", part_rows=7, engine="ray")
+    assert work(here).digest == work(there).digest != ""
+    assert there.job.error == ""
+    failing = [{"kind": "cast", "params": {"columns": ["text"], "to": "integer", "misfit": "fail"}}]
+    wrong = make_run(name="wrong", steps=failing, engine="ray")
+    assert work(wrong).state == "writing"
+    assert "1" in wrong.job.error
+    assert "ray" not in wrong.job.error
