@@ -15,7 +15,14 @@ from jobs.runner import DATABASE_AWAY, REPORT_EVERY_S, JobRun
 State = PreprocessingStep.State
 MOST_SAMPLES = 20
 LONGEST_SAMPLE = 2000
-_FRESH: dict[str, Any] = {"progress": 0, "rows_in": None, "rows_out": None, "worked_ms": None, "samples": [], "report": {}}
+_FRESH: dict[str, Any] = {
+    "progress": 0,
+    "rows_in": None,
+    "rows_out": None,
+    "worked_ms": None,
+    "samples": [],
+    "report": {},
+}
 
 
 class Progress:
