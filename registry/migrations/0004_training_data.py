@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("datasets", "0002_version_differences"),
+        ("datasets", "0001_initial"),
         ("registry", "0003_huggingface_folders"),
     ]
 
