@@ -41,6 +41,9 @@ class Context(Protocol):
     def keep(self, name: str, content: bytes) -> str:
         """Keep a file that this step made; give its SHA-256."""
 
+    def key(self, purpose: str) -> bytes:
+        """Give 32 bytes that stay the same for a purpose and that nobody else can know."""
+
     def report(self, **facts: Any) -> None:
         """Add to the report of this step: small, JSON, for people."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -22,7 +23,6 @@ WORD, PART, TOKEN = "word", "part", "token"
 _FOUND, _COLUMN, _KIND, _SHAPE = "__found", "column", "kind", "shape"
 _EXAMPLES = 3
 _LONGEST_SHAPE = 40
-_SHORTEST_SECRET = 12
 _NUMBERS = frozenset({"resident", "phone", "card", "account", "iban", "business", "passport", "licence", "health"})
 _FACT = pl.List(pl.Struct({_COLUMN: pl.String, _KIND: pl.String, _SHAPE: pl.String}))
 
@@ -59,19 +59,10 @@ class MaskPersonalData(Step):
         ),
         default=WORD,
     )
-    secret: str = params.text(
-        _("secret"),
-        default="",
-        shown_if=("how", (TOKEN,)),
-        help=_("At least 12 characters. Who knows it can find out which number a sign stands for."),
-    )
 
     def out_schema(self, schema: Schema) -> Schema:
         """Give the same columns."""
         text_columns(schema, self.columns)
-        if self.how == TOKEN and len(self.secret) < _SHORTEST_SECRET:
-            said = gettext("Signs need a secret of at least %(least)d characters.") % {"least": _SHORTEST_SECRET}
-            raise Invalid(said, fields={"secret": said})
         if not self.which:
             said = gettext("Choose at least one kind.")
             raise Invalid(said, fields={"which": said})
@@ -79,11 +70,12 @@ class MaskPersonalData(Step):
 
     def run(self, table: Table, context: Context) -> Table:
         """Mask, and tell how much of what was found."""
-        masked = table.map(self.mask)
+        key = context.key("personal data") if self.how == TOKEN else b""
+        masked = table.map(partial(self.mask, key))
         context.report(**_together(masked.fold(_told, pl.concat)))
         return masked.map(_without_facts)
 
-    def mask(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def mask(self, key: bytes, frame: pl.DataFrame) -> pl.DataFrame:
         """Give the frame with masked texts, and what was found beside them."""
         finder = Finder(self.which)
         facts: dict[int, list[dict[str, str]]] = {}
@@ -93,7 +85,7 @@ class MaskPersonalData(Step):
             for place in texts.str.contains(finder.may_have).fill_null(value=False).arg_true().to_list():
                 text = texts[place]
                 if found := finder.find(text):
-                    changed[place] = self.masked(text, found)
+                    changed[place] = self.masked(text, found, key)
                     facts.setdefault(place, []).extend(_fact(name, text, one) for one in found)
             if changed:
                 values = texts.to_list()
@@ -103,33 +95,33 @@ class MaskPersonalData(Step):
         told = pl.Series(_FOUND, [facts.get(place, []) for place in range(len(frame))], dtype=_FACT)
         return frame.with_columns(told)
 
-    def masked(self, text: str, found: Sequence[Found]) -> str:
+    def masked(self, text: str, found: Sequence[Found], key: bytes) -> str:
         """Give a text with something else in each place."""
         pieces, end = [], 0
         for one in found:
-            pieces += [text[end : one.start], self._instead(one, text[one.start : one.end])]
+            pieces += [text[end : one.start], self._instead(one, text[one.start : one.end], key)]
             end = one.end
         return "".join([*pieces, text[end:]])
 
-    def _instead(self, found: Found, value: str) -> str:
+    def _instead(self, found: Found, value: str, key: bytes) -> str:
         word = KINDS[found.kind][2]
         if self.how == WORD:
             return f"[{word}]"
         if self.how == TOKEN:
-            return f"[{word}:{self._sign(found.kind, value)}]"
+            return f"[{word}:{_sign(found.kind, value, key)}]"
         from ko_pii import mask_value  # noqa: PLC0415 - only where the step runs
 
         part: str = mask_value(found.label, value)
         return f"[{word}]" if part == value else part
 
-    def _sign(self, kind: str, value: str) -> str:
-        """Give a keyed digest; one number, however it is written, has one sign."""
-        from ko_pii.core.unicode_norm import normalize_unicode  # noqa: PLC0415
 
-        between = r"[\W_]" if kind in _NUMBERS else r"\s"
-        plain = re.sub(between, "", normalize_unicode(value)[0]).lower()
-        key = blake2b(self.secret.encode(), digest_size=32).digest()
-        return blake2b(f"{kind}:{plain}".encode(), key=key, digest_size=8).hexdigest()
+def _sign(kind: str, value: str, key: bytes) -> str:
+    """Give a keyed digest; one number, however it is written, has one sign."""
+    from ko_pii.core.unicode_norm import normalize_unicode  # noqa: PLC0415 - only where the step runs
+
+    between = r"[\W_]" if kind in _NUMBERS else r"\s"
+    plain = re.sub(between, "", normalize_unicode(value)[0]).lower()
+    return blake2b(f"{kind}:{plain}".encode(), key=key, digest_size=8).hexdigest()
 
 
 def _fact(column: str, text: str, found: Found) -> dict[str, str]:

@@ -195,6 +195,8 @@ SCOPES: dict[str, set[str]] = {
         "GET files/{pk}/content",
         *(line for line in TABLE if re.fullmatch(r"[A-Z]+ uploads(/.*)?", line)),
     },
-    "read": {line for line in TABLE if line.startswith("GET ")},
+    "read": {line for line in TABLE if line.startswith("GET ")}
+    - {"GET datasets/{dataset}/versions/{number}/parts/{part}", "GET dataset-differences/{pk}/content"}  # exports
+    | {"POST recipes/{name}/preview"},  # which keeps nothing
     "manage": set(TABLE),
 }

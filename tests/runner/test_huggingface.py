@@ -231,6 +231,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
         _tokeniser(pre_tokenizer={"type": "Split", "pattern": {"Regex": "(a|" * 300_000}}),
         "larger than that|characters",
     ),
+    "pattern that explodes": (
+        _tokeniser(pre_tokenizer={"type": "Split", "pattern": {"Regex": "(a+)+b"}}),
+        "repeats a repetition",
+    ),
     "key twice": (_write("config.json", b'{"model_type": "bert", "model_type": "gpt2"}'), "stands twice"),
     "deep nesting": (_write("config.json", b'{"a":' * 100_000), "is not JSON"),
 }
@@ -270,16 +274,10 @@ def test_folder_when_its_tokeniser_gives_tokens_that_the_model_lacks_is_not_load
         run(folder, TEXT)
 
 
-def test_child_when_texts_are_long_or_patterns_explode_goes_on_and_never_runs_a_template(
-    copy: Callable[..., Path],
-) -> None:
+def test_child_when_texts_are_long_goes_on_and_never_runs_a_template(copy: Callable[..., Path]) -> None:
     folder = copy()
     change_json(folder / "tokenizer_config.json", chat_template="{{ ''.__class__.__mro__[1].__subclasses__() }}")
-    explosive = {"type": "Split", "pattern": {"Regex": "(a+)+b"}, "behavior": "Isolated", "invert": False}
-    change_json(folder / "tokenizer.json", pre_tokenizer=explosive)
     with child(described(folder)) as running:
         long = running.ask(texts("환불하고 싶어요 " * 900))
         assert long.kind == frames.RESULT, long.text
-        panicked = running.ask(texts("a" * 8000))  # a panic in Rust is no Exception of Python's
-        assert panicked.text.startswith("model_failed"), panicked.text
         assert running.ask(texts(TEXT)).kind == frames.RESULT

@@ -22,7 +22,7 @@ from tests.walk.identities import NOBODY, Identity
 from tests.walk.site_table import ASGI, GATEWAY, LEFT_OUT, OPEN_TO_TOKENS, PAGES, VERBS
 
 # What stands in a REST address for a thing that is not there: permission is asked before anything is looked up.
-NOTHING = {"username": "nobody", "name": "nothing", "model": "nothing", "number": "1"}
+NOTHING = {"username": "nobody", "name": "nothing", "model": "nothing", "number": "1", "part": "1"}
 ZERO = "0" * 32
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a prediction cannot run inside a transaction

@@ -22,6 +22,9 @@ class Surroundings:
     def other(self, version_id: str) -> Table:
         return MemoryTable.of(self._other, 2)
 
+    def key(self, purpose: str) -> bytes:
+        return purpose.encode().ljust(32)
+
     def report(self, **facts: Any) -> None:
         self.facts |= facts
 
