@@ -96,7 +96,7 @@ def run(load_name: str, names: Sequence[str], *, rounds: int, seconds: float, is
             begin(server, servers, turns)
         for clients in CLIENTS:
             for number in range(rounds):
-                for server in list(servers):
+                for server in servers.copy():
                     try:
                         take_turn(turns, server, clients, seconds, CLIENT_CORE if is_pinned else None)
                         told(turns, server.name, clients, number)
