@@ -130,14 +130,14 @@ def test_body_when_compressed_then_inflated_first(small: Serving) -> None:
     ("packed", "encoding", "status"),
     [
         (zlib.compress(b"{}"), "gzip", 400),
-        (gzip.compress(b"{}"), "deflate", 400),
-        (gzip.compress(b"{}")[:-4], "gzip", 400),
-        (gzip.compress(b"{}") + b"more", "gzip", 400),
-        (gzip.compress(b"{}") * 2, "gzip", 400),
+        (gzip.compress(b"{}", mtime=0), "deflate", 400),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip", 400),
+        (gzip.compress(b"{}", mtime=0) + b"more", "gzip", 400),
+        (gzip.compress(b"{}", mtime=0) * 2, "gzip", 400),
         (b"", "gzip", 400),
         (b"{}", "br", 400),
         (b"{}", "gzip, gzip", 400),
-        (gzip.compress(b"not json"), "gzip", 400),
+        (gzip.compress(b"not json", mtime=0), "gzip", 400),
     ],
 )
 def test_body_when_not_compressed_as_it_says_then_typed(
