@@ -9,7 +9,8 @@ import pytest
 from tests.databases import WANTED
 
 FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
-# What boots everything and asks the database nothing that other tests do not: once, on the first database.
+# What boots everything and asks the database nothing that other tests do not: once, on the first database; faults on
+# all in the long form.
 ONCE = (
     "tests/attacks/artefacts/",
     "tests/attacks/edge/",
@@ -26,7 +27,7 @@ ONCE = (
     "tests/elsewhere/host/test_door.py",
     "tests/elsewhere/on_ray/",
     "tests/elsewhere/standalone/",
-    "tests/faults/jobs/test_faults.py",
+    "tests/faults/",
     "tests/files/test_google.py",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
@@ -42,12 +43,14 @@ TWICE = (
     "tests/crash/",
     "tests/datasets/difference/",
     "tests/datasets/export/",
+    "tests/datasets/lineage/",
+    "tests/datasets/preview/",
     "tests/datasets/profile/",
+    "tests/datasets/recipes/",
     "tests/datasets/running/",
     "tests/datasets/sources/",
     "tests/datasets/split/",
     "tests/elsewhere/host/",
-    "tests/faults/",
     "tests/host/",
     "tests/slow_work/test_killed.py",
     "tests/walk/",
@@ -58,9 +61,10 @@ STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tes
 
 def asks_database(item: pytest.Item) -> bool:
     """Say whether a test could behave differently on another database."""
-    if item.nodeid.startswith(ONCE):
+    is_long = os.environ.get("FLUEMAN_FAULTS") == "long"
+    if item.nodeid.startswith(ONCE) and not (is_long and item.nodeid.startswith("tests/faults/")):
         return False
-    if WANTED == "postgresql" and item.nodeid.startswith(TWICE) and os.environ.get("FLUEMAN_FAULTS") != "long":
+    if WANTED == "postgresql" and item.nodeid.startswith(TWICE) and not is_long:
         return False
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("django_db") or fixtures & FIXTURES:
