@@ -40,6 +40,7 @@ ONCE = (
 # What kills and stops processes for minutes, or works on files for the most part: the second
 # database shows it; the third in the long form (`make faults`).
 TWICE = (
+    "tests/api/test_any_input.py",
     "tests/crash/",
     "tests/datasets/difference/",
     "tests/datasets/export/",

@@ -20,6 +20,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "multipart/form-data; boundary=b"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_on_its_way() -> None:
+    """Remove what processes that other tests killed were storing."""
+    for path in incoming_folder().iterdir():
+        path.unlink()
+
+
 def test_upload_when_several_files_then_each_is_told_and_found():
     content = "한글".encode()
     files = [SimpleUploadedFile("메모.txt", content), SimpleUploadedFile("b.bin", b"\x00\x01")]
