@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from common.errors import NotReady
 from datasets.models import DatasetVersion
@@ -66,6 +67,7 @@ def test_profile_when_the_version_is_not_sealed_is_refused() -> None:
         profile_version(version=version)
 
 
+@translation.override("en")
 def test_command_when_run_twice_sums_up_both_times(capsys: Any) -> None:
     make_version(FRAME.head(5), "상담")
     make_version(FRAME, "상담")
