@@ -120,7 +120,8 @@ def _basic(header: str) -> tuple[bytes, bytes] | None:
 
 
 def _by_basic(name: bytes, password: bytes) -> Visitor:
-    tried = "files:" + name.decode("utf-8", "replace")[:100]  # nobody's log-in elsewhere is locked by it
+    # Nobody's log-in elsewhere is locked by it; PostgreSQL keeps no NUL.
+    tried = "files:" + name.decode("utf-8", "replace").replace("\0", "\ufffd")[:100]
     request = lockout.make_request()
     lockout.refuse_locked(request, tried)
     # Both are compared whole whatever they are: hashes are of one length.
