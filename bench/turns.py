@@ -126,7 +126,8 @@ def begin(server: Server, servers: list[Server], turns: Turns) -> None:
 def leave_out(server: Server, servers: list[Server], turns: Turns, error: Exception) -> None:
     """Stop a server that does not answer, forget what it did, and keep the reason."""
     print(f"{server.name} is left out: {error}", flush=True)
-    turns.absent[server.name] = f"{type(error).__name__}: {error}"
+    said = (str(error).strip().splitlines() or [""])[-1].replace(f"{ROOT}/", "")  # of a traceback what happened
+    turns.absent[server.name] = f"{type(error).__name__}: {said}"
     turns.cells = defaultdict(Cell, {key: cell for key, cell in turns.cells.items() if key[0] != server.name})
     servers.remove(server)
     server.stop()
