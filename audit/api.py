@@ -75,10 +75,10 @@ class ChainOut(serializers.Serializer[Any]):
 
     verdict = serializers.ChoiceField(choices=["whole", "broken", "unknown"])
     problem = serializers.CharField()
-    verified_at = serializers.DateTimeField(source="proof.at", default=None)
+    verified_at = serializers.DateTimeField(source="proof.at", default=None, allow_null=True)
     events = serializers.IntegerField()
     signed_until = serializers.IntegerField()
-    signed_at = serializers.DateTimeField()
+    signed_at = serializers.DateTimeField(allow_null=True)
     anchored_until = serializers.IntegerField()
     sealed_until = serializers.IntegerField()
     root_key = serializers.CharField(help_text="SHA-256 of the first public key")

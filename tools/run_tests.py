@@ -25,8 +25,9 @@ def main() -> int:
     parser.add_argument("--workers", default="2", help="test processes at once")
     options, rest = parser.parse_known_args()
     codes, lines = [], []
-    for database in options.database or PROBLEMS:
-        if problem := prepare(database):
+    databases = {name: prepare(name) for name in options.database or PROBLEMS}
+    for database, problem in databases.items():
+        if problem:
             lines.append(f"{database}: LEFT OUT: {problem}")
             continue
         code, line = run(database, options.workers, rest)

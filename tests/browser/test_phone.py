@@ -34,7 +34,7 @@ def used_site(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     site.manage("import_model", str(folder), "--name", MODEL)
     site.manage("import_model", str(folder), "--name", DEPLOYMENT, "--deploy")
     key = site.manage("create_api_key", "phone", "--user", "손준", "--scopes", "predict").splitlines()[-1]
-    assert wait_until(lambda: call(site, key, "안녕") == 200, 30), "the model is not served"
+    assert wait_until(lambda: call(site, key, "안녕") == 200, 90), "the model is not served"
     assert call(site, key, "word" * 500) == 200
     assert call(site, key, "가" * 9000) == 400
     return site

@@ -41,7 +41,7 @@ class Served:
         self.api_key = made.splitlines()[-1]
         model = make_folder(self.folder / "model")
         self.manage("import_model", str(model), "--name", "small", "--deploy")
-        assert wait_until(self.is_served, 30), "the model is not served"
+        assert wait_until(self.is_served, 90), "the model is not served"
 
     def environment(self) -> dict[str, str]:
         """Give what differs from an installation on SQLite."""
@@ -119,7 +119,7 @@ def a_child(served: Served, part: str) -> int:
         found.extend(served.site.descendants(served.site.parts().get(part, 0)) if part in served.site.parts() else ())
         return bool(found)
 
-    assert wait_until(has_one, 20), f"{part} has started nothing"
+    assert wait_until(has_one, 60), f"{part} has started nothing"
     return found[0]
 
 

@@ -40,7 +40,9 @@ ONCE = (
 # What kills and stops processes for minutes, or works on files for the most part: the second
 # database shows it; the third in the long form (`make faults`).
 TWICE = (
+    "tests/accounts/test_two_processes.py",
     "tests/api/test_any_input.py",
+    "tests/attacks/",
     "tests/crash/",
     "tests/datasets/difference/",
     "tests/datasets/export/",
@@ -51,9 +53,13 @@ TWICE = (
     "tests/datasets/running/",
     "tests/datasets/sources/",
     "tests/datasets/split/",
-    "tests/elsewhere/host/",
+    "tests/doors/",
+    "tests/elsewhere/",
+    "tests/files/test_housekeeping.py",
     "tests/host/",
-    "tests/slow_work/test_killed.py",
+    "tests/house/",
+    "tests/runner/",
+    "tests/slow_work/",
     "tests/walk/",
 )
 # What starts real processes on the database of the run, or opens connections of its own.

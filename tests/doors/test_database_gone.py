@@ -40,7 +40,7 @@ class Served(Site):
         self.manage("create_user", "app", "--role", "client", "--no-password")
         self.key = self.manage("create_api_key", "doors", "--user", "app", "--scopes", "predict").splitlines()[-1]
         self.manage("import_model", str(make_folder(self.folder / "model")), "--name", "small", "--deploy")
-        assert wait_until(self.answers_on_both_doors, 30), "the model is not served"
+        assert wait_until(self.answers_on_both_doors, 90), "the model is not served"
 
     def answers_on_both_doors(self) -> bool:
         """Say whether good calls are answered."""

@@ -28,7 +28,7 @@ from tests.databases import database_url
 
 T = TypeVar("T")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def make_version(folder: Path, *, name: str = "sums", state: str = "ready", **fields: Any) -> ModelVersion:

@@ -99,7 +99,7 @@ class Installation:
 
     def part(self, name: str) -> int:
         """Give the pid of a part, as soon as it runs: `/readyz` may be green while the worker is still launched."""
-        assert wait_until(lambda: name in self.parts(), 20), f"{name} does not run: {self.describe()}"
+        assert wait_until(lambda: name in self.parts(), 60), f"{name} does not run: {self.describe()}"
         return self.parts()[name]
 
     def processes(self) -> list[int]:

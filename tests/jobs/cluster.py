@@ -65,7 +65,7 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def wait_until(is_true: Callable[[], object], timeout_s: float = 60) -> None:
+def wait_until(is_true: Callable[[], object], timeout_s: float = 180) -> None:
     """Return when it is true. Raises TimeoutError."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
@@ -74,7 +74,7 @@ def wait_until(is_true: Callable[[], object], timeout_s: float = 60) -> None:
         time.sleep(0.05)
 
 
-def wait_for(job: Job, *states: str, timeout_s: float = 90) -> Job:
+def wait_for(job: Job, *states: str, timeout_s: float = 300) -> Job:
     """Give the job when it has reached one of the states (any final one if none is named)."""
 
     def is_there() -> bool:

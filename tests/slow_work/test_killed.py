@@ -144,7 +144,7 @@ def started(pid: int) -> int:
 
 def kill_the_job(served: Served) -> None:
     """Kill the job's own process."""
-    assert wait_until(lambda: len(leaders(served)) > 2, 20), "no job has a process"
+    assert wait_until(lambda: len(leaders(served)) > 2, 90), "no job has a process"
     served.site.kill(leaders(served)[-1])
 
 
@@ -241,7 +241,7 @@ def test_asynchronous_predictions_when_web_is_killed_end_once_each_with_one_pred
         rows = served._query("SELECT state FROM inference_asynchronousprediction")
         return len(rows) == CALLS and {row[0] for row in rows} == {"succeeded"}
 
-    assert wait_until(all_ended, 90), served._query(
+    assert wait_until(all_ended, 300), served._query(
         "SELECT state, error_code, error FROM inference_asynchronousprediction WHERE state <> 'succeeded'"
     )
     for number, key in enumerate(ids):

@@ -78,5 +78,5 @@ def _fill(installation: Installation, folder: Path) -> Site:
     made = Site(f"127.0.0.1:{installation.port}", *printed[-3:])
     client = made.client()
     for name in ("small", "words", "echo"):
-        assert wait_until(lambda name=name: client.is_model_ready(name), 60), f"{name} is not served"
+        assert wait_until(lambda name=name: client.is_model_ready(name), 180), f"{name} is not served"
     return made

@@ -28,7 +28,7 @@ SECTION = "Artefacts: models that have taken over their process"
 SHORT = ("loops, its alarm switched off", "kills itself", "closes all its descriptors", "sends garbage", "answers NaN")
 NAMES = tuple(ATTACKS) if "FLUEMAN_ATTACKS" in os.environ else SHORT
 DEADLINE_S, MEMORY_BYTES = 3.0, 2 << 30
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 def make_served(folder: Path, name: str) -> Serving:

@@ -53,7 +53,7 @@ class Load:
 
     def until_more(self):
         before = self.answers["right"]
-        until(lambda: self.answers["right"] > before + 50, 15)
+        until(lambda: self.answers["right"] > before + 50, 60)
 
     def __enter__(self):
         for thread in self.threads:

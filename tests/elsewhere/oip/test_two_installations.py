@@ -101,7 +101,7 @@ def test_server_elsewhere_when_killed_under_load_gives_typed_errors_and_is_back(
                     for pid in () if kill else pids:
                         os.kill(pid, signal.SIGCONT)
                     over = time.monotonic()
-                    until(lambda over=over: callers.good_since(over), 30)
+                    until(lambda over=over: callers.good_since(over), 90)
         finally:
             end_engine()
     statuses = Counter(status for _, status, _ in callers.told)

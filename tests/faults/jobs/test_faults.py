@@ -45,12 +45,12 @@ def test_lease_when_worker_sleeps_past_it_then_the_next_attempt_has_the_only_eff
     for pid in sleeping:
         os.kill(pid, signal.SIGSTOP)
     first = job.claim
-    wait_until(lambda: Job.objects.get(pk=job.pk).claim not in (first, None), 40)
+    wait_until(lambda: Job.objects.get(pk=job.pk).claim not in (first, None))
     wait_for(job, Job.State.SUCCEEDED)
     assert (job.attempts, effects(job)) == (2, 1)
     for pid in sleeping:  # it goes on as if nothing had happened
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: not children(worker), 30)
+    wait_until(lambda: not children(worker))
     job.refresh_from_db()
     assert (job.state, job.attempts, effects(job)) == (Job.State.SUCCEEDED, 2, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import unicodedata
 
 import pytest
@@ -23,8 +24,7 @@ FORM = "multipart/form-data; boundary=b"
 @pytest.fixture(autouse=True)
 def _nothing_on_its_way() -> None:
     """Remove what processes that other tests killed were storing."""
-    for path in incoming_folder().iterdir():
-        path.unlink()
+    shutil.rmtree(incoming_folder())
 
 
 def test_upload_when_several_files_then_each_is_told_and_found():
