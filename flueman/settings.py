@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "datasets",
     "registry",
     "inference",
+    "feedback",
 ]
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",

@@ -1,40 +1,15 @@
-"""Registered models, their versions and the names that point at them."""
+"""Versions of registered models: folders of files, where they came from, what they were made from."""
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
 from datasets.models import DatasetVersion
 from files.models import Blob
+from registry.models.registered import RegisteredModel
 from registry.signature import Signature, parse_signature
-
-
-class RegisteredModel(models.Model):
-    """A model by name; its versions count from 1."""
-
-    name = models.CharField(_("name"), max_length=100, unique=True)
-    description = models.TextField(_("description"), blank=True)
-    task = models.CharField(_("task"), max_length=50, blank=True)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="+",
-        verbose_name=_("owner"),
-    )
-    last_version = models.PositiveIntegerField(_("last version"), default=0, editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated"), auto_now=True)
-
-    class Meta:
-        verbose_name = _("model")
-        verbose_name_plural = _("models")
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -44,16 +19,22 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Versions that passed their check and may be served."""
         return self.filter(state=ModelVersion.State.READY)
 
+    def present(self) -> "ModelVersionQuerySet":
+        """Versions that nobody has deleted, of models that nobody has."""
+        return self.exclude(state=ModelVersion.State.DELETED).filter(model__deleted_at=None)
+
 
 class ModelVersion(models.Model):
     """One immutable folder of files of a model, and what its check found."""
 
     class State(models.TextChoices):
+        REGISTERED = "registered", _("registered, not servable")
         PENDING = "pending", _("waiting for its check")
         CHECKING = "checking", _("being checked")
         READY = "ready", _("ready")
         REFUSED = "refused", _("refused")
         ARCHIVED = "archived", _("archived")
+        DELETED = "deleted", _("deleted")
 
     class Format(models.TextChoices):
         SAFETENSORS = "safetensors", "safetensors"
@@ -62,6 +43,7 @@ class ModelVersion(models.Model):
         EXPORTED_PROGRAM = "exported_program", "torch.export"
         HUGGINGFACE = "huggingface", "Hugging Face"
         REMOTE = "remote", _("runs elsewhere")
+        OTHER = "other", _("kept, not servable")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     model = models.ForeignKey(
@@ -89,7 +71,18 @@ class ModelVersion(models.Model):
         related_name="+",
         verbose_name=_("created by"),
     )
+    source = models.CharField(
+        _("source"), max_length=1000, blank=True, db_default="", help_text=_("where it was registered from")
+    )
+    run_id = models.CharField(_("run"), max_length=64, blank=True, db_default="")
+    run_link = models.CharField(_("link to the run"), max_length=500, blank=True, db_default="")
+    stage = models.CharField(_("stage"), max_length=20, default="None", db_default="None")
+    copied_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="copies", verbose_name=_("copied from")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
+    deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     objects = ModelVersionQuerySet.as_manager()
@@ -178,59 +171,3 @@ class TrainingData(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} ← {self.dataset_version}"
-
-
-class ModelAlias(models.Model):
-    """A movable name for a version, such as `champion`."""
-
-    model = models.ForeignKey(
-        RegisteredModel, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("model")
-    )
-    name = models.CharField(_("alias"), max_length=100)
-    version = models.ForeignKey(
-        ModelVersion, on_delete=models.CASCADE, related_name="aliases", verbose_name=_("version")
-    )
-    updated_at = models.DateTimeField(_("updated"), auto_now=True)
-
-    class Meta:
-        verbose_name = _("alias")
-        verbose_name_plural = _("aliases")
-        ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["model", "name"], name="registry_modelalias_one_per_name")]
-
-    def __str__(self) -> str:
-        return f"{self.model}@{self.name}"
-
-
-class ModelTag(models.Model):
-    """A key and value on a model."""
-
-    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="tags", verbose_name=_("model"))
-    key = models.CharField(_("key"), max_length=250)
-    value = models.TextField(_("value"), blank=True)
-
-    class Meta:
-        verbose_name = _("tag of a model")
-        verbose_name_plural = _("tags of models")
-        ordering = ["key"]
-        constraints = [models.UniqueConstraint(fields=["model", "key"], name="registry_modeltag_one_per_key")]
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.value}"
-
-
-class VersionTag(models.Model):
-    """A key and value on one version of a model."""
-
-    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="tags", verbose_name=_("version"))
-    key = models.CharField(_("key"), max_length=250)
-    value = models.TextField(_("value"), blank=True)
-
-    class Meta:
-        verbose_name = _("tag of a version")
-        verbose_name_plural = _("tags of versions")
-        ordering = ["key"]
-        constraints = [models.UniqueConstraint(fields=["version", "key"], name="registry_versiontag_one_per_key")]
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.value}"

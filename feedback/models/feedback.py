@@ -1,0 +1,92 @@
+"""What a person says of one answer."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+
+
+class Feedback(models.Model):
+    """One person's judgement of one target; said again it is changed, and the earlier words are kept as revisions.
+
+    Names of what it speaks of are copies, so that the row outlives them.
+    """
+
+    class Target(models.TextChoices):
+        PREDICTION = "prediction", _("prediction")
+        BATCH_ROW = "batch_row", _("row of a batch run")
+        MESSAGE = "message", _("chat message")
+
+    class Source(models.TextChoices):
+        API = "api", "REST"
+        ADMIN = "admin", _("back office")
+        END_USER = "end_user", _("end user")
+        IMPORT = "import", _("import")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    target = models.CharField(_("target"), max_length=20, choices=Target)
+    target_key = models.CharField(max_length=120, help_text=_("what is judged, written the same way each time"))
+    request_id = models.UUIDField(_("request"), null=True)
+    batch_run_id = models.UUIDField(_("batch run"), null=True)
+    row = models.PositiveBigIntegerField(_("row"), default=0)
+    deployment = models.CharField(_("deployment"), max_length=100, blank=True)
+    model = models.CharField(_("model"), max_length=100, blank=True)
+    version = models.PositiveIntegerField(_("version"), null=True)
+    version_id = models.UUIDField(null=True)
+    person_key = models.CharField(max_length=120, help_text=_("whose judgement: user, key or end user"))
+    person = models.CharField(_("person"), max_length=150)
+    user_id = models.BigIntegerField(null=True)
+    source = models.CharField(_("source"), max_length=10, choices=Source)
+    thumb = models.SmallIntegerField(_("thumb"), null=True, help_text=_("1 up, -1 down"))
+    rating = models.PositiveSmallIntegerField(_("rating"), null=True, help_text=_("1 to 5"))
+    correction = models.JSONField(_("right answer"), null=True)
+    labels = models.JSONField(_("labels"), default=list)
+    comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("given"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
+        ordering = ["-id"]
+        permissions = [("import_feedback", _("Can bring in feedback of others"))]
+        constraints = [
+            models.UniqueConstraint(fields=["target_key", "person_key"], name="feedback_once_per_person_and_target"),
+            models.CheckConstraint(condition=Q(thumb=None) | Q(thumb__in=[-1, 1]), name="feedback_thumb_up_or_down"),
+            models.CheckConstraint(
+                condition=Q(rating=None) | Q(rating__range=(1, 5)), name="feedback_rating_one_to_five"
+            ),
+        ]
+        indexes = [
+            # The inbox of one deployment or model version, newest first; the feedback of a request.
+            models.Index(fields=["deployment", "id"], name="feedback_by_deployment"),
+            models.Index(fields=["version_id", "id"], name="feedback_by_version"),
+            models.Index(fields=["request_id"], name="feedback_by_request"),
+            models.Index(fields=["thumb", "id"], name="feedback_by_thumb"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.target_key}"
+
+
+class FeedbackRevision(models.Model):
+    """What a piece of feedback said before it was changed."""
+
+    feedback = models.ForeignKey(
+        Feedback, on_delete=models.CASCADE, related_name="revisions", verbose_name=_("feedback")
+    )
+    said = models.JSONField(_("what it said"))
+    source = models.CharField(_("source"), max_length=10, choices=Feedback.Source)
+    said_at = models.DateTimeField(_("said"))
+
+    class Meta:
+        verbose_name = _("earlier feedback")
+        verbose_name_plural = _("earlier feedback")
+        default_permissions = ()
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.feedback_id} {self.said_at}"
