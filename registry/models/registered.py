@@ -12,12 +12,19 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """Models that nobody has deleted."""
         return self.filter(deleted_at=None)
 
+    def deleted(self) -> "RegisteredModelQuerySet":
+        """Models in the bin."""
+        return self.exclude(deleted_at=None)
+
 
 class RegisteredModel(models.Model):
     """A model by name; its versions count from 1."""
 
     name = models.CharField(_("name"), max_length=120, unique=True)
     description = models.TextField(_("description"), blank=True)
+    intended_use = models.TextField(_("intended use"), blank=True, default="", db_default="")
+    limits = models.TextField(_("limits"), blank=True, default="", db_default="")
+    licence = models.CharField(_("licence"), max_length=120, blank=True, default="", db_default="")
     task = models.CharField(_("task"), max_length=50, blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -50,4 +57,4 @@ class RegisteredModel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return self.deleted_name or self.name

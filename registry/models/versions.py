@@ -20,8 +20,12 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.filter(state=ModelVersion.State.READY)
 
     def present(self) -> "ModelVersionQuerySet":
-        """Versions that nobody has deleted, of models that nobody has."""
-        return self.exclude(state=ModelVersion.State.DELETED).filter(model__deleted_at=None)
+        """Versions that nobody has deleted, by themselves or with their model."""
+        return self.exclude(state=ModelVersion.State.DELETED)
+
+    def deleted(self) -> "ModelVersionQuerySet":
+        """Versions in the bin."""
+        return self.filter(state=ModelVersion.State.DELETED)
 
 
 class ModelVersion(models.Model):
@@ -83,6 +87,7 @@ class ModelVersion(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
     deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
+    state_before = models.CharField(max_length=20, blank=True, db_default="", default="", editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     objects = ModelVersionQuerySet.as_manager()
@@ -103,6 +108,8 @@ class ModelVersion(models.Model):
             models.Index(fields=["model", "state", "number"], name="registry_version_by_state"),
             # "Is this content here already", asked by each import.
             models.Index(fields=["model", "digest"], name="registry_version_by_digest"),
+            # The bin, oldest first; almost all rows hold no time.
+            models.Index(fields=["deleted_at"], name="registry_version_bin"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from registry.services._state import check_jobs
 from registry.services.checks import note_step, pass_check, refuse, release_checks, start_check
+from registry.services.deletion import delete_model, delete_version, restore_model, restore_version
 from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
 from registry.services.models import register_model, register_model_once, update_model
 from registry.services.versions import (
@@ -23,7 +24,9 @@ __all__ = [
     "archive_version",
     "check_jobs",
     "delete_alias",
+    "delete_model",
     "delete_tag",
+    "delete_version",
     "insert_version",
     "keep_files",
     "note_step",
@@ -34,6 +37,8 @@ __all__ = [
     "register_model",
     "register_model_once",
     "release_checks",
+    "restore_model",
+    "restore_version",
     "set_alias",
     "set_tag",
     "show_manifest",

@@ -12,7 +12,7 @@ from audit.services import record
 from common.errors import Conflict, Invalid
 from jobs.models import Job
 from jobs.services import enqueue
-from registry.models import ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 
 State = ModelVersion.State
 CHECK = "inference.check_version"
@@ -25,6 +25,17 @@ def move(version: ModelVersion, old: tuple[str, ...], new: str, **changes: Any) 
         now = ModelVersion.objects.get(pk=version.pk).get_state_display()
         raise Conflict(_("%(version)s is %(state)s meanwhile.") % {"version": version, "state": now})
     version.refresh_from_db()
+
+
+def lock_model(model: RegisteredModel) -> RegisteredModel:
+    """Lock the model's row, through which all goes that must see a model's versions and aliases stand still."""
+    return RegisteredModel.objects.select_for_update().get(pk=model.pk)
+
+
+def demand_present(target: RegisteredModel | ModelVersion) -> None:
+    """Raise Conflict if a model or version is deleted: nothing is done to it until it is restored."""
+    if target.deleted_at is not None:
+        raise Conflict(_("%(name)s is deleted: restore it first.") % {"name": target}, code="deleted")
 
 
 def enqueue_check(version: ModelVersion, actor: Actor) -> None:

@@ -11,7 +11,7 @@ from audit.services import record
 from common.errors import Conflict, Invalid, NotFound
 from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
 from registry.naming import alias_name, tag_key
-from registry.services._state import Actor
+from registry.services._state import Actor, demand_present, lock_model
 
 MAX_VALUE_CHARACTERS = 5000
 
@@ -80,8 +80,11 @@ def _tags_of(target: RegisteredModel | ModelVersion) -> tuple[type[ModelTag] | t
 
 
 def _lock(target: RegisteredModel | ModelVersion) -> None:
-    model_id = target.pk if isinstance(target, RegisteredModel) else target.model_id
-    RegisteredModel.objects.select_for_update().get(pk=model_id)
+    if isinstance(target, RegisteredModel):
+        demand_present(lock_model(target))
+    else:
+        lock_model(target.model)
+        demand_present(ModelVersion.objects.get(pk=target.pk))
 
 
 def _record(

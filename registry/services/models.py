@@ -8,7 +8,7 @@ from accounts.models import User
 from audit.services import person, record
 from registry.models import RegisteredModel
 from registry.naming import model_name
-from registry.services._state import Actor
+from registry.services._state import Actor, demand_present, lock_model
 
 
 def register_model(
@@ -40,7 +40,8 @@ def update_model(
     """Change what a model says of itself; `None` leaves a field as it is."""
     given = {"description": description, "task": task, "owner": owner}
     with transaction.atomic():
-        locked = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        locked = lock_model(model)
+        demand_present(locked)
         before = _facts(locked)
         for field, value in given.items():
             if value is not None:

@@ -24,7 +24,18 @@ from registry.intake import REFUSED_CONTENT, Source, staged
 from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
 from registry.models import ModelFile, ModelVersion, RegisteredModel, TrainingData
 from registry.naming import model_name
-from registry.services._state import Actor, State, check_jobs, demand_reason, enqueue_check, facts, move, tell
+from registry.services._state import (
+    Actor,
+    State,
+    check_jobs,
+    demand_present,
+    demand_reason,
+    enqueue_check,
+    facts,
+    lock_model,
+    move,
+    tell,
+)
 from registry.services.models import register_model
 from registry.usage import live_usages
 
@@ -158,14 +169,15 @@ def _numbers(given: Any) -> dict[str, float]:
 
 def _insert(version: ModelVersion, blobs: Mapping[str, Blob], *, task: str, actor: Actor) -> ModelVersion:
     with transaction.atomic():
-        model = RegisteredModel.objects.filter(pk=version.model.pk)
+        model = RegisteredModel.objects.present().filter(pk=version.model.pk)
         # The model's row stays locked to the end: numbers have no gap and are never given twice.
-        model.update(last_version=F("last_version") + 1, updated_at=timezone.now())
+        if not model.update(last_version=F("last_version") + 1, updated_at=timezone.now()):
+            raise Conflict(_("The model %(model)s is deleted.") % {"model": version.model}, code="deleted")
         version.number = model.values_list("last_version", flat=True).get()
         model.filter(task="").update(task=task)
         version.full_clean(validate_unique=False, validate_constraints=False)
         version.save(force_insert=True)
-        for blob in blobs.values():
+        for blob in sorted(blobs.values(), key=lambda blob: blob.pk):  # as a purge does: they never wait in a ring
             add_reference(blob=blob)
         ModelFile.objects.bulk_create(ModelFile(version=version, path=path, blob=blob) for path, blob in blobs.items())
         tell(version, "version_added", actor, {})
@@ -181,7 +193,7 @@ def trust_version(*, version: ModelVersion, actor: User, reason: str) -> ModelVe
         raise Conflict(_("This version holds only weights: it needs no trust."))
     with transaction.atomic():
         before = facts(version)
-        if not ModelVersion.objects.filter(pk=version.pk, is_trusted=False).update(is_trusted=True):
+        if not ModelVersion.objects.present().filter(pk=version.pk, is_trusted=False).update(is_trusted=True):
             raise Conflict(_("This version is trusted already."))
         version.refresh_from_db()
         if version.state in (State.PENDING, State.REFUSED):
@@ -203,8 +215,8 @@ def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVe
         before = facts(version)
         if check_jobs(version).unfinished().exists():
             raise Conflict(_("A check of this version is under way."))
+        move(version, tuple(set(State) - {State.DELETED}), State.PENDING, refusal="")
         _demand_unused(version)
-        move(version, tuple(State), State.PENDING, refusal="")
         enqueue_check(version, actor)
         tell(version, "version_rechecked", actor, before, reason=reason)
     return version
@@ -217,8 +229,8 @@ def archive_version(*, version: ModelVersion, actor: Actor, reason: str = "") ->
         before = facts(version)
         if names := list(version.aliases.values_list("name", flat=True)):
             raise Conflict(_("The alias %(names)s points at it: move it first.") % {"names": ", ".join(names)})
-        _demand_unused(version)
         move(version, (State.READY, State.REFUSED, State.PENDING), State.ARCHIVED)
+        _demand_unused(version)
         tell(version, "version_archived", actor, before, reason=reason)
     return version
 
@@ -237,12 +249,13 @@ def update_version(*, version: ModelVersion, actor: Actor, description: str) -> 
 
 
 def _lock(version: ModelVersion) -> None:
-    """Lock the model's row, through which all goes that must see a model's versions and aliases stand still."""
-    RegisteredModel.objects.select_for_update().get(pk=version.model_id)
+    lock_model(version.model)
     version.refresh_from_db()
+    demand_present(version)
 
 
 def _demand_unused(version: ModelVersion) -> None:
+    """Raise Conflict where a version whose state has just been moved serves: who deploys it locks its row first."""
     if usages := live_usages(ModelVersion.objects.filter(pk=version.pk)).get(version.pk):
         names = ", ".join(usage.label for usage in usages)
         raise Conflict(_("It serves %(names)s: deploy another version there first.") % {"names": names})
