@@ -2,12 +2,27 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
 from registry.models.registered import RegisteredModel
 from registry.models.versions import ModelVersion
+
+
+class AliasRuleQuerySet(models.QuerySet["AliasRule"]):
+    """Reads of protected aliases."""
+
+    def of(self, model: RegisteredModel) -> "list[AliasRule]":
+        """The rules that count for a model: its own, and those for all models that it has none of its own for."""
+        rules = {rule.name.casefold(): rule for rule in self.filter(model=None)}
+        rules |= {rule.name.casefold(): rule for rule in self.filter(model=model)}
+        return sorted(rules.values(), key=lambda rule: rule.name)
+
+    def protecting(self, model: RegisteredModel, alias: str) -> "AliasRule | None":
+        """The rule for an alias of a model, `None` if the permission is enough to move it; case does not count."""
+        return next((rule for rule in self.of(model) if rule.name.casefold() == alias.casefold()), None)
 
 
 class AliasRule(models.Model):
@@ -29,6 +44,8 @@ class AliasRule(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
+    objects = AliasRuleQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("protected alias")
         verbose_name_plural = _("protected aliases")
@@ -37,6 +54,19 @@ class AliasRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model or '*'}@{self.name}"
+
+
+class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
+    """Reads of approval requests."""
+
+    def open(self) -> "ApprovalRequestQuerySet":
+        """Requests that can still be decided or carried out."""
+        states = (ApprovalRequest.State.WAITING, ApprovalRequest.State.APPROVED)
+        return self.filter(state__in=states, expires_at__gt=timezone.now())
+
+    def with_given(self) -> "ApprovalRequestQuerySet":
+        """Add `given`, how many have approved."""
+        return self.annotate(given=Count("decisions", filter=Q(decisions__verdict="approve")))
 
 
 class ApprovalRequest(models.Model):
@@ -56,6 +86,10 @@ class ApprovalRequest(models.Model):
     )
     alias = models.CharField(_("alias"), max_length=100, blank=True)
     deployment = models.CharField(_("deployment"), max_length=100, blank=True)
+    is_removal = models.BooleanField(_("the alias is taken away"), default=False, db_default=False)
+    old_alias = models.CharField(
+        _("alias for the version before"), max_length=100, blank=True, db_default="", default=""
+    )
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.WAITING)
     comment = models.TextField(_("comment"), blank=True)
     evidence = models.JSONField(_("evidence"), default=dict, blank=True)
@@ -68,6 +102,8 @@ class ApprovalRequest(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     used_at = models.DateTimeField(_("carried out"), null=True, blank=True)
+
+    objects = ApprovalRequestQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("approval request")
@@ -161,7 +197,7 @@ class GatePolicy(models.Model):
     guards_serving = models.BooleanField(_("asked before a version serves"), default=True)
     approvals = models.PositiveSmallIntegerField(_("approvals needed to serve"), default=0)
     requirements = models.JSONField(_("requirements"), default=list, blank=True)
-    canary_plan = models.JSONField(_("canary plan"), default=list, blank=True)
+    canary_plan = models.JSONField(_("canary plan"), default=dict, blank=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     class Meta:
