@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.callables import register_source
 from datasets.sources import hooks
 from files import usage as files
-from registry.usage import register_finder, register_next_step
+from registry.usage import register_finder, register_live_finder, register_next_step
 
 
 class InferenceConfig(AppConfig):
@@ -29,10 +29,12 @@ class InferenceConfig(AppConfig):
             batch_runs_of,
             batch_runs_with,
             deployments_of,
+            live_version_of,
         )
 
         register_finder(deployments_of)
         register_finder(batch_runs_of)
+        register_live_finder(live_version_of)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)
         register_next_step(SETTINGS)

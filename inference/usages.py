@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from files.models import StoredFile
 from files.usage import NextStep, Use
 from inference.models import BatchRun, Route
-from registry.models import ModelVersion, ModelVersionQuerySet
+from registry.models import ModelVersion, ModelVersionQuerySet, RegisteredModel
 from registry.usage import Usage
 
 SHOWN_RUNS = 100
@@ -28,6 +28,13 @@ def deployments_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
         label = gettext("deployment %(name)s") % {"name": route.deployment.name}
         found[route.version_id].append(Usage(label, url, is_live=True))
     return dict(found)
+
+
+def live_version_of(model: RegisteredModel) -> ModelVersion | None:
+    """Give the version of a model that answers the largest share of some deployment's calls."""
+    routes = Route.objects.filter(version__model=model, kind=Route.Kind.LIVE, weight__gt=0).order_by("-weight", "id")
+    found = routes.select_related("version__model").first()
+    return found.version if found else None
 
 
 def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:

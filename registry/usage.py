@@ -13,7 +13,7 @@ from uuid import UUID
 from files.usage import NextStep
 
 if TYPE_CHECKING:
-    from registry.models import ModelVersionQuerySet
+    from registry.models import ModelVersion, ModelVersionQuerySet, RegisteredModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Usage:
 
 
 Finder = Callable[["ModelVersionQuerySet"], Mapping[UUID, list[Usage]]]
+LiveFinder = Callable[["RegisteredModel"], "ModelVersion | None"]
 _finders: list[Finder] = []
+_live_finders: list[LiveFinder] = []
 _next_steps: list[NextStep] = []
 
 
@@ -34,6 +36,12 @@ def register_finder(finder: Finder) -> None:
     """Add one who knows of uses; it is asked for many versions at once and answers in one query."""
     if finder not in _finders:
         _finders.append(finder)
+
+
+def register_live_finder(finder: LiveFinder) -> None:
+    """Add one who knows which version of a model answers most callers, if any does."""
+    if finder not in _live_finders:
+        _live_finders.append(finder)
 
 
 def register_next_step(step: NextStep) -> None:
@@ -55,6 +63,11 @@ def live_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
     """Give the uses that go on, of those of some versions that have any: where they serve."""
     found = {key: [one for one in usages if one.is_live] for key, usages in find_usages(versions).items()}
     return {key: usages for key, usages in found.items() if usages}
+
+
+def live_version(model: RegisteredModel) -> ModelVersion | None:
+    """Give the version of a model that answers most callers, `None` where none does."""
+    return next((version for finder in _live_finders if (version := finder(model))), None)
 
 
 def next_steps() -> list[NextStep]:
