@@ -47,7 +47,8 @@ _SEE_DATA = _of(
 )
 _OPERATE = (
     _of("registry", "add_registeredmodel change_registeredmodel delete_registeredmodel")
-    | _of("registry", "add_modelversion change_modelversion archive_modelversion")
+    | _of("registry", "add_modelversion change_modelversion archive_modelversion delete_modelversion")
+    | _of("registry", "restore_registeredmodel")
     | _of("registry", "add_modelalias change_modelalias delete_modelalias")
     | _of("registry", "add_modeltag change_modeltag delete_modeltag add_versiontag change_versiontag delete_versiontag")
     | _of("inference", "add_deployment change_deployment delete_deployment")
@@ -68,7 +69,7 @@ _RULE_PEOPLE = (
     | _of("accounts", "view_signingkey rotate_signingkey")
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
-    | _of("registry", "trust_modelversion")
+    | _of("registry", "trust_modelversion purge_registeredmodel")
     | _of("inference", "add_remoteserver change_remoteserver delete_remoteserver")
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")

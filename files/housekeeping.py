@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import Count, ProtectedError, QuerySet, Sum
 from django.utils import timezone
 
 from common.errors import Unavailable
@@ -25,25 +26,42 @@ from files.services.blobs import release
 from files.storage import incoming_folder, list_keys, told_when_full
 
 GRACE = timedelta(hours=1)  # between the storing of a blob and the writing of the row that needs it
+MOST = 10_000  # at a time
 _HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection freed, and the blobs without a reference that it left: new ones, and others."""
+
+    blobs: int
+    freed_bytes: int
+    fresh: int
+    fresh_bytes: int
+    left: int
+    left_bytes: int
 
 
 def unused_blobs() -> list[Blob]:
     """Give blobs that nobody needs, and nobody has stored of late."""
-    return list(Blob.objects.filter(references=0, stored_at__lt=_limit()).order_by("stored_at")[:10_000])
+    return list(_unused().order_by("stored_at")[:MOST])
 
 
-def remove_unused() -> int:
-    """Delete them, row and bytes, and give how many went."""
-    return sum(remove_one(blob.pk) for blob in unused_blobs())
+def remove_unused() -> Collected:
+    """Delete them, row and bytes.
+
+    Fresh ones stay for `GRACE`; others for a row that is not counted (`verify_blobs` cures it), or for the next time.
+    """
+    gone = [blob.size_bytes for blob in unused_blobs() if remove_one(blob.pk)]
+    fresh = _count(Blob.objects.filter(references=0, stored_at__gte=_limit()))
+    return Collected(len(gone), sum(gone), *fresh, *_count(_unused()))
 
 
 def remove_one(sha256: str) -> int:
     """Delete a blob, row and bytes, if still nobody needs it; give how many went."""
     try:
         with transaction.atomic():
-            unused = Blob.objects.select_for_update().filter(references=0, stored_at__lt=_limit())
-            blob = unused.filter(pk=sha256).first()
+            blob = _unused().select_for_update().filter(pk=sha256).first()
             if blob is None:
                 return 0
             key = blob.storage_key
@@ -115,6 +133,15 @@ def remove_leftover(name: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _unused() -> QuerySet[Blob]:
+    return Blob.objects.filter(references=0, stored_at__lt=_limit())
+
+
+def _count(blobs: QuerySet[Blob]) -> tuple[int, int]:
+    found = blobs.aggregate(blobs=Count("pk"), size=Sum("size_bytes"))
+    return found["blobs"], found["size"] or 0
 
 
 def _limit() -> datetime:

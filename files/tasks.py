@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.utils.translation import gettext_lazy as _
 
 from files import services
@@ -14,7 +16,7 @@ from jobs.runner import JobRun
 def tidy(run: JobRun) -> None:
     """Forget abandoned uploads, empty the bin of what is old, and delete the bytes that nobody needs."""
     expired, purged = services.expire_uploads(), services.purge_bin()
-    run.result({"uploads": expired, "files": purged, "blobs": remove_unused()})
+    run.result({"uploads": expired, "files": purged, **asdict(remove_unused())})
 
 
 @handler("files.thumbnail", label=_("Small picture of a picture"), is_background=True, deadline_s=60)

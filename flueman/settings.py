@@ -162,6 +162,7 @@ MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 8 * 1024**3)
 FILES_QUOTA_BYTES = env.integer("FILES_QUOTA_BYTES", 0)
 FILES_USER_QUOTA_BYTES = env.integer("FILES_USER_QUOTA_BYTES", 0)
 FILES_BIN_DAYS = env.integer("FILES_BIN_DAYS", 7)
+DELETED_KEEP_DAYS = env.integer("DELETED_KEEP_DAYS", 30)
 FILES_UPLOAD_HOURS = env.integer("FILES_UPLOAD_HOURS", 24, least=1)
 FILES_REDIRECT = env.flag("FILES_REDIRECT", False)
 FILES_BASIC_USER = env.text("FILES_BASIC_USER")
@@ -287,6 +288,8 @@ INFER_QUEUE_ROWS = env.integer("INFER_QUEUE_ROWS", 4096, least=1)
 INLINE_INPUT_BYTES = 256 * 1024  # a row of this size costs an eighth of a blob: docs/decisions.md
 ASYNC_AT_ONCE = env.integer("ASYNC_AT_ONCE", 4, least=1)
 ASYNC_DEADLINE_S = env.number("ASYNC_DEADLINE_S", 3600, least=1)
+# How long somebody without an account may judge an answer with the token that came with it.
+FEEDBACK_TOKEN_HOURS = env.number("FEEDBACK_TOKEN_HOURS", 24, least=0.01)
 ASYNC_RESULT_HOURS = env.number("ASYNC_RESULT_HOURS", 24, least=0.01)
 BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
 # An attempt at a dataset version: how long it may take, and how much memory of its own it may hold.

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.callables import register_source
 from datasets.sources import hooks
 from files import usage as files
-from registry.usage import register_finder, register_live_finder, register_next_step
+from registry.usage import register_finder, register_forgetter, register_live_finder, register_next_step
 
 
 class InferenceConfig(AppConfig):
@@ -19,6 +19,7 @@ class InferenceConfig(AppConfig):
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
+        from inference.batches.services import forget_runs  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
         from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
@@ -34,6 +35,7 @@ class InferenceConfig(AppConfig):
 
         register_finder(deployments_of)
         register_finder(batch_runs_of)
+        register_forgetter(forget_runs)
         register_live_finder(live_version_of)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from files.usage import NextStep
@@ -25,10 +26,30 @@ class Usage:
     is_live: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a deployment gave a version of its calls, from when until when; `until` is `None` while it goes on."""
+
+    deployment: str
+    version: int
+    kind: str
+    weight: int
+    since: datetime
+    until: datetime | None
+    by: str
+    url: str = ""
+
+
 Finder = Callable[["ModelVersionQuerySet"], Mapping[UUID, list[Usage]]]
 LiveFinder = Callable[["RegisteredModel"], "ModelVersion | None"]
+Forgetter = Callable[["ModelVersion", Any], None]
 _finders: list[Finder] = []
+_forgetters: list[Forgetter] = []
 _live_finders: list[LiveFinder] = []
+HistoryFinder = Callable[["RegisteredModel", datetime, datetime], list[Served]]
+Deployer = Callable[..., object]
+_history_finders: list[HistoryFinder] = []
+_deployers: list[Deployer] = []
 _next_steps: list[NextStep] = []
 
 
@@ -44,10 +65,34 @@ def register_live_finder(finder: LiveFinder) -> None:
         _live_finders.append(finder)
 
 
+def register_history_finder(finder: HistoryFinder) -> None:
+    """Add one who knows what was served of a model at some time of a span."""
+    if finder not in _history_finders:
+        _history_finders.append(finder)
+
+
+def register_deployer(deployer: Deployer) -> None:
+    """Add the service that lets a version answer for a deployment: `name`, `version`, `actor` and `reason`."""
+    if deployer not in _deployers:
+        _deployers.append(deployer)
+
+
 def register_next_step(step: NextStep) -> None:
     """Add a page that goes on with a ready version."""
     if step not in _next_steps:
         _next_steps.append(step)
+
+
+def register_forgetter(forgetter: Forgetter) -> None:
+    """Add one who takes away its own rows of a version that is removed for good, as (version, actor)."""
+    if forgetter not in _forgetters:
+        _forgetters.append(forgetter)
+
+
+def forget_all(version: ModelVersion, actor: Any) -> None:
+    """Have all who know of a version take their rows away, inside the caller's transaction."""
+    for forget in _forgetters:
+        forget(version, actor)
 
 
 def find_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
@@ -68,6 +113,18 @@ def live_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
 def live_version(model: RegisteredModel) -> ModelVersion | None:
     """Give the version of a model that answers most callers, `None` where none does."""
     return next((version for finder in _live_finders if (version := finder(model))), None)
+
+
+def served_between(model: RegisteredModel, since: datetime, until: datetime) -> list[Served]:
+    """Give what was served of a model at some time of a span, oldest first."""
+    found = [served for finder in _history_finders for served in finder(model, since, until)]
+    return sorted(found, key=lambda served: (served.since, served.deployment, served.version))
+
+
+def deploy(*, name: str, version: ModelVersion, actor: object, reason: str) -> None:
+    """Let a version answer for a deployment."""
+    for deployer in _deployers:
+        deployer(name=name, version=version, actor=actor, reason=reason)
 
 
 def next_steps() -> list[NextStep]:

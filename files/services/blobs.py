@@ -74,7 +74,7 @@ def add_reference(*, blob: Blob) -> None:
         raise NotFound(f"there is no blob {blob.pk}")
 
 
-def release(*, blob: Blob) -> None:
-    """Count one less that needs the blob. Raises Conflict if nobody did."""
-    if not Blob.objects.filter(pk=blob.pk, references__gt=0).update(references=F("references") - 1):
+def release(*, blob: Blob, times: int = 1) -> None:
+    """Count one less, or `times` less, that need the blob. Raises Conflict if fewer did."""
+    if not Blob.objects.filter(pk=blob.pk, references__gte=times).update(references=F("references") - times):
         raise Conflict(f"nobody holds blob {blob.pk}")

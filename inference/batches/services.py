@@ -55,6 +55,7 @@ def start_run(
     wrong_limit: int = DEFAULT_LIMIT,
 ) -> BatchRun:
     """Run a version over the rows of a file of the actor's, as `look_at` has found it."""
+    _demand_ready(version)
     batch = BatchRun(
         version=version,
         file=file,
@@ -93,11 +94,12 @@ def cancel_run(*, batch: BatchRun, actor: User, reason: str = "") -> Job:
 @transactional
 def retry_run(*, batch: BatchRun, actor: User, reason: str = "") -> Job:
     """Go on with a run that failed or was cancelled. Raises Conflict for any other."""
+    _demand_ready(batch.version)
     return jobs.retry(job=batch.job, actor=actor, reason=reason)
 
 
 @transactional
-def delete_run(*, batch: BatchRun, actor: User, reason: str = "") -> None:
+def delete_run(*, batch: BatchRun, actor: User | str | None, reason: str = "") -> None:
     """Forget a run that has ended; its result stays among the files. Raises Conflict while it goes on."""
     batch = BatchRun.objects.select_for_update().get(pk=batch.pk)
     if not batch.job.is_finished:
@@ -110,11 +112,23 @@ def delete_run(*, batch: BatchRun, actor: User, reason: str = "") -> None:
     job.delete()
 
 
+def forget_runs(version: ModelVersion, actor: User | str | None) -> None:
+    """Forget the runs of a version that is removed for good; their results stay among the files."""
+    for batch in BatchRun.objects.filter(version=version):
+        delete_run(batch=batch, actor=actor)
+
+
 def forget_parts(batch: BatchRun) -> None:
     """Let go of the parts of a run, inside the caller's transaction."""
     for part in batch.parts.select_related("blob").order_by("blob_id"):
         release(blob=part.blob)
     batch.parts.all().delete()
+
+
+def _demand_ready(version: ModelVersion) -> None:
+    """Lock the row of a version that is ready: who deletes it moves its state first. Raises Conflict."""
+    if not ModelVersion.objects.ready().select_for_update().filter(pk=version.pk).first():
+        raise Conflict(_("%(version)s is not ready.") % {"version": version})
 
 
 def _check(look: Look, id_column: str, wrong_limit: int) -> None:

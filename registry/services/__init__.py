@@ -1,10 +1,12 @@
 """Every write to the registry."""
 
 from registry.services._state import check_jobs
+from registry.services.aliases import delete_alias, rollback_alias, set_alias
 from registry.services.checks import note_step, pass_check, refuse, release_checks, start_check
 from registry.services.deletion import delete_model, delete_version, restore_model, restore_version
-from registry.services.labels import delete_alias, delete_tag, set_alias, set_tag
+from registry.services.labels import delete_tag, set_tag
 from registry.services.models import register_model, register_model_once, update_model
+from registry.services.purging import Weight, ask_purge, purge_expired, purge_model, purge_version, weigh
 from registry.services.versions import (
     KeptFiles,
     add_version,
@@ -20,8 +22,10 @@ from registry.services.versions import (
 
 __all__ = [
     "KeptFiles",
+    "Weight",
     "add_version",
     "archive_version",
+    "ask_purge",
     "check_jobs",
     "delete_alias",
     "delete_model",
@@ -31,6 +35,9 @@ __all__ = [
     "keep_files",
     "note_step",
     "pass_check",
+    "purge_expired",
+    "purge_model",
+    "purge_version",
     "recheck",
     "record_training_data",
     "refuse",
@@ -39,6 +46,7 @@ __all__ = [
     "release_checks",
     "restore_model",
     "restore_version",
+    "rollback_alias",
     "set_alias",
     "set_tag",
     "show_manifest",
@@ -46,4 +54,5 @@ __all__ = [
     "trust_version",
     "update_model",
     "update_version",
+    "weigh",
 ]

@@ -16,6 +16,7 @@ from registry.models import ModelVersion, RegisteredModel
 
 State = ModelVersion.State
 CHECK = "inference.check_version"
+PURGE = "registry.purge_model"
 Actor = User | str | None
 
 

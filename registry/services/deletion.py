@@ -20,8 +20,8 @@ from jobs.models import Job
 from jobs.services import cancel
 from registry.models import AliasRule, Evaluation, ModelVersion, ModelVersionQuerySet, RegisteredModel
 from registry.naming import model_name
-from registry.services._state import CHECK, Actor, State, enqueue_check, facts, lock_model, tell
-from registry.services.labels import delete_alias
+from registry.services._state import CHECK, PURGE, Actor, State, enqueue_check, facts, lock_model, tell
+from registry.services.aliases import delete_alias
 from registry.usage import live_usages
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -94,6 +94,8 @@ def restore_model(*, model: RegisteredModel, actor: Actor, reason: str = "", nam
     locked = lock_model(model)
     if locked.deleted_at is None:
         raise Conflict(_("%(model)s is not deleted.") % {"model": locked}, code="not_deleted")
+    if Job.objects.filter(kind=PURGE, target_id=str(locked.pk)).unfinished().exists():
+        raise Conflict(_("%(model)s is being removed for good.") % {"model": locked}, code="deleted")
     wanted = model_name(name) if name else locked.deleted_name
     if RegisteredModel.objects.filter(name=wanted).exists():
         said = _("There is another model %(name)s by now: restore this one under another name.") % {"name": wanted}

@@ -106,7 +106,7 @@ def test_remove_one_when_needed_or_young_then_it_stays() -> None:
     young, needed = store(io.BytesIO(b"young")), store(io.BytesIO(b"needed"))
     add_reference(blob=needed)
     Blob.objects.filter(pk=needed.pk).update(stored_at=timezone.now() - timedelta(days=1))
-    assert remove_unused() == 0
+    assert remove_unused().blobs == 0
     assert remove_one(young.pk) == 0
     assert open_blob(needed).read() == b"needed"
 
@@ -115,7 +115,7 @@ def test_remove_one_when_needed_or_young_then_it_stays() -> None:
 def test_remove_one_when_a_row_needs_it_whatever_its_count_says_then_it_stays() -> None:
     stored = add_file(stream=io.BytesIO(b"counted wrong"), name="f", owner=make_user("operator"))
     Blob.objects.update(references=0, stored_at=timezone.now() - timedelta(days=1))
-    assert remove_unused() == 0
+    assert remove_unused().blobs == 0
     assert wrong_counts() == {stored.blob_id: (0, 1)}
     assert correct_count(stored.blob_id)
     assert not correct_count(stored.blob_id)
@@ -133,7 +133,7 @@ def test_remove_stray_when_a_row_names_it_by_now_then_it_stays() -> None:
 def test_store_when_housekeeping_has_just_removed_the_same_then_kept_again() -> None:
     blob = store(io.BytesIO(b"again"))
     Blob.objects.update(stored_at=timezone.now() - timedelta(days=1))
-    assert remove_unused() == 1
+    assert remove_unused().blobs == 1
     assert not default_storage.exists(blob.storage_key)
     assert open_blob(store(io.BytesIO(b"again"))).read() == b"again"
 

@@ -84,7 +84,7 @@ def test_thumbnail_when_its_picture_is_removed_for_good_then_needed_by_nobody(se
     Blob.objects.update(stored_at="2020-01-01T00:00Z")
     assert housekeeping.remove_one(stored.blob_id) == 1
     assert [blob.references for blob in Blob.objects.all()] == [0]
-    assert housekeeping.remove_unused() == 1
+    assert housekeeping.remove_unused().blobs == 1
 
 
 @pytest.mark.django_db
