@@ -19,7 +19,7 @@ from a2wsgi import WSGIMiddleware
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 
-from common.api.errors import json_error
+from common.api.errors import told_at
 from common.asgi import Receive, Scope, Send
 from common.gathering import paced
 
@@ -47,6 +47,7 @@ class Sink(Protocol):
 class _Incoming:
     sink: Sink
     context: Context
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def take_body(request: HttpRequest, sink: Sink) -> HttpResponse:
     """Have a request's body written to a sink, whose answer is the answer; on a plain WSGI server here and now."""
     scope = request.META.get(_SCOPE)
     if scope is not None and _HANDED in scope:
-        scope[_HANDED] = _Incoming(sink, copy_context())
+        scope[_HANDED] = _Incoming(sink, copy_context(), request.path_info)
         return HttpResponse(status=204)
     return _drain(request, sink)
 
@@ -124,7 +125,7 @@ class LongBodies:
             is_whole = await self._receive(incoming, receive)
             response = await self._run(context.run, _closed, partial(sink.end, is_whole))
         except Exception as error:  # told to the client in the shape of the API; what nobody foresaw is logged there
-            response = context.run(json_error, error)
+            response = context.run(told_at, incoming.path, error)
         finally:
             if response is None or response.status_code >= 400:
                 self._movers.submit(context.copy().run, _closed, sink.close)

@@ -11,17 +11,24 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from common.api.errors import told_at
 from common.asgi import Receive, Scope, Send, send_body
+from common.errors import FluemanError, Unavailable
 
 GATHERED = (b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data")
 PIECE_S = 15.0  # without a byte
 WHOLE_S = 60.0  # for all that is gathered of one body
 TOTAL_BYTES = 128 * 1024 * 1024  # of all bodies that are being gathered in this process
 LEAST_PACE = 8 * 1024  # bytes a second, from a client that holds a thread
-LATE = b'{"error":{"code":"timeout","message":"the body did not come in time","fields":{},"request_id":""}}'
-FULL = b'{"error":{"code":"unavailable","message":"too many bodies are on their way","fields":{},"request_id":""}}'
 
 Message = MutableMapping[str, Any]
+
+
+class TooSlow(FluemanError):
+    """A body that does not come."""
+
+    status = 408
+    code = "timeout"
 
 
 class Gathered:
@@ -41,10 +48,10 @@ class Gathered:
         try:
             last = await self._gather(receive, parts)
         except TimeoutError:
-            await send_body(send, 408, LATE, [(b"connection", b"close")])
+            await _refuse(scope, send, TooSlow("the body did not come in time"))
             return
         except MemoryError:
-            await send_body(send, 503, FULL, [(b"connection", b"close"), (b"retry-after", b"1")])
+            await _refuse(scope, send, Unavailable("too many bodies are on their way", retry_after_s=1))
             return
         finally:
             self._held -= sum(map(len, parts))
@@ -70,6 +77,12 @@ class Gathered:
                     raise MemoryError
                 if size > self._most or not message.get("more_body"):
                     return message
+
+
+async def _refuse(scope: Scope, send: Send, error: FluemanError) -> None:
+    answer = told_at(scope["path"], error)
+    kept = [(b"retry-after", answer["Retry-After"].encode())] if "Retry-After" in answer else []
+    await send_body(send, answer.status_code, answer.content, [(b"connection", b"close"), *kept])
 
 
 def _replayed(body: bytes, has_more: bool, receive: Receive) -> Receive:

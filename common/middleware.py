@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from common.api.errors import json_error, speaks_json
+from common.api.errors import speaks_json, told_at
 from common.context import Origin, origin
 from common.errors import Invalid, NotFound
 from common.ids import uuid7
@@ -40,7 +40,7 @@ class RequestIdMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer an API client in JSON also when the error came from outside a DRF view, such as its renderer."""
-        return json_error(error) if speaks_json(request) else None
+        return told_at(request.path_info, error) if speaks_json(request) else None
 
 
 class ComposedPathMiddleware:
@@ -54,7 +54,8 @@ class ComposedPathMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            return json_error(NotFound(gettext("There is no such thing.")) if "\0" in request.path_info else _nul())
+            error = NotFound(gettext("There is no such thing.")) if "\0" in request.path_info else _nul()
+            return told_at(request.path_info, error)
         request.path_info = composed(request.path_info)
         return self.get_response(request)
 

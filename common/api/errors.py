@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -35,7 +35,23 @@ from common.errors import (
 )
 
 API_PREFIXES = ("/api/v1/", "/oauth/", "/.well-known/")
+Shape = Callable[[FluemanError], HttpResponse]
+_shapes: dict[str, Shape] = {}
 log = logging.getLogger(__name__)
+
+
+def register_shape(prefix: str, shape: Shape) -> None:
+    """Have errors at the addresses under a prefix told as a foreign protocol tells them, in English."""
+    _shapes[prefix] = shape
+
+
+def told_at(path: str, error: Exception) -> HttpResponse:
+    """Give the answer to an error in the shape of the protocol that an address belongs to."""
+    shape = next((shape for prefix, shape in _shapes.items() if path.startswith(prefix)), None)
+    if shape is None:
+        return json_error(error)
+    with override("en"):
+        return shape(translate(error))
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -147,7 +163,7 @@ def _step(path: str, key: object) -> str:
 
 def is_api(request: HttpRequest) -> bool:
     """Tell whether the path belongs to an API, whose clients must never see HTML."""
-    return request.path_info.startswith(API_PREFIXES)
+    return request.path_info.startswith((*API_PREFIXES, *_shapes))
 
 
 def speaks_json(request: HttpRequest) -> bool:
@@ -157,12 +173,16 @@ def speaks_json(request: HttpRequest) -> bool:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view (handler400)."""
-    return json_error(exception) if speaks_json(request) else defaults.bad_request(request, exception)
+    if speaks_json(request):
+        return told_at(request.path_info, exception)
+    return defaults.bad_request(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that nothing serves (handler404)."""
-    return json_error(exception) if speaks_json(request) else defaults.page_not_found(request, exception)
+    if speaks_json(request):
+        return told_at(request.path_info, exception)
+    return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -170,7 +190,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     is_without_database = isinstance(error, OperationalError | InterfaceError)
     if speaks_json(request):
-        return json_error(error if is_without_database else _unexpected())
+        return told_at(request.path_info, error if is_without_database else _unexpected())  # type: ignore[arg-type]
     page = defaults.server_error(request)
     if is_without_database:
         page.status_code, page["Retry-After"] = 503, "1"
