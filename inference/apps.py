@@ -6,7 +6,14 @@ from django.utils.translation import gettext_lazy as _
 from accounts.callables import register_source
 from datasets.sources import hooks
 from files import usage as files
-from registry.usage import register_finder, register_forgetter, register_live_finder, register_next_step
+from registry.usage import (
+    register_deployer,
+    register_finder,
+    register_forgetter,
+    register_history_finder,
+    register_live_finder,
+    register_next_step,
+)
 
 
 class InferenceConfig(AppConfig):
@@ -21,6 +28,8 @@ class InferenceConfig(AppConfig):
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from inference.batches.services import forget_runs  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
+        from inference.served import served_of  # noqa: PLC0415 - models are there only now
+        from inference.services import deploy  # noqa: PLC0415 - models are there only now
         from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
             DEPLOY,
@@ -37,6 +46,8 @@ class InferenceConfig(AppConfig):
         register_finder(batch_runs_of)
         register_forgetter(forget_runs)
         register_live_finder(live_version_of)
+        register_history_finder(served_of)
+        register_deployer(deploy)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)
         register_next_step(SETTINGS)

@@ -52,6 +52,21 @@ EVENTS: Mapping[str, Event] = {
             "after": "intent v6",
         },
     ),
+    "alias.changed": Event(
+        _("alias of a model changed"),
+        _("The alias %(alias)s of %(model)s points at version %(after)s, before that at %(before)s."),
+        {"model": "intent", "alias": "champion", "before": 6, "after": 7},
+    ),
+    "approval.asked": Event(
+        _("approval asked for"),
+        _("%(asked_by)s asks for an approval: %(wish)s. Approvals needed: %(needed)s."),
+        {"asked_by": "minji", "wish": "intent v7 as champion", "needed": 1},
+    ),
+    "approval.decided": Event(
+        _("approval decided"),
+        _("%(wish)s: %(state)s."),
+        {"wish": "intent v7 as champion", "state": "approved"},
+    ),
     "job.failed": Event(
         _("job failed for good"),
         _("The job %(job)s failed after %(attempts)s attempts: %(error)s"),

@@ -1,4 +1,4 @@
-"""Writes of aliases and tags."""
+"""Writes of tags."""
 
 from __future__ import annotations
 
@@ -8,45 +8,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.services import record
-from common.errors import Conflict, Invalid, NotFound
-from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
-from registry.naming import alias_name, tag_key
+from common.errors import Invalid, NotFound
+from registry.models import ModelTag, ModelVersion, RegisteredModel, VersionTag
+from registry.naming import tag_key
 from registry.services._state import Actor, demand_present, lock_model
 
 MAX_VALUE_CHARACTERS = 5000
-
-
-def set_alias(*, model: RegisteredModel, name: str, version: ModelVersion, actor: Actor) -> ModelAlias:
-    """Point an alias of a model at one of its ready versions.
-
-    Raises Invalid for a bad name or another model's version, Conflict if the version is not ready.
-    """
-    name = alias_name(name)
-    if version.model_id != model.pk:
-        raise Invalid(_("%(version)s is a version of another model.") % {"version": version})
-    with transaction.atomic():
-        _lock(model)
-        if not ModelVersion.objects.ready().filter(pk=version.pk).exists():
-            raise Conflict(
-                _("%(version)s is not ready: an alias needs a version that passed its check.") % {"version": version}
-            )
-        old = model.aliases.filter(name=name).select_related("version").first()
-        alias, _is_new = ModelAlias.objects.update_or_create(model=model, name=name, defaults={"version": version})
-        if old is None or old.version_id != version.pk:
-            before = {"version": old.version.number} if old else {}
-            _record("registry.alias_set", actor, model, name, before, {"version": version.number})
-    return alias
-
-
-def delete_alias(*, model: RegisteredModel, name: str, actor: Actor) -> None:
-    """Take an alias away. Raises NotFound if there is none of that name."""
-    with transaction.atomic():
-        _lock(model)
-        alias = model.aliases.filter(name=name).select_related("version").first()
-        if alias is None:
-            raise NotFound(_("%(model)s has no alias %(name)s.") % {"model": model, "name": name})
-        alias.delete()
-        _record("registry.alias_deleted", actor, model, name, {"version": alias.version.number}, {})
 
 
 def set_tag(*, target: RegisteredModel | ModelVersion, key: str, value: str, actor: Actor) -> None:
@@ -85,10 +52,3 @@ def _lock(target: RegisteredModel | ModelVersion) -> None:
     else:
         lock_model(target.model)
         demand_present(ModelVersion.objects.get(pk=target.pk))
-
-
-def _record(
-    action: str, actor: Actor, model: RegisteredModel, name: str, before: dict[str, int], after: dict[str, int]
-) -> None:
-    label = f"{model}@{name}"
-    record(action=action, actor=actor, target=model, target_label=label, before=before, after=after)

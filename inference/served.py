@@ -1,0 +1,77 @@
+"""What was served of a model at any time, from the history of traffic: the registry asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, Subquery
+from django.urls import reverse
+
+from inference.models import Deployment, Revision
+from registry.models import ModelVersion, RegisteredModel
+from registry.usage import Served
+
+Key = tuple[int, int, str]
+
+
+def served_of(model: RegisteredModel, since: datetime, until: datetime) -> list[Served]:
+    """Give what deployments gave versions of a model at some time of a span: one line for as long as a share stays."""
+    revisions = _revisions(since, until)
+    number_of = _numbers(model, revisions)
+    open_: dict[Key, tuple[Revision, int]] = {}
+    ended: list[Served] = []
+    for revision in revisions:
+        routes = [(number_of(one), one) for one in revision.routes if one["weight"]]
+        now = {(revision.deployment_id, number, one["kind"]): one["weight"] for number, one in routes if number}
+        for key, (begun, weight) in list(open_.items()):
+            if key[0] == revision.deployment_id and now.get(key) != weight:
+                ended.append(_served(begun, key, weight, revision.created_at))
+                del open_[key]
+        for key, weight in now.items():
+            open_.setdefault(key, (revision, weight))
+    going_on = [_served(begun, key, weight, None) for key, (begun, weight) in open_.items()]
+    return [one for one in (*ended, *going_on) if one.until is None or one.until > since]
+
+
+def _revisions(since: datetime, until: datetime) -> list[Revision]:
+    """Give the changes of a span, and of each deployment the last one before it, oldest first."""
+    before = Revision.objects.filter(deployment=OuterRef("pk"), created_at__lte=since).order_by("-number")
+    standing = Deployment.objects.annotate(last=Subquery(before.values("pk")[:1])).values_list("last", flat=True)
+    wanted = Q(created_at__gt=since, created_at__lte=until) | Q(pk__in=[key for key in standing if key])
+    found = Revision.objects.filter(wanted).select_related("deployment", "user")
+    return list(found.order_by("deployment_id", "number"))
+
+
+def _numbers(model: RegisteredModel, revisions: list[Revision]) -> Any:
+    """Give what tells the number of a version of this model from a route, `None` for another model's.
+
+    A version that was purged is known by the name that the route keeps.
+    """
+    named = {UUID(one["version"]) for revision in revisions for one in revision.routes}
+    known = dict(ModelVersion.objects.filter(pk__in=named).values_list("pk", "number"))
+    mine = set(ModelVersion.objects.filter(model=model, pk__in=named).values_list("pk", flat=True))
+
+    def number_of(route: Mapping[str, Any]) -> int | None:
+        key = UUID(route["version"])
+        if key in known:
+            return known[key] if key in mine else None
+        name, _v, number = str(route["name"]).rpartition(" v")
+        return int(number) if name == model.name and number.isdecimal() else None
+
+    return number_of
+
+
+def _served(begun: Revision, key: Key, weight: int, until: datetime | None) -> Served:
+    return Served(
+        deployment=begun.deployment.name,
+        version=key[1],
+        kind=key[2],
+        weight=weight,
+        since=begun.created_at,
+        until=until,
+        by=begun.user.get_username() if begun.user else begun.agent,
+        url=reverse("admin:inference_deployment_change", args=[begun.deployment_id]),
+    )
