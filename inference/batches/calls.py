@@ -125,7 +125,7 @@ class Calls:
                 await asyncio.sleep(PAUSE_S)
                 continue
             self._adapt(tensors, last - first, result)
-            return Answered(first, last, result.outputs)
+            return Answered(first, last, result.outputs, run_ms=result.run_ms)
 
     def _adapt(self, tensors: Sequence[Any], rows: int, result: Result) -> None:
         """Let calls grow while they are quick, and shrink where they hold others up."""

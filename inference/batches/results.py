@@ -21,12 +21,13 @@ _SHOWN_TEXT, _SHOWN_VALUES = 200, 16
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What some rows that follow each other got: outputs, or for a single row what went wrong."""
+    """What some rows that follow each other got in how long: outputs, or for a single row what went wrong."""
 
     first: int
     last: int
     outputs: Sequence[Output] = ()
     error: str = ""
+    run_ms: float = 0.0
 
 
 def schema_of(signature: Signature, id_column: str, id_type: pa.DataType | None) -> pa.Schema:
