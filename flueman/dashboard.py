@@ -220,7 +220,7 @@ def _first_step(request: HttpRequest, deployments: list[Deployment]) -> dict[str
     """Give the one thing to begin with where nothing is served."""
     if deployments:
         return {}
-    if not RegisteredModel.objects.exists():
+    if not RegisteredModel.objects.present().exists():
         step = {
             "text": gettext(
                 "A model is uploaded, checked in a sandbox, and then deployed under a name that applications call."

@@ -17,8 +17,9 @@ MOST = 200
 
 def models_of(versions: Collection[UUID]) -> dict[UUID, list[Product]]:
     """Give the model versions of some dataset versions, the newest first."""
-    pairs = TrainingData.objects.filter(dataset_version__in=versions).select_related("version__model")
-    known = list(pairs.order_by("-version__id")[:MOST])
+    present = ModelVersion.objects.present()
+    pairs = TrainingData.objects.filter(dataset_version__in=versions, version__in=present)
+    known = list(pairs.select_related("version__model").order_by("-version__id")[:MOST])
     usages = live_usages(ModelVersion.objects.filter(pk__in={one.version_id for one in known})) if known else {}
     found: dict[UUID, list[Product]] = defaultdict(list)
     for one in known:

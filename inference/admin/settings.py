@@ -153,7 +153,8 @@ class VersionSettingsAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VersionSettings]:
         """Read the model along."""
-        return super().get_queryset(request).select_related("version__model")
+        present = ModelVersion.objects.present()
+        return super().get_queryset(request).filter(version__in=present).select_related("version__model")
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say how it runs."""

@@ -91,5 +91,5 @@ class VersionSettingsViewSet(viewsets.GenericViewSet[VersionSettings]):
         return Response({"job": job.pk}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
 
     def _version(self) -> ModelVersion:
-        found = ModelVersion.objects.select_related("model")
+        found = ModelVersion.objects.present().select_related("model")
         return get_object_or_404(found, model__name=self.kwargs["model"], number=self.kwargs["number"])

@@ -48,15 +48,15 @@ class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         """Point the alias at a ready version; it is made if there is none."""
         wanted = AliasSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        registered = get_object_or_404(RegisteredModel, name=model)
-        version = get_object_or_404(registered.versions, number=wanted.validated_data["version"]["number"])
+        registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
+        version = get_object_or_404(registered.versions.present(), number=wanted.validated_data["version"]["number"])
         moved = services.set_alias(model=registered, name=alias, version=version, actor=request.user)
         return Response(AliasSerializer(moved).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, model: str, alias: str) -> Response:
         """Take the alias away."""
-        registered = get_object_or_404(RegisteredModel, name=model)
+        registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
         services.delete_alias(model=registered, name=alias, actor=request.user)
         return Response(status=204)
 
@@ -100,7 +100,7 @@ class ModelTagViewSet(TagViewSet):
 
     def target(self) -> RegisteredModel:
         """Give the model of the address."""
-        return get_object_or_404(RegisteredModel, name=self.kwargs["model"])
+        return get_object_or_404(RegisteredModel.objects.present(), name=self.kwargs["model"])
 
 
 class VersionTagViewSet(TagViewSet):
@@ -110,4 +110,4 @@ class VersionTagViewSet(TagViewSet):
 
     def target(self) -> ModelVersion:
         """Give the version of the address."""
-        return get_object_or_404(ModelVersion, model__name=self.kwargs["model"], number=self.kwargs["number"])
+        return get_object_or_404(ModelVersion.objects.present(), model__name=self.kwargs["model"], number=self.kwargs["number"])

@@ -58,7 +58,7 @@ class ModelChangeSerializer(serializers.Serializer[Any]):
 class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RegisteredModel]):
     """Registered models by name."""
 
-    queryset = RegisteredModel.objects.select_related("owner").prefetch_related("aliases__version", "tags")
+    queryset = RegisteredModel.objects.present().select_related("owner").prefetch_related("aliases__version", "tags")
     serializer_class = ModelSerializer
     lookup_field = "name"
     lookup_value_regex = "[^/]+"

@@ -140,7 +140,7 @@ class VersionViewSet(
 ):
     """Versions of one model by number."""
 
-    queryset = ModelVersion.objects.select_related("model", "created_by").prefetch_related("aliases")
+    queryset = ModelVersion.objects.present().select_related("model", "created_by").prefetch_related("aliases")
     serializer_class = VersionSerializer
     lookup_field = "number"
     lookup_value_regex = "[0-9]{1,9}"
@@ -168,7 +168,7 @@ class VersionViewSet(
     )
     def create(self, request: Request, model: str) -> Response:
         """Add a version from its files. They are kept at once and checked by the job that `Location` names."""
-        registered = get_object_or_404(RegisteredModel, name=model)
+        registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
         sent = read_upload(request)
         uploads, files, manifest = sent.pop("uploads"), sent.pop("files"), sent.pop("manifest")
         held = services.keep_files(name=registered.name, files=files, manifest=manifest, actor=request.user)
@@ -212,7 +212,7 @@ class VersionViewSet(
 
     def _added(self, request: Request, version: ModelVersion) -> Response:
         job = services.check_jobs(version).first()
-        same = version.model.versions.exclude(pk=version.pk).filter(digest=version.digest)
+        same = version.model.versions.present().exclude(pk=version.pk).filter(digest=version.digest)
         version.job = f"/api/v1/jobs/{job.pk}" if job else None  # type: ignore[attr-defined]
         version.same_content_as = list(same.values_list("number", flat=True))  # type: ignore[attr-defined]
         location = {"Location": request.build_absolute_uri(version.job)} if job else {}  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -143,12 +143,11 @@ def _let_go(model: RegisteredModel, versions: ModelVersionQuerySet, actor: Actor
     for job in checks.unfinished():
         cancel(job=job, actor=actor, reason=reason)
     for alias in aliases:
-        delete_alias(model=model, name=alias, actor=actor)
+        delete_alias(model=model, name=alias, actor=actor, reason=reason)
 
 
 def _demand_unprotected(model: RegisteredModel, aliases: Iterable[str]) -> None:
-    rules = AliasRule.objects.filter(Q(model=model) | Q(model=None)).values_list("name", flat=True)
-    protected = {name.casefold() for name in rules}
+    protected = {rule.name.casefold() for rule in AliasRule.objects.of(model)}
     if names := sorted(name for name in aliases if name.casefold() in protected):
         said = _("The protected alias %(names)s points at it: move or remove it first.")
         raise Conflict(said % {"names": ", ".join(names)}, code="alias_protected")

@@ -92,7 +92,7 @@ def insert_version(
     if isinstance(model, str):
         model = register_model(name=model_name(model), actor=actor)
     digest = content_digest(blobs)
-    if is_reused and (existing := model.versions.filter(digest=digest).first()):
+    if is_reused and (existing := model.versions.present().filter(digest=digest).first()):
         record_training_data(version=existing, trained_on=trained_on, actor=actor)
         return existing
     version = ModelVersion(

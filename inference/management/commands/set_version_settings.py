@@ -22,7 +22,7 @@ def add_version(parser: CommandParser) -> None:
 
 def find_version(options: dict[str, Any]) -> ModelVersion:
     """Give the version that was named. Raises NotFound."""
-    found = ModelVersion.objects.select_related("model")
+    found = ModelVersion.objects.present().select_related("model")
     version = found.filter(model__name=options["model"], number=options["number"]).first()
     if version is None:
         raise NotFound(f"there is no version {options['number']} of {options['model']}")
