@@ -18,4 +18,5 @@ class RegistryConfig(AppConfig):
         from registry.products import models_of  # noqa: PLC0415 - models are there only now
 
         register_holder(self.get_model("ModelFile")._default_manager.all, "blob_id")
+        register_holder(self.get_model("Evaluation")._default_manager.all, "answers_id")
         register_finder(models_of)
