@@ -1,4 +1,4 @@
-"""Authentication at the doors that Django answers: the one parser of credentials, with facts fresh from the database."""
+"""Authentication at the doors that Django answers: one parser of credentials, facts fresh from the database."""
 
 from __future__ import annotations
 
