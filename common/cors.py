@@ -14,11 +14,12 @@ from common.asgi import Receive, Scope, Send
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = (
     b"authorization, content-type, idempotency-key, if-match, if-none-match, if-range, range, traceparent, "
-    b"tus-resumable, upload-checksum, upload-length, upload-metadata, upload-offset, x-api-key, x-request-id"
+    b"tus-resumable, upload-checksum, upload-length, upload-metadata, upload-offset, x-api-key, x-flueman-feedback, "
+    b"x-request-id"
 )
 EXPOSED = (
     b"content-disposition, content-range, etag, idempotency-replayed, location, retry-after, upload-expires, "
-    b"upload-length, upload-offset, x-request-id"
+    b"upload-length, upload-offset, x-flueman-feedback-token, x-request-id"
 )
 PREFLIGHT_KEPT_S = b"600"
 

@@ -17,7 +17,7 @@ from common.errors import Invalid, TooLarge
 from common.ids import uuid7_floor
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, wanted
 from files.storage import told_when_full
-from inference.bodies.readable import Shown, read_inputs
+from inference.log.cases import inputs_of_call, row_of
 from inference.models import InferenceRequest, Prediction
 
 AT_ONCE = 500
@@ -95,7 +95,7 @@ def _lines(options: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 def _of_call(call: InferenceRequest, predictions: Sequence[Prediction]) -> Iterator[bytes]:
-    inputs = read_inputs(call.input, None) if call.input else []
+    inputs = inputs_of_call(call)
     for one in predictions:
         row: dict[str, Any] = {
             "request": str(call.pk),
@@ -104,18 +104,8 @@ def _of_call(call: InferenceRequest, predictions: Sequence[Prediction]) -> Itera
             "version": call.version,
             "row": one.row,
         }
-        row |= {f"input {shown.name}": _value(shown, one.row, call.rows) for shown in inputs}
+        row |= {f"input {name}": value for name, value in row_of(inputs, one.row, call.rows).items()}
         yield orjson.dumps({**row, "label": one.label or None, "score": one.score, "output": one.output}) + b"\n"
-
-
-def _value(shown: Shown, row: int, rows: int) -> Any:
-    """Give what an input holds for one row: a value, or several as a list."""
-    values = shown.texts if shown.texts is not None else shown.numbers
-    if values is None or not rows or len(values) % rows:
-        return None
-    width = len(values) // rows
-    found = list(values[row * width : (row + 1) * width])
-    return found[0] if width == 1 else found
 
 
 def _ms(text: str) -> int:

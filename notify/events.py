@@ -92,6 +92,11 @@ EVENTS: Mapping[str, Event] = {
         _("The asynchronous prediction of %(deployment)s %(state)s."),
         {"deployment": "intent", "state": "succeeded"},
     ),
+    "feedback.given": Event(
+        _("feedback given"),
+        _("Somebody judged an answer of %(deployment)s: thumb %(thumb)s, rating %(rating)s."),
+        {"deployment": "intent", "thumb": -1, "rating": None},
+    ),
     "webhook.disabled": Event(
         _("webhook taken out of use"),
         _("The webhook %(webhook)s was taken out of use: %(reason)s"),

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+SEE_ALL = "inference.view_any_inferencerequest"
+
+
+class FeedbackQuerySet(models.QuerySet["Feedback"]):
+    """Reads of feedback."""
+
+    def visible_to(self, user: User) -> FeedbackQuerySet:
+        """All feedback for those who may see other people's calls, else what came under the user's own account."""
+        return self if user.has_perm(SEE_ALL) else self.filter(user_id=user.pk)
+
+    def open_to(self, caller: Any) -> FeedbackQuerySet:
+        """All feedback that a credential lets its owner see; a key for some models sees only these."""
+        rows = self if caller.may(SEE_ALL) else self.filter(user_id=caller.user_id)
+        return rows if caller.allowed_models is None else rows.filter(deployment__in=caller.allowed_models)
 
 
 class Feedback(models.Model):
@@ -43,10 +63,13 @@ class Feedback(models.Model):
     thumb = models.SmallIntegerField(_("thumb"), null=True, help_text=_("1 up, -1 down"))
     rating = models.PositiveSmallIntegerField(_("rating"), null=True, help_text=_("1 to 5"))
     correction = models.JSONField(_("right answer"), null=True)
+    has_correction = models.BooleanField(default=False, db_default=False, help_text=_("so that an index can tell"))
     labels = models.JSONField(_("labels"), default=list)
     comment = models.TextField(_("comment"), blank=True)
     created_at = models.DateTimeField(_("given"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = FeedbackQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("feedback")
@@ -66,6 +89,10 @@ class Feedback(models.Model):
             models.Index(fields=["version_id", "id"], name="feedback_by_version"),
             models.Index(fields=["request_id"], name="feedback_by_request"),
             models.Index(fields=["thumb", "id"], name="feedback_by_thumb"),
+            # The inbox by what was said, and what came under one account.
+            models.Index(fields=["rating", "id"], name="feedback_by_rating"),
+            models.Index(fields=["has_correction", "id"], name="feedback_by_correction"),
+            models.Index(fields=["user_id", "id"], name="feedback_by_user"),
         ]
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from common.context import origin
 from common.errors import Invalid, NotFound
 from common.names import composed
 from common.strict_json import loads
-from inference import services
+from inference import feedback_tokens, services
 from inference.api.asynchronous import PredictsLater
 from inference.api.bodies import RawJsonParser
 from inference.api.manifests import WritesManifest
@@ -168,6 +168,13 @@ class DeploymentViewSet(
                 OpenApiParameter.HEADER,
                 description="Calls with the same key are answered by the same version while shares stay as they are.",
             ),
+            OpenApiParameter(
+                feedback_tokens.WISH,
+                str,
+                OpenApiParameter.HEADER,
+                description=f"`token`, or `token; end-user=ID`: the answer's header {feedback_tokens.ANSWER} then lets "
+                "somebody without an account judge its first row at /api/v1/feedback/by-token.",
+            ),
         ],
         examples=[OpenApiExample("intent", {"inputs": {"text": ["근처에 갈 만한 식당 알려줘"]}}, request_only=True)],
     )
@@ -178,6 +185,8 @@ class DeploymentViewSet(
         body = request.data
         if not isinstance(body, bytes):
             raise Invalid("the body must be JSON", fields={"inputs": "is missing"})
+        wish = request.headers.get(feedback_tokens.WISH)
+        end_user = None if wish is None else feedback_tokens.wish(wish)
         ask = Ask(
             deployment=name,
             caller=request.auth,
@@ -195,6 +204,9 @@ class DeploymentViewSet(
         response = HttpResponse(answer.body, content_type="application/json")
         if answer.is_replay:
             response["Idempotency-Replayed"] = "true"
+        elif end_user is not None:
+            token, _until = feedback_tokens.issue(request_id=UUID(answer.request_id), end_user=end_user)
+            response[feedback_tokens.ANSWER] = token
         return response
 
     def _switch(self, request: Request, enabled: bool) -> Response:

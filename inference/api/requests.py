@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.db.models import QuerySet
 from django.http import FileResponse
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import mixins, serializers, viewsets
@@ -16,13 +19,13 @@ from rest_framework.response import Response
 
 from common.errors import Invalid, NotFound
 from files.models import Blob
+from inference import feedback_tokens
 from inference.bodies.stored import inputs_of
 from inference.log import search as log
 from inference.log.criteria import RANGES, read_criteria, read_uuid
 from inference.log.downloads import input_file
 from inference.models import InferenceRequest, Prediction
 
-SEE_ALL = "inference.view_any_inferencerequest"
 PREDICTIONS_SHOWN = 100
 INPUT_KINDS = ("application/json", "application/octet-stream")
 _FILTERS = [
@@ -78,12 +81,18 @@ class RequestSerializer(serializers.ModelSerializer[InferenceRequest]):
 class RequestDetailSerializer(RequestSerializer):
     """One call with its input and the predictions of its first rows."""
 
+    feedback = serializers.SerializerMethodField()
     inputs = serializers.SerializerMethodField()
     predictions = serializers.SerializerMethodField()
 
     class Meta(RequestSerializer.Meta):
-        fields = (*RequestSerializer.Meta.fields, "error", "inputs", "input_blob", "predictions")
+        fields = (*RequestSerializer.Meta.fields, "error", "feedback", "inputs", "input_blob", "predictions")
         read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "format": "uri-reference"})
+    def get_feedback(self, row: InferenceRequest) -> str:
+        """Where what people said of it is listed."""
+        return f"{reverse('feedback-list')}?{urlencode({'request_id': row.pk})}"
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_inputs(self, row: InferenceRequest) -> dict[str, Any] | None:
@@ -94,6 +103,23 @@ class RequestDetailSerializer(RequestSerializer):
     def get_predictions(self, row: InferenceRequest) -> Any:
         """Those of the first rows; `/predictions` gives all."""
         return PredictionSerializer(log.predictions_of(row.pk, size=PREDICTIONS_SHOWN), many=True).data
+
+
+class FeedbackTokenInSerializer(serializers.Serializer[Any]):
+    """Which row is to be judged, and by whom, if it is known."""
+
+    row = serializers.IntegerField(min_value=0, max_value=feedback_tokens.MOST_ROW, required=False, default=0)
+    end_user = serializers.CharField(
+        max_length=feedback_tokens.MOST_END_USER, required=False, allow_blank=True, default="",
+        help_text="your own id of the person: judging again changes what they said",
+    )  # fmt: skip
+
+
+class FeedbackTokenSerializer(serializers.Serializer[Any]):
+    """A token, shown once, and when it ends."""
+
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()
 
 
 @extend_schema_serializer(many=False)
@@ -113,7 +139,11 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
     filter_backends: list[Any] = []
     pagination_class = None
     lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
-    permission_map = {"predictions": "inference.view_prediction", "input": "inference.view_inferencerequest"}
+    permission_map = {
+        "predictions": "inference.view_prediction",
+        "input": "inference.view_inferencerequest",
+        "feedback_token": "feedback.add_feedback",
+    }
 
     def get_queryset(self) -> QuerySet[InferenceRequest]:
         """Narrow to what the credential may see."""
@@ -161,6 +191,20 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
             raise NotFound("the input of this request is not kept as a file; it is in the request itself")
         return input_file(blob, pk)
 
+    @extend_schema(request=FeedbackTokenInSerializer, responses={201: FeedbackTokenSerializer})
+    @action(detail=True, methods=["post"], url_path="feedback-token")
+    def feedback_token(self, request: Request, pk: str) -> Response:
+        """Give a token with which somebody without an account can judge one row, at /api/v1/feedback/by-token."""
+        sent = FeedbackTokenInSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        row, end_user = sent.validated_data["row"], feedback_tokens.end_user_name(sent.validated_data["end_user"])
+        call = self.get_object()
+        if row >= call.rows:
+            raise Invalid("the request has no such row", fields={"row": f"must be below {call.rows}"})
+        token, until = feedback_tokens.issue(request_id=call.pk, row=row, end_user=end_user)
+        told = {"token": token, "expires_at": datetime.fromtimestamp(until, UTC)}
+        return Response(FeedbackTokenSerializer(told).data, status=201)
+
 
 class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Prediction]):
     """Single predictions by id."""
@@ -179,14 +223,8 @@ class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Predi
 
 
 def visible_to(request: Request) -> QuerySet[InferenceRequest]:
-    """Give the requests that a credential may see: its owner's, or all; a key for some models sees only these."""
-    caller = request.auth
-    rows = InferenceRequest.objects.all()
-    if not caller.may(SEE_ALL):
-        rows = rows.filter(user_id=caller.user_id)
-    if caller.allowed_models is not None:
-        rows = rows.filter(deployment__in=caller.allowed_models)
-    return rows
+    """Give the requests that a credential may see."""
+    return InferenceRequest.objects.open_to(request.auth)
 
 
 def _page_size(request: Request) -> int:

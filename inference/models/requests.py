@@ -24,6 +24,12 @@ class InferenceRequestQuerySet(models.QuerySet["InferenceRequest"]):
             return self
         return self.filter(user_id=user.pk)
 
+    def open_to(self, caller: Any) -> InferenceRequestQuerySet:
+        """All requests that a credential lets its owner see; a key for some models sees only these."""
+        rows = self if caller.may("inference.view_any_inferencerequest") else self.filter(user_id=caller.user_id)
+        models = getattr(caller, "allowed_models", None)
+        return rows if models is None else rows.filter(deployment__in=models)
+
 
 class InferenceRequest(models.Model):
     """One call of a deployment that was let in. Names are copies, so that the row outlives what it speaks of.

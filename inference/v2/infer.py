@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from uuid import UUID
 
 from accounts.credentials import Caller
 from common.asgi import send_whole
 from common.errors import FluemanError
+from inference import feedback_tokens
 from inference.bodies.payload import Inputs, read_v2_body
 from inference.engine import Answer, Ask
 from inference.labels import LabelCache
@@ -30,6 +32,8 @@ async def infer(call: Exchange) -> None:
     caller, endpoint = await engine.let_in(headers, call.name)
     body = await call.read(headers)
     length = json_length(headers, body)
+    wish = headers.get(b"x-flueman-feedback")
+    end_user = None if wish is None else feedback_tokens.wish(wish.decode("latin-1"))
     if body.find(b'"classification"', 0, length) >= 0:
         version_ids = [target.version_id for target in endpoint.targets]
         await engine.in_thread(lambda: call.shared.labels.load(version_ids))
@@ -48,6 +52,9 @@ async def infer(call: Exchange) -> None:
         await send_error(call.send, error, ask.id)
         return
     content, head = answer.body, b"idempotency-replayed: true\r\n" if answer.is_replay else timing(answer)
+    if end_user is not None and not answer.is_replay:
+        token, _until = feedback_tokens.issue(request_id=UUID(answer.request_id), end_user=end_user)
+        head += f"x-flueman-feedback-token: {token}\r\n".encode()
     if answer.json_length is not None:
         head += b"inference-header-content-length: %d\r\n" % answer.json_length
     if b"accept-encoding" in headers:
