@@ -17,6 +17,7 @@ from inference.services.routing import Kind, Share, locked, reroute, reweighed, 
 from inference.traffic.choosing import SLOTS, scaled
 from inference.traffic.judging import Guard
 from registry.models import ModelVersion
+from registry.services.promotion import Permit, demand
 
 What = Revision.What
 NAME_LENGTH = 100
@@ -35,8 +36,10 @@ def deploy(
     deployment, _ = Deployment.objects.get_or_create(name=_checked_name(name))
     deployment = locked(deployment, revision)
     wanted = [Share(version, Kind.LIVE, SLOTS)]
-    if shares_of(deployment) != wanted:
+    if (shares := shares_of(deployment)) != wanted:
+        permit = _permitted(deployment, version, shares, actor)
         reroute(deployment, wanted, what=What.DEPLOYED, action="deployed", actor=actor, reason=reason)
+        permit.use(actor)
     return deployment
 
 
@@ -64,6 +67,7 @@ def start_canary(
         raise Conflict(f"{deployment.name} has a canary already; end it first", code="has_canary")
     _check_same_signature(live, version)
     _check_room(live, SLOTS - weight)
+    permit = _permitted(deployment, version, shares, actor)
     lighter = reweighed(live, scaled(_weights(live), SLOTS - weight))
     canary = Share(version, Kind.CANARY, weight, (guard or Guard()).checked())
     data = {"version": str(version), "weight": weight}
@@ -76,6 +80,7 @@ def start_canary(
         reason=reason,
         data=data,
     )
+    permit.use(actor)
     return Route.objects.get(deployment=deployment, version=version, kind=Kind.CANARY)
 
 
@@ -110,9 +115,12 @@ def set_weights(
         raise Conflict("a canary cannot have everything; promote it instead", code="no_live_version")
     shadows = [share for share in shares if share.kind == Kind.SHADOW and share.version.pk not in wanted]
     if _weights(changed) != _weights(list(_routed(shares))):
+        permits = [_permitted(deployment, share.version, shares, actor) for share in changed]
         reroute(
             deployment, [*changed, *shadows], what=What.WEIGHTS_SET, action="weights_set", actor=actor, reason=reason
         )
+        for permit in permits:
+            permit.use(actor)
     return deployment
 
 
@@ -194,9 +202,11 @@ def promote(
         return deployment
     if before.kind == Kind.SHADOW:
         _check_same_signature(_live(shares), version)
+    permit = _permitted(deployment, version, shares, actor)
     data = {"version": str(version), "kind": before.kind}
     wanted = [Share(version, Kind.LIVE, SLOTS)]
     reroute(deployment, wanted, what=What.PROMOTED, action="promoted", actor=actor, reason=reason, data=data)
+    permit.use(actor)
     return deployment
 
 
@@ -217,6 +227,12 @@ def rollback(
     if missing := weights.keys() - found.keys():
         raise Conflict(f"a version of revision {target.number} is gone: {min(map(str, missing))}", code="version_gone")
     wanted = [Share(found[key], Kind.LIVE, weight) for key, weight in weights.items()]
+    shares = shares_of(deployment)
+    earlier = _served_before(deployment, shares)
+    permits = [
+        _permitted(deployment, version, shares, actor, is_return=version.pk.hex in earlier)
+        for version in found.values()
+    ]
     reroute(
         deployment,
         wanted,
@@ -226,6 +242,8 @@ def rollback(
         reason=reason,
         data={"to": target.number},
     )
+    for permit in permits:
+        permit.use(actor)
     return deployment
 
 
@@ -236,6 +254,32 @@ def without(shares: Sequence[Share], ended: Share) -> list[Share]:
         return rest
     live = _live(rest)
     return [*reweighed(live, scaled(_weights(live), SLOTS)), *(share for share in rest if share.kind != Kind.LIVE)]
+
+
+def _permitted(
+    deployment: Deployment, version: ModelVersion, shares: Sequence[Share], actor: Actor, *, is_return: bool = False
+) -> Permit:
+    """Ask the rule of promotion before a version answers callers. One that is live does so already."""
+    kind = next((share.kind for share in shares if share.version == version and share.kind != Kind.SHADOW), None)
+    if kind == Kind.LIVE:
+        return Permit()
+    is_serving = kind == Kind.CANARY
+    return demand(version=version, actor=actor, deployment=deployment.name, is_serving=is_serving, is_return=is_return)
+
+
+def _served_before(deployment: Deployment, shares: Sequence[Share]) -> set[str]:
+    """Give the keys of the versions that were live before one that is live now was so for the first time.
+
+    A version that was rolled back from is not among them: to let it serve once more it is asked for anew.
+    """
+    now = {share.version.pk.hex for share in _live(shares)}
+    earlier: set[str] = set()
+    for routes in deployment.revisions.order_by("number").values_list("routes", flat=True).iterator(chunk_size=100):
+        live = {one["version"] for one in routes if one["kind"] == Kind.LIVE}
+        if live & now:
+            return earlier | live
+        earlier |= live
+    return earlier
 
 
 def _checked_target(deployment: Deployment, to: Revision) -> Revision:

@@ -60,11 +60,11 @@ def delete_alias(*, model: RegisteredModel, name: str, actor: Actor, reason: str
     if alias is None:
         raise NotFound(_("%(model)s has no alias %(name)s.") % {"model": model, "name": name})
     permit = demand(version=alias.version, actor=actor, alias=name, is_removal=True)
-    permit.use()
     alias.delete()
     note_move(model=model, name=name, version=None, actor=actor)
     before = {"version": alias.version.number}
     _tell("registry.alias_deleted", model, name, actor, reason, before=before, after={})
+    permit.use(actor)
 
 
 @transactional
@@ -103,11 +103,11 @@ def _point(
     permit: Permit,
     action: str = "registry.alias_set",
 ) -> ModelAlias:
-    permit.use()
     alias, _is_new = ModelAlias.objects.update_or_create(model=model, name=name, defaults={"version": version})
     note_move(model=model, name=name, version=version, actor=actor, reason=reason, approval=permit.approval)
     before = {"version": old.version.number} if old else {}
     _tell(action, model, name, actor, reason, before=before, after={"version": version.number})
+    permit.use(actor)
     return alias
 
 

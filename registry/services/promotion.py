@@ -11,7 +11,9 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, ROLES
+from audit.services import record
 from common.errors import Conflict, NotAllowed
+from notify.services import publish
 from registry.models import AliasRule, ApprovalRequest, GatePolicy, ModelVersion
 from registry.services import gates
 from registry.services._state import Actor
@@ -65,14 +67,37 @@ class Permit:
 
     approval: ApprovalRequest | None = None
 
-    def use(self) -> None:
-        """Mark the approval carried out, in the transaction of the move. Raises Conflict if somebody was first."""
+    def use(self, actor: Actor) -> None:
+        """Mark the approval carried out, as the move's transaction ends. Raises Conflict if somebody was first."""
         if self.approval is None or self.approval.state == State.USED:
             return
         now = timezone.now()
         mine = ApprovalRequest.objects.filter(pk=self.approval.pk, state=State.APPROVED, expires_at__gt=now)
         if not mine.update(state=State.USED, used_at=now):
             raise Conflict(_("The approval was used or withdrawn meanwhile, or has expired."), code="approval_gone")
+        tell_approval(self.approval, "used", actor, before=State.APPROVED, after=State.USED)
+
+
+def tell_approval(
+    request: ApprovalRequest, what: str, actor: Actor, *, before: str, after: str, reason: str = ""
+) -> None:
+    """Tell of a change of a request's state: to the audit and to all who want to know."""
+    wish = wish_of(request)
+    told = {"request": str(request.pk), "wish": str(wish), "state": after, "reason": reason}
+    publish(event="approval.decided", payload=told, target=request)
+    record(
+        action=f"registry.approval_{what}",
+        actor=actor,
+        target=request,
+        before={"state": before},
+        after={"state": after},
+        reason=reason,
+    )
+
+
+def wish_of(request: ApprovalRequest) -> Wish:
+    """Give what a request asks for."""
+    return Wish(request.version, request.alias, request.deployment, request.is_removal)
 
 
 @dataclass(frozen=True, slots=True)
