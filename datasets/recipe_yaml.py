@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 from django.utils.translation import gettext as _
 
+from common import strict_yaml
 from common.errors import Invalid, TooLarge
 
 LARGEST_BYTES = 256 * 1024
 _DEEPEST, _MOST_VALUES = 8, 50_000
 _KEYS = {"name", "description", "steps"}
-# libyaml where it is there: the parser in Python takes seconds for the largest recipe.
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +39,12 @@ class Written:
         return error
 
 
-class _Loader(_SafeLoader):
-    """Reads text, numbers, true, false, null, lists and objects, as JSON has them."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Refuse what YAML lets pass: a name that stands twice, or is no text."""
-        keys = [key for key, _value in node.value]
-        names = {key.value if isinstance(key, yaml.ScalarNode) else None for key in keys}
-        if None in names or len(names) < len(keys):
-            raise _refused(node, _("a name is there twice, or is no text"))
-        return super().construct_mapping(node, deep)
-
-
-for _tag, _form, _first in (
-    ("null", r"~|null|", ["~", "n", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"-?(?:0|[1-9][0-9]{0,30})", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]{0,30})\.[0-9]{1,30}(?:[eE][-+][0-9]{1,3})?", list("-0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), _first)
-
-
 def from_yaml(text: str) -> Written:
     """Read a recipe. Raises TooLarge, Invalid that names line and column."""
     if len(text.encode(errors="replace")) > LARGEST_BYTES:
         raise TooLarge(_("A recipe has at most %(size)d KB.") % {"size": LARGEST_BYTES // 1024})
     try:
-        _look_over(text)
-        found, lines = _load(text)
+        found, node = strict_yaml.load(text, deepest=_DEEPEST, most_values=_MOST_VALUES)
     except yaml.MarkedYAMLError as error:
         raise _explain(error) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -82,7 +57,7 @@ def from_yaml(text: str) -> Written:
     name, description, steps = found.get("name"), found.get("description") or "", found.get("steps")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(steps, list):
         raise Invalid(_("A recipe has a name, which is a text, and steps, which are a list."), code="malformed")
-    return Written(name, description, steps, lines)
+    return Written(name, description, steps, _lines(node))
 
 
 def to_yaml(name: str, description: str, steps: list[dict[str, Any]]) -> str:
@@ -114,31 +89,6 @@ def _shortened(step: dict[str, Any]) -> dict[str, Any]:
     """Leave out what says nothing."""
     told = {name: value for name, value in step.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
     return {"kind": told.pop("kind"), **told}
-
-
-def _look_over(text: str) -> None:
-    """Refuse what no recipe needs before anything is built of it."""
-    depth = 0
-    for number, event in enumerate(yaml.parse(text, Loader=_SafeLoader)):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
-            raise _refused(event, _("anchors, aliases and tags are not read"))
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST or number > _MOST_VALUES:
-            raise _refused(event, _("no recipe is so deep or so long"))
-
-
-def _refused(what: Any, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=what.start_mark)
-
-
-def _load(text: str) -> tuple[Any, list[int]]:
-    """Give the value and the lines on which the steps begin."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        return (loader.construct_document(node) if node else None), _lines(node)
-    finally:
-        loader.dispose()
 
 
 def _lines(node: Any) -> list[int]:

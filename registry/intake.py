@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,10 +18,11 @@ from common.errors import Invalid, TooLarge
 from files.models import Blob
 from files.services import open_blob
 from files.storage import incoming_folder, is_on_disk, read_chunks, told_when_full
-from registry import huggingface
+from registry import huggingface, mlflow_folders
 from registry.archives import MAX_ENTRIES, unpack
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
-from registry.manifest import MANIFEST, list_files
+from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
+from registry.mlmodel import MLMODEL
 from registry.naming import clashes, file_path
 
 Source = Path | BinaryIO | Blob
@@ -29,8 +31,21 @@ _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _LITTER_FOLDERS = frozenset({"__MACOSX", ".git", ".ipynb_checkpoints", "__pycache__"})
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A folder that is worth a version; `reason` says why it is only kept, if it is not to be served.
+
+    `known` has the blobs of files that are in the store already, by the number of the file (inode).
+    """
+
+    folder: Path
+    manifest: Manifest
+    reason: str
+    known: Mapping[int, Blob]
+
+
 @contextmanager
-def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -> Iterator[Path]:
+def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -> Iterator[Staged]:
     """Give a folder with the files, unpacked, judged by content, with their `flueman.json`; it goes when this ends.
 
     `manifest` is what `flueman.json` shall say where none was sent; its format and weights may be left out.
@@ -38,16 +53,20 @@ def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -
     """
     with tempfile.TemporaryDirectory(dir=incoming_folder()) as name, told_when_full():
         folder = Path(name, "sent")
-        _copy_all(files, folder)
+        known = _copy_all(files, folder)
         folder = _unpack_lone_archive(folder)
         folder = _tidy(folder)
-        weights = judge_contents(folder)
         paths = list_files(folder)
+        if MLMODEL in paths:
+            judged = mlflow_folders.judge(folder, manifest)
+            yield Staged(judged.folder, judged.manifest, judged.reason, known)
+            return
+        weights = judge_contents(folder)
         if MANIFEST not in paths and huggingface.is_huggingface(paths):
             _write(folder, huggingface.describe(folder, paths, manifest or {}))
         elif manifest is not None:
             write_manifest(folder, manifest, weights)
-        yield folder
+        yield Staged(folder, read_manifest(folder), "", known)
 
 
 def judge_contents(folder: Path) -> dict[str, str]:
@@ -78,11 +97,14 @@ def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _copy_all(files: Mapping[str, Source], folder: Path) -> None:
+def _copy_all(files: Mapping[str, Source], folder: Path) -> dict[int, Blob]:
     if not 1 <= len(files) <= MAX_ENTRIES:
         raise Invalid(f"send 1 to {MAX_ENTRIES} files", fields={"files": f"{len(files)} files"})
     left = settings.MAX_UPLOAD_BYTES
     seen: list[str] = []
+    known: dict[int, Blob] = {}
+    held = folder.with_name("held")
+    held.mkdir()
     for name, source in files.items():
         path = file_path(name)
         target = folder / path
@@ -91,6 +113,10 @@ def _copy_all(files: Mapping[str, Source], folder: Path) -> None:
         seen.append(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         left -= _copy(source, target, left)
+        if isinstance(source, Blob):
+            os.link(target, held / str(len(seen)))  # so that no later file gets its number
+            known[target.stat().st_ino] = source
+    return known
 
 
 def _copy(source: Source, target: Path, left: int) -> int:

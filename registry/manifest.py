@@ -30,7 +30,7 @@ MAX_BATCH = 4096
 _KEYS = frozenset(
     (
         *("format", "architecture", "arguments", "task", "signature", "weights", "tokeniser", "labels"),
-        *("limits", "sample", "name", "description", "metrics", "remote"),
+        *("limits", "sample", "name", "description", "metrics", "remote", "mlflow"),
     )
 )
 
@@ -116,6 +116,8 @@ def parse_manifest(value: Any, files: Collection[str]) -> Manifest:
     """Give a manifest from plain data; `files` are the folder's paths. Raises Invalid naming the field."""
     if not isinstance(value, Mapping):
         _refuse(MANIFEST, "must be an object")
+    if not isinstance(value.get("mlflow", {}), Mapping):
+        _refuse("mlflow", "must be an object")
     for key in value.keys() - _KEYS:
         _refuse(str(key)[:100], f"is not known; a manifest has {', '.join(sorted(_KEYS))}")
     model_format, task = _word(value, "format", FORMATS), _word(value, "task", TASKS)

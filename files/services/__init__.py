@@ -1,6 +1,6 @@
 """Writes of blobs, of people's files, and of uploads on their way in."""
 
-from files.services.blobs import add_reference, adopt, open_blob, release, settle, store
+from files.services.blobs import add_reference, adopt, keep_for_a_while, open_blob, release, settle, store
 from files.services.quotas import set_quota
 from files.services.shelf import shelf
 from files.services.stored import (
@@ -26,6 +26,7 @@ __all__ = [
     "expire_uploads",
     "find_uploaded",
     "finish_upload",
+    "keep_for_a_while",
     "make_thumbnail",
     "name_blob",
     "open_blob",

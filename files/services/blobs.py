@@ -60,6 +60,13 @@ def adopt(path: Path) -> Blob:
     return settle(storage.examined(path))
 
 
+def keep_for_a_while(*, blob: Blob) -> Blob:
+    """Keep a blob safe from housekeeping for another hour. Raises NotFound if it is gone."""
+    if not Blob.objects.filter(pk=blob.pk).update(stored_at=timezone.now()):
+        raise NotFound(f"there is no blob {blob.pk}")
+    return blob
+
+
 def open_blob(blob: Blob) -> BinaryIO:
     """Open the bytes of a blob for reading. Raises NotFound if the store lacks them."""
     try:

@@ -17,6 +17,7 @@ from inference.services.deployments import STAMP, Actor
 from inference.traffic.choosing import allot
 from inference.traffic.judging import Guard
 from notify.services import publish
+from registry.conversion import demand_servable_kind
 from registry.models import ModelVersion
 
 Kind = Route.Kind
@@ -49,8 +50,9 @@ def locked(deployment: Deployment, revision: int | None = None) -> Deployment:
 
 
 def servable(version: ModelVersion) -> ModelVersion:
-    """Give the version with its row locked. Raises Conflict if it is not ready."""
+    """Give the version with its row locked. Raises Conflict if it is not ready, NotServable if it never will be."""
     version = ModelVersion.objects.select_for_update().select_related("model").get(pk=version.pk)
+    demand_servable_kind(version)
     if version.state != ModelVersion.State.READY:
         raise Conflict(f"{version} is {version.get_state_display()}; only a version that is ready can be deployed")
     return version

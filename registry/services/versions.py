@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -19,9 +20,10 @@ from common.errors import Conflict, Invalid, NotReady
 from common.strict_json import check_text, loads
 from datasets.models import DatasetVersion
 from files.models import Blob
-from files.services import add_reference, adopt
-from registry.intake import REFUSED_CONTENT, Source, staged
-from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
+from files.services import add_reference, adopt, keep_for_a_while
+from registry.conversion import demand_servable_kind
+from registry.intake import REFUSED_CONTENT, Source, Staged, staged
+from registry.manifest import Manifest, list_files
 from registry.models import ModelFile, ModelVersion, RegisteredModel, TrainingData
 from registry.naming import model_name
 from registry.services._state import (
@@ -45,6 +47,17 @@ class KeptFiles(NamedTuple):
 
     manifest: Manifest
     blobs: Mapping[str, Blob]
+    reason: str = ""  # why they are kept and not served, if they are not
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version was registered from, as its author's client said it."""
+
+    source: str = ""
+    run_id: str = ""
+    run_link: str = ""
+    copied_from: ModelVersion | None = None
 
 
 def add_version(
@@ -86,9 +99,10 @@ def insert_version(
     metrics: Mapping[str, float] | None = None,
     trained_on: Sequence[DatasetVersion] = (),
     is_reused: bool = False,
+    origin: Origin = Origin(),
 ) -> ModelVersion:
     """Make kept files a version: the quick part of `add_version`."""
-    read, blobs = kept
+    read, blobs, reason = kept
     if isinstance(model, str):
         model = register_model(name=model_name(model), actor=actor)
     digest = content_digest(blobs)
@@ -105,6 +119,12 @@ def insert_version(
         digest=digest,
         size_bytes=sum(blob.size_bytes for blob in blobs.values()),
         created_by=actor if isinstance(actor, User) else None,
+        state=State.REGISTERED if read.format == ModelVersion.Format.OTHER else State.PENDING,
+        refusal=reason,
+        source=origin.source,
+        run_id=origin.run_id,
+        run_link=origin.run_link,
+        copied_from=origin.copied_from,
     )
     with transaction.atomic():
         _insert(version, blobs, task=read.task, actor=actor)
@@ -141,10 +161,10 @@ def keep_files(
     One that is refused for its content is an event of the audit.
     """
     try:
-        with staged(files, manifest=manifest) as folder:
-            read = read_manifest(folder)
-            loads((folder / MANIFEST).read_bytes())  # refuses what no database keeps: NUL, half a surrogate pair
-            return KeptFiles(read, {path: adopt(folder / path) for path in sorted(list_files(folder))})
+        with staged(files, manifest=manifest) as sent:
+            loads(json.dumps(sent.manifest.raw).encode())  # refuses what no database keeps: NUL, half a surrogate pair
+            blobs = {path: _blob_of(sent, path) for path in sorted(list_files(sent.folder))}
+            return KeptFiles(sent.manifest, blobs, sent.reason)
     except Invalid as error:
         if error.code == REFUSED_CONTENT:
             record_refusal(action="registry.version_added", actor=actor, target_label=name, reason=error.message)
@@ -153,8 +173,14 @@ def keep_files(
 
 def show_manifest(*, files: Mapping[str, Source], manifest: Mapping[str, Any] | None = None) -> str:
     """Give the manifest that files would have as a version, judged like one; nothing is kept. Raises Invalid."""
-    with staged(files, manifest=manifest) as folder:
-        return json.dumps(read_manifest(folder).raw, ensure_ascii=False, indent=2)
+    with staged(files, manifest=manifest) as sent:
+        return json.dumps(sent.manifest.raw, ensure_ascii=False, indent=2)
+
+
+def _blob_of(sent: Staged, path: str) -> Blob:
+    """Keep a file; one that lies in the store already is neither read nor written again."""
+    known = sent.known.get((sent.folder / path).stat().st_ino)
+    return keep_for_a_while(blob=known) if known else adopt(sent.folder / path)
 
 
 def _numbers(given: Any) -> dict[str, float]:
@@ -181,7 +207,7 @@ def _insert(version: ModelVersion, blobs: Mapping[str, Blob], *, task: str, acto
             add_reference(blob=blob)
         ModelFile.objects.bulk_create(ModelFile(version=version, path=path, blob=blob) for path, blob in blobs.items())
         tell(version, "version_added", actor, {})
-        if not version.is_waiting_for_trust:
+        if version.state == State.PENDING and not version.is_waiting_for_trust:
             enqueue_check(version, actor)
     return version
 
@@ -206,8 +232,9 @@ def trust_version(*, version: ModelVersion, actor: User, reason: str) -> ModelVe
 def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVersion:
     """Have a version checked again, an archived one to bring it back.
 
-    Raises Conflict while a check is under way, the version serves, or it is a program that nobody trusts.
+    Raises Conflict while a check is under way, the version serves, it is a program that nobody trusts, or only kept.
     """
+    demand_servable_kind(version)
     if version.is_program and not version.is_trusted:
         raise Conflict(_("This version is a program: somebody has to trust it first."))
     with transaction.atomic():

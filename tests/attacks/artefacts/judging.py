@@ -11,7 +11,6 @@ from pathlib import Path
 from common import sandbox
 from common.errors import FluemanError
 from registry.intake import staged
-from registry.manifest import read_manifest
 from tests.attacks.artefacts.pickles import CHECK, DOOR, PASSES, Canary, Case
 
 CHECK_DEADLINE_S, CHECK_MEMORY_BYTES = 90, 3 << 30
@@ -37,9 +36,8 @@ def judge(case: Case, folder: Path, canary: Canary) -> Judged:
     before, started = _peak_mib(), time.perf_counter()
     try:
         with staged(files, manifest=None) as kept:
-            read_manifest(kept)
             cost = ((time.perf_counter() - started) * 1000, _peak_mib() - before)
-            return _check(case, kept, cost)
+            return _check(case, kept.folder, cost)
     except FluemanError as error:
         return Judged(DOOR, error.message, (time.perf_counter() - started) * 1000, _peak_mib() - before)
 

@@ -21,7 +21,6 @@ import torch
 from common import sandbox
 from common.errors import FluemanError
 from registry.intake import staged
-from registry.manifest import read_manifest
 from tests.attacks.artefacts.archives import zipped
 from tests.attacks.table import record
 from tests.runner.making import make_folder, make_program, make_text_folder, make_weights
@@ -190,12 +189,11 @@ def test_good_artefact_when_changed_at_random_is_taken_or_refused(name: str, tmp
         given = {path: io.BytesIO(mutated(data, chance) if path == changing else data) for path, data in files.items()}
         started = time.perf_counter()
         try:
-            with staged(given, manifest=None) as folder:
-                read_manifest(folder)
+            with staged(given, manifest=None) as sent:
                 ended["taken"] += 1
-                kept = folder.rename(tmp_path / "all" / str(number))
+                kept = sent.folder.rename(tmp_path / "all" / str(number))
                 loader.load(kept)
-                kept.rename(folder)
+                kept.rename(sent.folder)
         except FluemanError as error:
             is_typed = error.status in (400, 413, 422) and json.dumps(error.message).encode()
             ended["refused" if is_typed else error.code] += 1
