@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A kind of event: its name for people, and a sentence made of values of its payload."""
-
-    label: Promise | str
-    sentence: Promise | str
-    example: Mapping[str, Any]
-
-    def say(self, payload: Mapping[str, Any]) -> str:
-        """Give the sentence of one event."""
-        return str(self.sentence) % {name: "–" if payload.get(name) is None else payload[name] for name in self.example}
-
+from notify import mlflow
+from notify.kinds import Event
 
 TEST = "flueman.test"
 EVENTS: Mapping[str, Event] = {
@@ -109,11 +95,12 @@ def find(name: str) -> Event:
     """Give an event by name. Raises Invalid."""
     if name == TEST:
         return Event(_("test"), _("This is a test."), {})
-    if name not in EVENTS:
+    known = EVENTS.get(name) or mlflow.EVENTS.get(name)
+    if known is None:
         raise Invalid(f"there is no event '{name}'", code="unknown_event", fields={"events": name})
-    return EVENTS[name]
+    return known
 
 
 def choices() -> list[tuple[str, Any]]:
-    """Give name and label of each."""
+    """Give name and label of each that people choose from."""
     return [(name, event.label) for name, event in EVENTS.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
@@ -54,12 +55,21 @@ class Channel(Subscriber):
 class Webhook(Subscriber):
     """An address that is told of events by signed calls. Source: standardwebhooks.com, version 1.0."""
 
+    class Form(models.TextChoices):
+        STANDARD = "standard", _("Standard Webhooks")
+        MLFLOW = "mlflow", "MLflow"
+
+    form = models.CharField(
+        _("form of the calls"), max_length=10, choices=Form, default=Form.STANDARD, db_default=Form.STANDARD
+    )
+    description = models.CharField(_("description"), max_length=1000, blank=True, default="", db_default="")
     url = models.CharField(_("address"), max_length=2000)
-    secret = SealedField(_("secret"))
+    secret = SealedField(_("secret"), blank=True, default="")
     old_secret = SealedField(_("old secret"), blank=True, default="")
     old_secret_until = models.DateTimeField(_("old secret signs until"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     disabled_reason = models.CharField(_("why it is out of use"), max_length=300, blank=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
 
     class Meta:
         verbose_name = _("webhook")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,19 +106,18 @@ def write_to_channel(
 
 def write_to_webhook(*, webhook: Webhook, event: str, payload: Mapping[str, Any], actor: Any = None) -> Delivery:
     """Put one event on its way to a webhook; the bytes stay the same over all attempts."""
-    now = timezone.now()
-    told = {"type": event, "timestamp": now.isoformat().replace("+00:00", "Z"), "data": dict(payload)}
-    delivery = Delivery.objects.create(
-        kind=Delivery.Kind.WEBHOOK,
-        event=event,
-        recipient=host_of(split(webhook.url)),
-        subject=Truncator(events.find(event).say(payload)).chars(200),
-        body=orjson.dumps(told, default=str).decode(),
-        webhook=webhook,
-        due_at=_lease(),
-    )
+    delivery = _written(webhook, event, payload)
     _hand_over(delivery, actor)
     return delivery
+
+
+def tell_webhook_now(*, webhook: Webhook, event: str, payload: Mapping[str, Any]) -> Outcome:
+    """Call a webhook here and now, once, and give what came of it. Not to be used inside a transaction."""
+    delivery = _written(webhook, event, payload, attempts=1)
+    started = time.monotonic()
+    outcome = replace(_bring(delivery), is_final=True)
+    _settle(delivery, outcome, (time.monotonic() - started) * 1000)
+    return outcome
 
 
 def deliver(*, delivery_id: str, attempt: int) -> Delivery | None:
@@ -180,6 +180,19 @@ def _page_of(target: Model | None) -> str:
         return f"{settings.PUBLIC_URL}{reverse(name, args=[target.pk])}"
     except NoReverseMatch:
         return ""
+
+
+def _written(webhook: Webhook, event: str, payload: Mapping[str, Any], **more: Any) -> Delivery:
+    return Delivery.objects.create(
+        kind=Delivery.Kind.WEBHOOK,
+        event=event,
+        recipient=host_of(split(webhook.url)),
+        subject=Truncator(events.find(event).say(payload)).chars(200),
+        body=orjson.dumps(webhooks.body_of(webhook, event, payload), default=str).decode(),
+        webhook=webhook,
+        due_at=_lease(),
+        **more,
+    )
 
 
 def _bring(delivery: Delivery) -> Outcome:

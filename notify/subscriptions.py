@@ -18,10 +18,11 @@ from common.sealing import seal
 from common.transactions import transactional
 from notify import events, webhooks
 from notify.models import Channel, Delivery, Subscriber, Webhook
-from notify.services import send_email, write_to_webhook
+from notify.outcomes import Outcome
+from notify.services import send_email, tell_webhook_now, write_to_webhook
 
 OVERLAP = timedelta(hours=24)
-CHANGEABLE = ("name", "events", "is_enabled", "address", "language", "url")
+CHANGEABLE = ("name", "events", "is_enabled", "address", "language", "url", "description")
 
 
 @transactional
@@ -34,17 +35,31 @@ def create_channel(*, name: str, address: str, language: str, events: Sequence[s
 
 
 @transactional
-def create_webhook(*, name: str, url: str, events: Sequence[str], actor: Any) -> tuple[Webhook, str]:
-    """Let an address be told of events; give its secret too, which is shown this once. Raises Invalid."""
-    secret = webhooks.make_secret()
+def create_webhook(
+    *,
+    name: str,
+    url: str,
+    events: Sequence[str],
+    actor: Any,
+    form: str = Webhook.Form.STANDARD,
+    secret: str | None = None,
+    **more: Any,
+) -> tuple[Webhook, str]:
+    """Let an address be told of events; give its secret too, which is shown this once. Raises Invalid.
+
+    A secret of the caller's own, or none (""), is for the forms of other products. `more`: description, is_enabled.
+    """
+    own = webhooks.make_secret() if secret is None else secret
     webhook = Webhook(
         name=_name(name),
         url=_address(url),
         events=_known(events),
-        secret=seal(secret),
+        form=form,
+        secret=seal(own) if own else "",
         created_by=_of(actor),
+        **more,
     )
-    return _insert(webhook, actor), secret
+    return _insert(webhook, actor), own
 
 
 @transactional
@@ -80,11 +95,15 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
 
 
 @transactional
-def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "") -> tuple[Webhook, str]:
-    """Give a webhook a new secret, shown this once; for a day the old one signs too, so that no call is refused."""
-    fresh, secret = Webhook.objects.select_for_update().get(pk=webhook.pk), webhooks.make_secret()
+def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "", secret: str | None = None) -> tuple[Webhook, str]:
+    """Give a webhook a new secret, shown this once; for a day the old one signs too, so that no call is refused.
+
+    In MLflow's form one secret signs, from now on the new one, which may be the caller's own.
+    """
+    fresh = Webhook.objects.select_for_update().get(pk=webhook.pk)
+    secret = webhooks.make_secret() if secret is None else secret
     fresh.old_secret, fresh.old_secret_until = fresh.secret, timezone.now() + OVERLAP
-    fresh.secret = seal(secret)
+    fresh.secret = seal(secret) if secret else ""
     fresh.save(update_fields=["secret", "old_secret", "old_secret_until"])
     audit.record(action="notify.secret_rotated", actor=actor, target=fresh, reason=reason)
     return fresh, secret
@@ -97,7 +116,8 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
     if isinstance(subscriber, Webhook):
         if not subscriber.is_enabled:
             raise Conflict("the webhook is out of use", code="out_of_use")
-        delivery = write_to_webhook(webhook=subscriber, event=events.TEST, payload={}, actor=actor)
+        event, payload = trial_of(subscriber)
+        delivery = write_to_webhook(webhook=subscriber, event=event, payload=payload, actor=actor)
     else:
         assert isinstance(subscriber, Channel)
         delivery = send_email(
@@ -110,6 +130,23 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
         )
     audit.record(action="notify.tested", actor=actor, target=subscriber, reason=reason)
     return delivery
+
+
+def send_test_now(*, webhook: Webhook, actor: Any, event: str = "") -> Outcome:
+    """Call a webhook with a test and give what it answered. Raises Conflict for one that is out of use."""
+    webhook.refresh_from_db()
+    if not webhook.is_enabled:
+        raise Conflict("the webhook is out of use", code="out_of_use")
+    wanted, payload = trial_of(webhook, event)
+    outcome = tell_webhook_now(webhook=webhook, event=wanted, payload=payload)
+    audit.record(action="notify.tested", actor=actor, target=webhook)
+    return outcome
+
+
+def trial_of(webhook: Webhook, event: str = "") -> tuple[str, Mapping[str, Any]]:
+    """Give the event of a test and its payload; MLflow's form has no event of its own for that."""
+    wanted = event or (webhook.events[0] if webhook.form == Webhook.Form.MLFLOW and webhook.events else events.TEST)
+    return wanted, events.find(wanted).example
 
 
 @transactional

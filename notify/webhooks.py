@@ -1,4 +1,4 @@
-"""Signing and sending to webhooks. Source: standardwebhooks.com, version 1.0."""
+"""Signing and sending to webhooks. Source: standardwebhooks.com, version 1.0; for MLflow's form `notify/mlflow.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -15,6 +17,7 @@ from django.utils import timezone
 from common import outgoing
 from common.errors import FluemanError, Invalid
 from common.sealing import unseal
+from notify import mlflow
 from notify.models import Delivery, Webhook
 from notify.outcomes import Outcome
 
@@ -40,22 +43,12 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 def send(delivery: Delivery, webhook: Webhook) -> Outcome:
     """Call a webhook; every answer of 2xx is good. Redirects are not followed."""
-    body, timestamp = delivery.body.encode(), int(time.time())
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"Flueman/{settings.VERSION}",
-        "webhook-id": message_id(delivery),
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(
-            sign(secret, message_id(delivery), timestamp, body) for secret in _secrets(webhook)
-        ),
-    }
     try:
         answer = outgoing.request(
             webhook.url,
             method="POST",
-            headers=headers,
-            body=body,
+            headers=_headers(delivery, webhook, int(time.time())),
+            body=delivery.body.encode(),
             timeout_s=TIMEOUT_S,
             max_bytes=KEPT_ANSWER_BYTES,
             cuts=True,
@@ -69,6 +62,29 @@ def send(delivery: Delivery, webhook: Webhook) -> Outcome:
     wait = _asked_wait(answer.headers.get("retry-after", "")) if answer.status in (TOO_MANY, UNAVAILABLE) else None
     told = f"HTTP {answer.status}"
     return Outcome(answer.status, text, error=told, is_final=is_gone, is_gone=is_gone, wait=wait)
+
+
+def body_of(webhook: Webhook, event: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a webhook is told of an event now."""
+    now = timezone.now()
+    if webhook.form == Webhook.Form.MLFLOW:
+        return mlflow.body_of(event, payload, now)
+    return {"type": event, "timestamp": now.isoformat().replace("+00:00", "Z"), "data": dict(payload)}
+
+
+def _headers(delivery: Delivery, webhook: Webhook, timestamp: int) -> dict[str, str]:
+    body = delivery.body.encode()
+    common = {"Content-Type": "application/json", "User-Agent": f"Flueman/{settings.VERSION}"}
+    if webhook.form == Webhook.Form.MLFLOW:
+        secret = unseal(webhook.secret) if webhook.secret else ""
+        return common | mlflow.headers_of(secret, str(delivery.pk), timestamp, body)
+    signed = (sign(secret, message_id(delivery), timestamp, body) for secret in _secrets(webhook))
+    return {
+        **common,
+        "webhook-id": message_id(delivery),
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signed),
+    }
 
 
 def message_id(delivery: Delivery) -> str:
