@@ -22,7 +22,15 @@ from inference.api.servers import ServerViewSet
 from inference.api.settings import VersionSettingsViewSet
 from inference.api.traffic import RevisionViewSet, ShadowResultViewSet, TrafficViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
-from registry.api import AliasViewSet, ModelTagViewSet, ModelViewSet, VersionTagViewSet, VersionViewSet
+from registry.api import (
+    AliasViewSet,
+    DeletedModelViewSet,
+    DeletedVersionViewSet,
+    ModelTagViewSet,
+    ModelViewSet,
+    VersionTagViewSet,
+    VersionViewSet,
+)
 
 router = Router(trailing_slash=False)
 router.register("auth", AuthViewSet, basename="auth")
@@ -45,6 +53,8 @@ router.register("jobs", JobViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("preprocessing-jobs", PreprocessingJobViewSet)
 router.register("models", ModelViewSet)
+router.register("deleted-models", DeletedModelViewSet, basename="deleted-model")
+router.register("deleted-versions", DeletedVersionViewSet, basename="deleted-version")
 router.register("models/(?P<model>[^/]+)/versions", VersionViewSet)
 router.register(
     "models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})", VersionSettingsViewSet, basename="version-settings"

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -19,6 +19,8 @@ from common.confirm import ReasonForm
 from common.display import ago
 from registry import services
 from registry.admin import shown
+from registry.admin.deleted import MODEL_VERBS, deleted_view, is_deleted, is_present
+from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
 from registry.models import ModelVersion, RegisteredModel
 from registry.usage import Usage, find_usages, live_usages
@@ -72,14 +74,24 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             permission="registry.change_registeredmodel",
             run=_describe,
             form=_words_form,
+            is_offered=is_present,
         ),
+        *MODEL_VERBS,
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
+        """Leave deleted models out of lists; each has its page."""
+        found = super().get_queryset(request)
+        return found if of_one_row(request) else found.filter(deleted_at=None)
 
     def enrich(self, rows: list[Any]) -> None:
         """Read the newest versions, aliases and uses of all models on the page."""
-        versions = ModelVersion.objects.filter(model__in=rows)
-        newest = {one.model_id: one for one in versions.filter(number=F("model__last_version"))}
-        counts = dict(versions.order_by().values_list("model").annotate(Count("pk")))
+        versions = ModelVersion.objects.present().filter(model__in=rows)
+        sums = versions.order_by().values_list("model").annotate(Count("pk"), Max("number"))
+        counts, pairs = {}, Q(pk=None)
+        for model_id, counts[model_id], last in sums:
+            pairs |= Q(model=model_id, number=last)
+        newest = {one.model_id: one for one in versions.filter(pairs)}
         usages = live_usages(versions)
         named = (
             versions.filter(Q(aliases__isnull=False) | Q(pk__in=list(usages))).distinct().prefetch_related("aliases")
@@ -90,7 +102,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
 
     def list_headline(self, request: HttpRequest) -> str:
         """Say how many models there are and how many serve."""
-        count = RegisteredModel.objects.count()
+        count = RegisteredModel.objects.present().count()
         serving = ModelVersion.objects.filter(pk__in=list(live_usages(ModelVersion.objects.all())))
         said = ngettext(
             "%(count)d model, %(serving)d of them in use", "%(count)d models, %(serving)d of them in use", count
@@ -98,30 +110,37 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         return said % {"count": count, "serving": serving.values("model").distinct().count()}
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Offer the upload."""
+        """Offer the upload and the bin."""
+        bin_link = {"label": _("Deleted"), "url": reverse("admin:registry_registeredmodel_deleted")}
         if not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
-            return []
+            return [bin_link]
         url = reverse("admin:registry_registeredmodel_upload")
-        return [{"label": _("Upload a model"), "url": url, "primary": True, "key": "n"}]
+        return [{"label": _("Upload a model"), "url": url, "primary": True, "key": "n"}, bin_link]
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Offer the upload of the next version."""
-        if not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
+        if is_deleted(obj) or not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
             return []
         url = f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}"
         return [{"label": _("Upload a version"), "url": url, "primary": True, "key": "n"}]
 
     def pages(self) -> list[Any]:
-        """Add the upload."""
-        return [("upload/", self.upload, "upload")]
+        """Add the upload and the bin."""
+        return [("upload/", self.upload, "upload"), ("deleted/", self.deleted, "deleted")]
 
     def upload(self, request: HttpRequest) -> Any:
         """Take the files of a version."""
         return upload_view(request, self)
 
+    def deleted(self, request: HttpRequest) -> Any:
+        """Show what can be restored."""
+        return deleted_view(request, self)
+
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say which version to use."""
-        versions = obj.versions.order_by("-number")
+        if is_deleted(obj):
+            return shown.deleted_words(obj)
+        versions = obj.versions.present().order_by("-number")
         usages = live_usages(versions)
         if live := versions.filter(pk__in=list(usages)).first():
             said = gettext("Use %(name)s v%(number)d: it serves %(where)s")
@@ -140,7 +159,8 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the versions, newest first, with metrics against the one that serves."""
-        query = obj.versions.select_related("created_by").prefetch_related("aliases").order_by("-number")
+        versions_here = obj.versions.all() if is_deleted(obj) else obj.versions.present()
+        query = versions_here.select_related("created_by").prefetch_related("aliases").order_by("-number")
         versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
         live = next((one for one in versions if any(use.is_live for use in usages.get(one.pk, []))), None)
         shown.compare_metrics(versions, live)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.display import badge, duration
+from common.display import badge, duration, moment
 from common.plots import tensor
 from datasets.models import DatasetVersion
-from registry.models import ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 from registry.steps import steps_of
 from registry.usage import Usage
 from registry.wording import in_words
@@ -27,6 +30,19 @@ _CODES = {"passed": "good", "failed": "bad", "running": "busy"}
 def version_url(version: ModelVersion) -> str:
     """Give the address of a version's page."""
     return reverse("admin:registry_modelversion_change", args=[version.pk])
+
+
+def of_one_row(request: HttpRequest) -> bool:
+    """Tell whether an address is that of one row, which has its page though it is deleted."""
+    found = request.resolver_match
+    return bool(found and (found.kwargs.keys() & {"object_id", "pk"}))
+
+
+def deleted_words(row: RegisteredModel | ModelVersion) -> str:
+    """Say that something is deleted, and how long it can be brought back."""
+    end = row.deleted_at + timedelta(days=settings.DELETED_KEEP_DAYS) if row.deleted_at else None
+    said = gettext("%(name)s is deleted; until %(when)s it can be restored")
+    return said % {"name": row, "when": moment(end)[:10]}
 
 
 def trained_on(version: ModelVersion) -> list[tuple[DatasetVersion, str]]:

@@ -93,7 +93,9 @@ def _page(request: HttpRequest, model_admin: Any, form: UploadForm, status: int 
         title=_("Upload a model"),
         question=_("A folder, its files, or one zip of it. Each step of the check is shown as it happens."),
         form=form,
-        known_models=RegisteredModel.objects.present().order_by("-updated_at").values_list("name", flat=True)[:MODELS_OFFERED],
+        known_models=RegisteredModel.objects.present()
+        .order_by("-updated_at")
+        .values_list("name", flat=True)[:MODELS_OFFERED],
         known_data=[
             f"{one.dataset.name}:{one.number}"
             for one in DatasetVersion.objects.sealed().select_related("dataset").order_by("-id")[:MODELS_OFFERED]

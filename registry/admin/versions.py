@@ -21,13 +21,14 @@ from common.display import ago, size
 from jobs.models import Job
 from registry import services
 from registry.admin import shown
+from registry.admin.deleted import VERSION_VERBS, is_present
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
 from registry.usage import find_usages, live_usages, next_steps
 from registry.wording import in_words
 
 State = ModelVersion.State
-_FINAL = (State.READY, State.REFUSED, State.ARCHIVED)
+_FINAL = (State.READY, State.REFUSED, State.ARCHIVED, State.REGISTERED, State.DELETED)
 
 
 class AliasForm(ReasonForm):
@@ -73,7 +74,7 @@ def _trust_consequence(version: ModelVersion) -> Consequence:
 
 def _can_recheck(version: ModelVersion) -> bool:
     is_allowed = not version.is_program or version.is_trusted
-    return is_allowed and not services.check_jobs(version).unfinished().exists()
+    return is_allowed and is_present(version) and not services.check_jobs(version).unfinished().exists()
 
 
 @admin.register(ModelVersion)
@@ -97,7 +98,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             permission="registry.trust_modelversion",
             run=_trust,
             consequence=_trust_consequence,
-            is_offered=lambda version: version.is_program and not version.is_trusted,
+            is_offered=lambda version: version.is_program and not version.is_trusted and is_present(version),
             is_destructive=True,
         ),
         Verb(
@@ -126,11 +127,13 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             is_offered=lambda version: version.state in (State.READY, State.REFUSED, State.PENDING),
             is_destructive=True,
         ),
+        *VERSION_VERBS,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
-        """Read the model and the maker along."""
-        return super().get_queryset(request).select_related("model", "created_by")
+        """Read the model and the maker along; leave deleted versions out of lists, each has its page."""
+        found = super().get_queryset(request).select_related("model", "created_by")
+        return found if shown.of_one_row(request) else found.exclude(state=State.DELETED)
 
     def pages(self) -> list[Any]:
         """Add the part of the page that follows a check."""
@@ -172,6 +175,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             State.READY: gettext("%(version)s passed its check and can be deployed"),
             State.REFUSED: gettext("%(version)s was refused: %(why)s"),
             State.ARCHIVED: gettext("%(version)s is archived"),
+            State.REGISTERED: gettext("%(version)s is kept, and cannot be served as it is"),
+            State.DELETED: shown.deleted_words(obj).replace("%", "%%"),
         }
         return said[obj.state] % {"version": obj, "why": in_words(obj.refusal)}
 
@@ -180,7 +185,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         job = services.check_jobs(obj).first()
         is_job_over = job is None or job.state in (Job.State.FAILED, Job.State.CANCELLED)
         is_live = obj.state not in _FINAL and not obj.is_waiting_for_trust and not is_job_over
-        same = obj.model.versions.filter(digest=obj.digest).exclude(pk=obj.pk)
+        same = obj.model.versions.present().filter(digest=obj.digest).exclude(pk=obj.pk)
         return {
             "is_live": is_live,
             "live_url": reverse("admin:registry_modelversion_live", args=[obj.pk]),

@@ -110,4 +110,6 @@ class VersionTagViewSet(TagViewSet):
 
     def target(self) -> ModelVersion:
         """Give the version of the address."""
-        return get_object_or_404(ModelVersion.objects.present(), model__name=self.kwargs["model"], number=self.kwargs["number"])
+        return get_object_or_404(
+            ModelVersion.objects.present(), model__name=self.kwargs["model"], number=self.kwargs["number"]
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +13,8 @@ from common.errors import Conflict
 from registry import services
 from registry.models import RegisteredModel
 from registry.naming import MAX_NAME_CHARACTERS
+
+REASON = OpenApiParameter("reason", str, description="why, for the audit")
 
 
 class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
@@ -25,7 +27,8 @@ class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
     class Meta:
         model = RegisteredModel
         fields = (
-            "name", "description", "task", "owner", "last_version", "aliases", "tags", "created_at", "updated_at",
+            "name", "description", "intended_use", "limits", "licence", "task", "owner",
+            "last_version", "aliases", "tags", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -49,9 +52,12 @@ class ModelInputSerializer(serializers.Serializer[Any]):
 
 
 class ModelChangeSerializer(serializers.Serializer[Any]):
-    """What a model says of itself; what is left out stays."""
+    """What a model says of itself; what is left out stays. The longer texts are Markdown."""
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
+    intended_use = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
+    limits = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
+    licence = serializers.CharField(required=False, allow_blank=True, max_length=120)
     task = serializers.CharField(required=False, allow_blank=True, max_length=50)
 
 
@@ -81,3 +87,10 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         wanted.is_valid(raise_exception=True)
         model = services.update_model(model=self.get_object(), actor=request.user, **wanted.validated_data)
         return Response(self.get_serializer(self.get_queryset().get(pk=model.pk)).data)
+
+    @extend_schema(parameters=[REASON], responses={204: None})
+    def destroy(self, request: Request, name: str) -> Response:
+        """Delete the model with its versions, to be restored within DELETED_KEEP_DAYS. Refused while one is in use."""
+        reason = request.query_params.get("reason", "")[:1000]
+        services.delete_model(model=self.get_object(), actor=request.user, reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -24,6 +24,7 @@ from files.services import find_uploaded, use_up
 from files.storage import told_when_full
 from guards.api import Idempotent
 from registry import services
+from registry.api.models import REASON
 from registry.intake import Source
 from registry.models import ModelVersion, RegisteredModel
 
@@ -185,6 +186,13 @@ class VersionViewSet(
         wanted.is_valid(raise_exception=True)
         services.update_version(version=self.get_object(), actor=request.user, **wanted.validated_data)
         return self.retrieve(request)
+
+    @extend_schema(parameters=[REASON], responses={204: None})
+    def destroy(self, request: Request, model: str, number: str) -> Response:
+        """Delete the version: it can be restored for DELETED_KEEP_DAYS. Refused while it is in use."""
+        reason = request.query_params.get("reason", "")[:1000]
+        services.delete_version(version=self.get_object(), actor=request.user, reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=VersionReasonSerializer, responses={202: VersionDetailSerializer})
     @action(detail=True, methods=["post"])

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelversion',
             name='state_before',
-            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=20),
+            field=models.CharField(blank=True, choices=[('registered', 'registered, not servable'), ('pending', 'waiting for its check'), ('checking', 'being checked'), ('ready', 'ready'), ('refused', 'refused'), ('archived', 'archived'), ('deleted', 'deleted')], db_default='', default='', editable=False, max_length=20),
         ),
         migrations.AddIndex(
             model_name='modelversion',

@@ -87,7 +87,7 @@ class ModelVersion(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
     deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
-    state_before = models.CharField(max_length=20, blank=True, db_default="", default="", editable=False)
+    state_before = models.CharField(max_length=20, choices=State, blank=True, db_default="", default="", editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     objects = ModelVersionQuerySet.as_manager()

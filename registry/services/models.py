@@ -35,10 +35,11 @@ def register_model_once(
 
 def update_model(
     *, model: RegisteredModel, actor: Actor, description: str | None = None, task: str | None = None,
-    owner: User | None = None,
+    owner: User | None = None, intended_use: str | None = None, limits: str | None = None, licence: str | None = None,
 ) -> RegisteredModel:  # fmt: skip
-    """Change what a model says of itself; `None` leaves a field as it is."""
-    given = {"description": description, "task": task, "owner": owner}
+    """Change what a model says of itself; `None` leaves a field as it is. The longer texts are Markdown."""
+    texts = {"description": description, "intended_use": intended_use, "limits": limits, "licence": licence}
+    given = {**texts, "task": task, "owner": owner}
     with transaction.atomic():
         locked = lock_model(model)
         demand_present(locked)
@@ -48,11 +49,13 @@ def update_model(
                 setattr(locked, field, value)
         locked.full_clean()
         if _facts(locked) != before:
-            locked.save(update_fields=["description", "task", "owner", "updated_at"])
+            locked.save(update_fields=[*given, "updated_at"])
             record(action="registry.model_changed", actor=actor, target=locked, before=before, after=_facts(locked))
     return locked
 
 
 def _facts(model: RegisteredModel) -> dict[str, object]:
     owner = person(model.owner) if model.owner else ""
-    return {"name": model.name, "description": model.description, "task": model.task, "owner": owner}
+    texts = {"description": model.description, "task": model.task, "owner": owner}
+    card = {"intended_use": model.intended_use, "limits": model.limits, "licence": model.licence}
+    return {"name": model.name, **texts, **{name: text for name, text in card.items() if text}}
