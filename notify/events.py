@@ -83,6 +83,11 @@ EVENTS: Mapping[str, Event] = {
         _("Somebody judged an answer of %(deployment)s: thumb %(thumb)s, rating %(rating)s."),
         {"deployment": "intent", "thumb": -1, "rating": None},
     ),
+    "review_queue.finished": Event(
+        _("review queue finished"),
+        _("Everything in the review queue %(queue)s is judged; reviewers disagree on %(disputed)s items."),
+        {"queue": "intent", "disputed": 3},
+    ),
     "webhook.disabled": Event(
         _("webhook taken out of use"),
         _("The webhook %(webhook)s was taken out of use: %(reason)s"),

@@ -93,6 +93,8 @@ class Feedback(models.Model):
             models.Index(fields=["rating", "id"], name="feedback_by_rating"),
             models.Index(fields=["has_correction", "id"], name="feedback_by_correction"),
             models.Index(fields=["user_id", "id"], name="feedback_by_user"),
+            # In the order of changes, for the rules of review queues.
+            models.Index(fields=["updated_at", "id"], name="feedback_by_change"),
         ]
 
     def __str__(self) -> str:

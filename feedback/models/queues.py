@@ -26,6 +26,9 @@ class ReviewQueue(models.Model):
     choices = models.JSONField(_("labels"), default=list, blank=True)
     reviewers_per_item = models.PositiveSmallIntegerField(_("reviewers per item"), default=2)
     is_blind = models.BooleanField(_("blind"), default=True, help_text=_("reviewers do not see the model's answer"))
+    is_masked = models.BooleanField(
+        _("personal data masked"), default=False, db_default=False, help_text=_("in the copies that it keeps")
+    )
     golden_percent = models.PositiveSmallIntegerField(_("golden items in percent"), default=5)
     lock_seconds = models.PositiveIntegerField(_("seconds an item is kept for a person"), default=600)
     is_open = models.BooleanField(_("open"), default=True)
@@ -64,6 +67,7 @@ class ReviewItem(models.Model):
         DISPUTED = "disputed", _("disputed")
         SETTLED = "settled", _("settled")
         LEFT_OUT = "left_out", _("left out")
+        GOLDEN = "golden", _("golden")
 
     queue = models.ForeignKey(ReviewQueue, on_delete=models.CASCADE, related_name="items", verbose_name=_("queue"))
     source_key = models.CharField(max_length=120, help_text=_("what it was made of, so that it comes once"))
