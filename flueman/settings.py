@@ -279,6 +279,10 @@ SPECTACULAR_SETTINGS = {
 }
 MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
 
+# -- approvals ---------------------------------------------------------------------------------------------------------
+# How long a request for approval can be decided and carried out.
+APPROVAL_HOURS = env.number("APPROVAL_HOURS", 72, least=0.01)
+
 # -- inference ---------------------------------------------------------------------------------------------------------
 RECORD = env.choice("RECORD", "committed", ("committed", "relaxed"))
 PREDICT_LIMIT = env.limit("PREDICT_PER_MINUTE", 0)

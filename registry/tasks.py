@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.handlers import handler
 from jobs.runner import JobRun
-from registry.services import purging
+from registry.services import expire_due, purging
 
 
 @handler(purging.PURGE, label=_("Removing a deleted model"), deadline_s=3600, max_attempts=10)
@@ -22,3 +22,9 @@ def purge_model(run: JobRun) -> None:
 def purge_deleted(run: JobRun) -> None:
     """Remove deleted models and versions whose days are over."""
     run.result(asdict(purging.purge_expired(told=run.log)))
+
+
+@handler("registry.expire_approvals", label=_("Ending approval requests that nobody decided"), every_minutes=10)
+def expire_approvals(run: JobRun) -> None:
+    """End the requests whose time is over, and tell who asked."""
+    run.result({"requests": expire_due()})

@@ -1,7 +1,10 @@
 """Every write to the registry."""
 
 from registry.services._state import check_jobs
+from registry.services.alias_rules import protect_alias, unprotect_alias
 from registry.services.aliases import delete_alias, rollback_alias, set_alias
+from registry.services.approvals import carry_out, decide, expire_due, withdraw
+from registry.services.asking import request_approval
 from registry.services.checks import note_step, pass_check, refuse, release_checks, start_check
 from registry.services.deletion import delete_model, delete_version, restore_model, restore_version
 from registry.services.labels import delete_tag, set_tag
@@ -26,15 +29,19 @@ __all__ = [
     "add_version",
     "archive_version",
     "ask_purge",
+    "carry_out",
     "check_jobs",
+    "decide",
     "delete_alias",
     "delete_model",
     "delete_tag",
     "delete_version",
+    "expire_due",
     "insert_version",
     "keep_files",
     "note_step",
     "pass_check",
+    "protect_alias",
     "purge_expired",
     "purge_model",
     "purge_version",
@@ -44,6 +51,7 @@ __all__ = [
     "register_model",
     "register_model_once",
     "release_checks",
+    "request_approval",
     "restore_model",
     "restore_version",
     "rollback_alias",
@@ -52,7 +60,9 @@ __all__ = [
     "show_manifest",
     "start_check",
     "trust_version",
+    "unprotect_alias",
     "update_model",
     "update_version",
     "weigh",
+    "withdraw",
 ]

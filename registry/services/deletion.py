@@ -22,6 +22,7 @@ from registry.models import AliasRule, Evaluation, ModelVersion, ModelVersionQue
 from registry.naming import model_name
 from registry.services._state import CHECK, PURGE, Actor, State, enqueue_check, facts, lock_model, tell
 from registry.services.aliases import delete_alias
+from registry.services.approvals import void_approvals
 from registry.usage import live_usages
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
@@ -144,6 +145,7 @@ def _let_go(model: RegisteredModel, versions: ModelVersionQuerySet, actor: Actor
         cancel(job=job, actor=actor, reason=reason)
     for alias in aliases:
         delete_alias(model=model, name=alias, actor=actor, reason=reason)
+    void_approvals(versions=versions, actor=actor)
 
 
 def _demand_unprotected(model: RegisteredModel, aliases: Iterable[str]) -> None:

@@ -38,6 +38,7 @@ from registry.services._state import (
     move,
     tell,
 )
+from registry.services.approvals import void_approvals
 from registry.services.models import register_model
 from registry.usage import live_usages
 
@@ -245,6 +246,7 @@ def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVe
         move(version, tuple(set(State) - {State.DELETED}), State.PENDING, refusal="")
         _demand_unused(version)
         enqueue_check(version, actor)
+        void_approvals(versions=[version], actor=actor)
         tell(version, "version_rechecked", actor, before, reason=reason)
     return version
 
@@ -258,6 +260,7 @@ def archive_version(*, version: ModelVersion, actor: Actor, reason: str = "") ->
             raise Conflict(_("The alias %(names)s points at it: move it first.") % {"names": ", ".join(names)})
         move(version, (State.READY, State.REFUSED, State.PENDING), State.ARCHIVED)
         _demand_unused(version)
+        void_approvals(versions=[version], actor=actor)
         tell(version, "version_archived", actor, before, reason=reason)
     return version
 

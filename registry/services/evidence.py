@@ -1,0 +1,101 @@
+"""What is known of a version when its promotion is asked for: gathered once, so that a decision can be looked at later.
+
+`{"check": {...}, "now": 6, "figures": [...], "evaluations": [...], "signature": [...], "gate": [...]}`; figures are
+rows of name, the version's value, and that of the version it would take the place of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from registry.models import Evaluation, ModelVersion
+from registry.services.gates import failures
+from registry.services.promotion import Wish
+from registry.usage import live_version
+
+MOST_EVALUATIONS = 5
+MOST_FIGURES = 20
+
+
+def gather(wish: Wish) -> dict[str, Any]:
+    """Give the evidence for a wish, as plain data."""
+    version, now = wish.version, replaced_by(wish)
+    return {
+        "check": _check(version),
+        "size_bytes": version.size_bytes,
+        "now": now.number if now else None,
+        "figures": _figures(version.metrics, now.metrics if now else {}),
+        "evaluations": _evaluations(version, now),
+        "signature": _signature_changes(version.signature, now.signature) if now else [],
+        "trained_on": [str(one.dataset_version) for one in version.training_data.select_related("dataset_version")],
+        "gate": [] if wish.is_removal else [reason.as_dict() for reason in failures(version=version)],
+    }
+
+
+def replaced_by(wish: Wish) -> ModelVersion | None:
+    """Give the version whose place another would take, `None` where there is none."""
+    if wish.is_removal:
+        return None
+    if wish.alias:
+        alias = wish.version.model.aliases.filter(name=wish.alias).select_related("version__model").first()
+        return alias.version if alias and alias.version_id != wish.version.pk else None
+    live = live_version(wish.version.model)
+    return live if live and live.pk != wish.version.pk else None
+
+
+def _check(version: ModelVersion) -> dict[str, Any]:
+    report = version.check_report
+    return {
+        "at": version.checked_at.isoformat() if version.checked_at else None,
+        "steps": [
+            {"step": step["step"], "state": step.get("state", "")} for step in report.get("steps", []) if "step" in step
+        ],
+        "memory_bytes": report.get("memory_bytes"),
+    }
+
+
+def _figures(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    names = [name for name, value in {**mine, **theirs}.items() if isinstance(value, int | float)]
+    return [{"name": name, "value": mine.get(name), "before": theirs.get(name)} for name in names[:MOST_FIGURES]]
+
+
+def _evaluations(version: ModelVersion, now: ModelVersion | None) -> list[dict[str, Any]]:
+    """Give the newest finished evaluation over each dataset version, beside that of the version before."""
+    known = ModelVersion.objects.filter(pk__in=[one.pk for one in (version, now) if one])
+    newest: dict[Any, dict[Any, Evaluation]] = {}
+    finished = Evaluation.objects.filter(version__in=known, finished_at__isnull=False)
+    for one in finished.select_related("dataset_version__dataset").order_by("-id")[:200]:
+        newest.setdefault(one.dataset_version_id, {}).setdefault(one.version_id, one)
+    rows = []
+    for found in newest.values():
+        mine, theirs = found.get(version.pk), found.get(now.pk) if now else None
+        if mine:
+            rows.append(
+                {
+                    "id": str(mine.pk),
+                    "data": str(mine.dataset_version),
+                    "rows": mine.rows,
+                    "figures": _figures(mine.metrics, theirs.metrics if theirs else {}),
+                }
+            )
+    return rows[:MOST_EVALUATIONS]
+
+
+def _signature_changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the inputs and outputs that are not the same, each as words before and after."""
+    changes = []
+    for side in ("inputs", "outputs"):
+        new = {one["name"]: _spec(one) for one in mine.get(side, [])}
+        old = {one["name"]: _spec(one) for one in theirs.get(side, [])}
+        changes += [
+            {"side": side, "name": name, "before": old.get(name, ""), "after": new.get(name, "")}
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+        ]
+    return changes
+
+
+def _spec(one: Mapping[str, Any]) -> str:
+    shape = " × ".join("n" if length == -1 else str(length) for length in one.get("shape", []))
+    return f"{one.get('datatype', '')} [{shape}]"
