@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from datasets.steps.personal import MaskPersonalData
@@ -18,9 +18,9 @@ class Masker:
         self._finder = Finder(self._step.which)
         self.found: Counter[tuple[str, str]] = Counter()
 
-    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the values with masked texts."""
-        return {name: self._masked(name, value) for name, value in values.items()}
+    def mask(self, values: Mapping[str, Any], *, leave: Collection[str] = ()) -> dict[str, Any]:
+        """Give the values with masked texts, but for those of some names."""
+        return {name: value if name in leave else self._masked(name, value) for name, value in values.items()}
 
     def report(self) -> dict[str, Any]:
         """Tell how much was masked, as the step tells it."""

@@ -9,13 +9,12 @@ from uuid import UUID
 
 import orjson
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge
 from common.ids import uuid7_floor
-from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, wanted
+from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
 from files.storage import told_when_full
 from inference.log.cases import inputs_of_call, row_of
 from inference.models import InferenceRequest, Prediction
@@ -44,7 +43,7 @@ class PredictionSource(SourceKind):
         if not InferenceRequest.objects.filter(deployment=found["deployment"]).exists():
             said = gettext("There are no calls of a deployment “%(name)s”.") % {"name": found["deployment"][:100]}
             raise Invalid(said, fields={"deployment": said})
-        since, until = _moment("since", found["since"]), _moment("until", found["until"]) or timezone.now()
+        since, until = moment_of("since", found["since"]), moment_of("until", found["until"]) or timezone.now()
         return {**found, "since": since.isoformat() if since else "", "until": until.isoformat()}
 
     def label_of(self, options: Mapping[str, Any]) -> str:
@@ -65,19 +64,6 @@ class PredictionSource(SourceKind):
                 if written > fetching.most_bytes:
                     raise TooLarge(gettext("These are too many predictions for one import: choose a shorter time."))
         return Fetched(path, "predictions.jsonl", is_cut=rows == fetching.most_rows, types=TYPES if rows else {})
-
-
-def _moment(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = parse_datetime(text.replace(" ", "T", 1))
-    except ValueError:
-        found = None
-    if found is None:
-        said = gettext("Write the time as 2026-01-31T09:00.")
-        raise Invalid(said, fields={name: said})
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def _lines(options: Mapping[str, Any]) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def split_version(
     of that column is divided exactly. `text` is the column that is looked through for the same text in two splits
     (empty: the one with the longest texts). Raises Invalid naming the field, NotReady if the version is not sealed.
     """
-    parts = _shares(shares)
+    parts = checked_shares(shares)
     options = {
         "shares": parts,
         "together": _columns(version, "together", together),
@@ -63,7 +63,8 @@ def split_version(
     )
 
 
-def _shares(given: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def checked_shares(given: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Give names and percentages as they are kept. Raises Invalid naming `shares`."""
     if not 2 <= len(given) <= MOST_SPLITS:
         _refuse("shares", _("Give two to %(most)d splits.") % {"most": MOST_SPLITS})
     found = [(composed(name).strip(), share) for name, share in given]

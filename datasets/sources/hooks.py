@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
@@ -130,3 +133,17 @@ def wanted(source: SourceKind, options: Mapping[str, Any]) -> dict[str, str]:
             raise Invalid(said, fields={name: said})
         found[name] = value
     return found
+
+
+def moment_of(name: str, text: str) -> datetime | None:
+    """Give the time that an option says, `None` for an empty one. Raises Invalid naming it."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text.replace(" ", "T", 1))
+    except ValueError:
+        found = None
+    if found is None:
+        said = _("Write the time as 2026-01-31T09:00.")
+        raise Invalid(said, fields={name: said})
+    return found if timezone.is_aware(found) else timezone.make_aware(found)

@@ -1,0 +1,137 @@
+"""Reviewed items, and feedback with its calls, as rows of a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count
+
+from common.ids import uuid7_floor
+from feedback.models import Feedback, Review, ReviewItem, ReviewQueue
+from inference.log.cases import Case, cases_of
+
+AT_ONCE = 500
+FINISHED = (ReviewItem.State.AGREED, ReviewItem.State.SETTLED)
+RIGHT = {"label": "label", "labels": "labels", "text": "answer", "rating": "rating"}  # column by kind of answer
+# What rows hold besides inputs and the right answer; inputs of these names get "input " before them.
+FACTS = {
+    "model_answer": "text", "feedback_labels": "text", "comment": "text", "note": "text", "agreement": "number",
+    "reviews": "integer", "queue": "text", "item": "integer", "request": "text", "row": "integer", "model": "text",
+    "version": "integer", "at": "datetime",
+}  # fmt: skip
+# Columns without free text: ids would look like numbers of cards to whoever masks.
+CLOSED = (FACTS.keys() | RIGHT.values() | {"thumb"}) - {"model_answer", "feedback_labels", "comment", "note", "answer"}
+TOO_LITTLE, NO_INPUT = "too_little_agreement", "no_input"
+Row = dict[str, Any]
+
+
+def input_column(name: str) -> str:
+    """Give the column of an input."""
+    return f"input {name}" if name in FACTS or name in RIGHT.values() else name
+
+
+def finished_items(queues: Sequence[ReviewQueue]) -> list[int]:
+    """Give the items of some queues that are agreed or settled; golden ones measure people and are no data."""
+    items = ReviewItem.objects.filter(queue__in=queues, state__in=FINISHED, is_golden=False)
+    return list(items.order_by("pk").values_list("pk", flat=True))
+
+
+def reviewed_rows(keys: Sequence[int], *, least_agreement: float, dropped: Counter[str]) -> Iterator[Row]:
+    """Give a row for each item whose reviewers agree at least so much; count the others by reason."""
+    for start in range(0, len(keys), AT_ONCE):
+        items = list(ReviewItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).select_related("queue"))
+        votes = _votes(items)
+        said = Feedback.objects.in_bulk([item.feedback_id for item in items if item.feedback_id])
+        for item in sorted(items, key=lambda item: item.pk):
+            counts, notes = votes[item.pk]
+            agreement = max(counts) / sum(counts) if counts else 1.0  # nobody has said otherwise
+            if agreement < least_agreement:
+                dropped[TOO_LITTLE] += 1
+            elif not item.input or item.final_answer is None or any(isinstance(v, dict) for v in item.input.values()):
+                dropped[NO_INPUT] += 1
+            else:
+                yield _of_item(item, agreement, sum(counts), notes, said.get(item.feedback_id))
+
+
+def given_rows(deployment: str, since: datetime | None, until: datetime, dropped: Counter[str]) -> Iterator[Row]:
+    """Give a row for each piece of feedback on calls of a deployment, with what was asked and answered."""
+    after = _floor(since) if since else UUID(int=0)
+    rows = Feedback.objects.filter(deployment=deployment, target=Feedback.Target.PREDICTION, pk__lt=_floor(until))
+    while found := list(rows.filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
+        after = found[-1].pk
+        cases = cases_of((one.request_id, one.row) for one in found if one.request_id)
+        for one in found:
+            case = cases.get((one.request_id, one.row)) if one.request_id else None
+            if case is None or not case.inputs:
+                dropped[NO_INPUT] += 1
+            else:
+                yield _of_feedback(one, case)
+
+
+def _votes(items: Iterable[ReviewItem]) -> dict[int, tuple[list[int], list[str]]]:
+    """Give by item how many have said the same, for each answer, and what they noted."""
+    counted = Review.objects.filter(item__in=items, state=Review.State.COUNTS)
+    found: dict[int, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
+    for item, _key, count in counted.order_by().values_list("item_id", "answer_key").annotate(count=Count("pk")):
+        found[item][0].append(count)
+    for item, note in counted.exclude(note="").order_by("pk").values_list("item_id", "note"):
+        found[item][1].append(note)
+    return found
+
+
+def _of_item(item: ReviewItem, agreement: float, reviews: int, notes: list[str], said: Feedback | None) -> Row:
+    answer = item.final_answer
+    if item.queue.answer == ReviewQueue.Answer.TEXT and not isinstance(answer, str):
+        answer = str(answer)
+    return {
+        **{input_column(name): value for name, value in item.input.items()},
+        RIGHT[item.queue.answer]: answer,
+        "model_answer": answer_of(item.output),
+        "feedback_labels": "; ".join(said.labels) if said else None,
+        "comment": said.comment if said else None,
+        "note": "\n".join([*notes, *filter(None, [item.settled_note])]) or None,
+        "agreement": agreement,
+        "reviews": reviews,
+        "queue": item.queue.name,
+        "item": item.pk,
+        "request": str(item.request_id) if item.request_id else None,
+        "row": item.row,
+        "model": item.model,
+        "version": item.version,
+        "at": item.finished_at,
+    }
+
+
+def _of_feedback(said: Feedback, case: Case) -> Row:
+    right = said.correction if said.has_correction else case.label if said.thumb == 1 else None
+    return {
+        **{input_column(name): value for name, value in case.inputs.items()},
+        "label": right if isinstance(right, str | int | float | None) else str(right),
+        "model_answer": case.label or answer_of(case.output),
+        "thumb": said.thumb,
+        "rating": said.rating,
+        "feedback_labels": "; ".join(said.labels),
+        "comment": said.comment,
+        "request": str(said.request_id),
+        "row": said.row,
+        "model": said.model,
+        "version": said.version,
+        "at": said.created_at,
+    }
+
+
+def answer_of(output: Mapping[str, Any]) -> str:
+    """Give what a model answered in one cell: its label, its one output, or all of them."""
+    if isinstance(output.get("label"), str):
+        return str(output["label"])
+    if len(output) == 1:
+        return str(next(iter(output.values())))
+    return ", ".join(f"{name}: {value}" for name, value in output.items())
+
+
+def _floor(moment: datetime) -> UUID:
+    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))

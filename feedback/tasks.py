@@ -1,0 +1,38 @@
+"""Jobs of this app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import PreprocessingJob
+from feedback.services.exporting import MAKE_DATA
+from feedback.services.importing import IMPORT, import_rows
+from files.models import StoredFile
+from jobs.handlers import handler
+from jobs.runner import JobRun
+
+# Those of every job that makes a dataset version.
+DATA_LIMITS: dict[str, Any] = {
+    "deadline_s": settings.PREPROCESSING_HOURS * 3600,
+    "memory_bytes": 4 * settings.PREPROCESSING_MEMORY_BYTES,
+    "max_attempts": 10,
+}
+
+
+@handler(IMPORT, label=_("Import of feedback"))
+def import_feedback(run: JobRun) -> None:
+    """Take in the rows of a file."""
+    file = StoredFile.objects.present().select_related("blob").get(pk=run.payload["file"])
+    run.result(import_rows(file=file, actor=run.job.created_by, report=run.report))
+
+
+@handler(MAKE_DATA, label=_("Reviewed items as a dataset version"), **DATA_LIMITS)
+def make_data(run: JobRun) -> None:
+    """Make a version of what was reviewed."""
+    from feedback.making import make_data as work  # noqa: PLC0415 - Polars is only for the job's own process
+
+    found = PreprocessingJob.objects.select_related("version__dataset", "version__source", "created_by")
+    work(run, found.get(pk=run.payload["preprocessing"]))
