@@ -39,11 +39,13 @@ class InferenceConfig(AppConfig):
             batch_runs_of,
             batch_runs_with,
             deployments_of,
+            evaluations_of,
             live_version_of,
         )
 
         register_finder(deployments_of)
         register_finder(batch_runs_of)
+        register_finder(evaluations_of)
         register_forgetter(forget_runs)
         register_live_finder(live_version_of)
         register_history_finder(served_of)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from files.models import Blob
 from inference.asynchronous import services as asynchronous
+from inference.evaluating.services import EVALUATE
 from inference.figures import rollup
 from inference.host import client
 from inference.measuring import in_line
@@ -19,7 +20,7 @@ from inference.services.settings import MEASURE
 from jobs.handlers import handler
 from jobs.runner import JobRun
 from registry import services
-from registry.models import ModelVersion
+from registry.models import Evaluation, ModelVersion
 from registry.steps import STEPS
 
 CHECK_STEPS = {name: step.label for name, step in STEPS.items()}
@@ -62,6 +63,24 @@ def run_batch(run: JobRun) -> None:
     from inference.batches.running import run_batch as work  # noqa: PLC0415 - Arrow is only for the job's own process
 
     work(run, BatchRun.objects.select_related("version__model", "blob", "created_by").get(pk=run.payload["run"]))
+
+
+@handler(
+    EVALUATE,
+    label=_("Evaluation"),
+    deadline_s=settings.BATCH_RUN_HOURS * 3600,
+    max_attempts=10,  # what is done stays done
+)
+def evaluate(run: JobRun) -> None:
+    """Run versions over rows whose right answers are known, and compare them."""
+    from inference.evaluating.running import run_evaluations as work  # noqa: PLC0415 - the same
+
+    found = Evaluation.objects.select_related("version__model", "dataset_version__dataset", "answers").in_bulk(
+        [*run.payload["evaluations"], *filter(None, [run.payload["baseline"]])]
+    )
+    known = {str(key): one for key, one in found.items()}
+    wanted = [known[key] for key in run.payload["evaluations"] if key in known]
+    work(run, wanted, known.get(run.payload["baseline"]))
 
 
 @handler("inference.forget_asynchronous", label=_("Forget old asynchronous predictions"), every_minutes=10)

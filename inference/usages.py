@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from files.models import StoredFile
 from files.usage import NextStep, Use
 from inference.models import BatchRun, Route
-from registry.models import ModelVersion, ModelVersionQuerySet, RegisteredModel
+from jobs.models import Job
+from registry.models import Evaluation, ModelVersion, ModelVersionQuerySet, RegisteredModel
 from registry.usage import Usage
 
 SHOWN_RUNS = 100
@@ -46,6 +47,16 @@ def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
         if is_live or run.version_id not in found:
             label = gettext("batch run over %(file)s") % {"file": run.file_name}
             found[run.version_id].append(Usage(label, _page_of(run), is_live))
+    return dict(found)
+
+
+def evaluations_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
+    """Give the evaluations of some versions that go on, in one query."""
+    found: dict[UUID, list[Usage]] = defaultdict(list)
+    under_way = Evaluation.objects.filter(job__state__in=[Job.State.QUEUED, Job.State.RUNNING], finished_at=None)
+    for one in under_way.filter(version__in=versions).select_related("dataset_version__dataset")[:SHOWN_RUNS]:
+        label = gettext("evaluation over %(data)s") % {"data": one.dataset_version}
+        found[one.version_id].append(Usage(label, reverse("admin:registry_evaluation_change", args=[one.pk])))
     return dict(found)
 
 

@@ -21,7 +21,8 @@ from inference.models.batches import BatchRun
 from inference.models.settings import run_of
 from inference.remote.places import Place, place_of
 from inference.services import STAMP, note_failure, settle_routes
-from registry.models import ModelVersion
+from jobs.models import Job
+from registry.models import Evaluation, ModelVersion
 
 State = RunnerState.State
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -56,11 +57,12 @@ class Wanted:
 
 
 def read_wanted(host: Identity, explicit: Iterable[UUID] = ()) -> dict[UUID, Wanted]:
-    """Give the ready versions that an enabled deployment routes to or a batch run is at, and the explicitly loaded."""
+    """Give the ready versions that an enabled deployment routes to or a job is at, and the explicitly loaded."""
     routed = Route.objects.filter(deployment__is_enabled=True).values("version_id")
     ready = ModelVersion.objects.ready().select_related("model", "remote__server", "run_settings")
     batches = BatchRun.objects.running().values("version_id")
-    versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=list(explicit)))
+    judged = Evaluation.objects.filter(job__state=Job.State.RUNNING, finished_at=None).values("version_id")
+    versions = ready.filter(Q(pk__in=routed) | Q(pk__in=batches) | Q(pk__in=judged) | Q(pk__in=list(explicit)))
     return {
         version.pk: Wanted(version.pk, str(version), version.is_trusted, place_of(version), run_of(version))
         for version in versions

@@ -1,0 +1,1 @@
+"""A version over rows whose right answers are known."""

@@ -1,0 +1,41 @@
+"""Labels as numbers, in the order in which they were first met. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from common.errors import Unprocessable
+
+MOST = 2000
+
+
+class Labels:
+    """Numbers by label; those of the version come first, in its own order."""
+
+    def __init__(self, first: Iterable[str] = ()) -> None:
+        self._places = {label: place for place, label in enumerate(first)}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def names(self) -> list[str]:
+        """Give the labels in order."""
+        return list(self._places)
+
+    def encode(self, texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Give each text's number, -1 where there is none. Raises Unprocessable for too many different ones."""
+        column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        for label in encoded.dictionary.to_pylist():
+            if label is not None:
+                self._places.setdefault(label, len(self._places))
+        if len(self._places) > MOST:
+            said = f"there are more than {MOST} different labels; is this the column of right answers?"
+            raise Unprocessable(said, code="too_many_labels", fields={"label": said})
+        places = np.array([self._places.get(label, -1) for label in encoded.dictionary.to_pylist()] + [-1], np.int64)
+        indices = encoded.indices.fill_null(len(places) - 1).to_numpy(zero_copy_only=False)
+        return places[indices]
