@@ -68,6 +68,11 @@ EVENTS: Mapping[str, Event] = {
         _("%(version)s has been run over %(file)s: %(rows)s rows, %(wrong)s of them wrong."),
         {"version": "intent v7", "file": "week.parquet", "rows": 120000, "wrong": 3},
     ),
+    "evaluation.finished": Event(
+        _("evaluation finished"),
+        _("%(version)s was evaluated over %(rows)s rows of %(data)s: %(metric)s %(figure)s."),
+        {"version": "intent v7", "data": "sentences v3", "rows": 2000, "metric": "accuracy", "figure": 0.941},
+    ),
     "preprocessing.finished": Event(
         _("dataset version made"),
         _("%(version)s has been made: %(rows)s rows."),
