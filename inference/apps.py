@@ -13,6 +13,7 @@ from registry.usage import (
     register_history_finder,
     register_live_finder,
     register_next_step,
+    register_traffic_finder,
 )
 
 
@@ -28,7 +29,7 @@ class InferenceConfig(AppConfig):
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from inference.batches.services import forget_runs  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
-        from inference.served import served_of  # noqa: PLC0415 - models are there only now
+        from inference.served import served_of, traffic_of  # noqa: PLC0415 - models are there only now
         from inference.services import deploy  # noqa: PLC0415 - models are there only now
         from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
@@ -49,6 +50,7 @@ class InferenceConfig(AppConfig):
         register_forgetter(forget_runs)
         register_live_finder(live_version_of)
         register_history_finder(served_of)
+        register_traffic_finder(traffic_of)
         register_deployer(deploy)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
+from django.utils import timezone
 
-from inference.models import Deployment, Revision
+from inference.figures.metrics import DAY, of_version
+from inference.models import Deployment, Revision, RunnerState
 from registry.models import ModelVersion, RegisteredModel
-from registry.usage import Served
+from registry.usage import Served, Traffic
 
 Key = tuple[int, int, str]
 
@@ -74,4 +76,21 @@ def _served(begun: Revision, key: Key, weight: int, until: datetime | None) -> S
         until=until,
         by=begun.user.get_username() if begun.user else begun.agent,
         url=reverse("admin:inference_deployment_change", args=[begun.deployment_id]),
+    )
+
+
+def traffic_of(version: ModelVersion) -> Traffic:
+    """Give what a version answered in the last day, its shares now, and what its process takes."""
+    now = timezone.now()
+    spans = [one for one in served_of(version.model, now - DAY, now) if one.version == version.number]
+    sums = of_version(deployments={one.deployment for one in spans}, version=version.number)
+    runner = RunnerState.objects.filter(version=version).first()
+    return Traffic(
+        shares=tuple(one for one in spans if one.until is None),
+        requests=sums.requests,
+        error_share=sums.error_share,
+        p50_ms=sums.p50_ms,
+        p95_ms=sums.p95_ms,
+        load_ms=runner.load_ms if runner else None,
+        memory_bytes=runner.memory_bytes if runner else None,
     )

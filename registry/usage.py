@@ -40,6 +40,19 @@ class Served:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a version answered in the last day, and its process; `None` where there was nothing to measure."""
+
+    shares: tuple[Served, ...] = ()
+    requests: int = 0
+    error_share: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    load_ms: float | None = None
+    memory_bytes: int | None = None
+
+
 Finder = Callable[["ModelVersionQuerySet"], Mapping[UUID, list[Usage]]]
 LiveFinder = Callable[["RegisteredModel"], "ModelVersion | None"]
 Forgetter = Callable[["ModelVersion", Any], None]
@@ -50,6 +63,8 @@ HistoryFinder = Callable[["RegisteredModel", datetime, datetime], list[Served]]
 Deployer = Callable[..., object]
 _history_finders: list[HistoryFinder] = []
 _deployers: list[Deployer] = []
+TrafficFinder = Callable[["ModelVersion"], Traffic]
+_traffic_finders: list[TrafficFinder] = []
 _next_steps: list[NextStep] = []
 
 
@@ -75,6 +90,12 @@ def register_deployer(deployer: Deployer) -> None:
     """Add the service that lets a version answer for a deployment: `name`, `version`, `actor` and `reason`."""
     if deployer not in _deployers:
         _deployers.append(deployer)
+
+
+def register_traffic_finder(finder: TrafficFinder) -> None:
+    """Add the one who knows what a version answered lately."""
+    if finder not in _traffic_finders:
+        _traffic_finders.append(finder)
 
 
 def register_next_step(step: NextStep) -> None:
@@ -113,6 +134,11 @@ def live_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
 def live_version(model: RegisteredModel) -> ModelVersion | None:
     """Give the version of a model that answers most callers, `None` where none does."""
     return next((version for finder in _live_finders if (version := finder(model))), None)
+
+
+def traffic_of(version: ModelVersion) -> Traffic:
+    """Give what a version answered in the last day, and what its shares are now."""
+    return next((finder(version) for finder in _traffic_finders), Traffic())
 
 
 def served_between(model: RegisteredModel, since: datetime, until: datetime) -> list[Served]:

@@ -95,6 +95,14 @@ def by_version(*, deployment: str, span: timedelta = DAY, now: datetime | None =
     return {version: _figures(windows, span) for version, windows in sorted(groups.items())}
 
 
+def of_version(
+    *, deployments: Iterable[str], version: int, span: timedelta = DAY, now: datetime | None = None
+) -> Figures:
+    """Give the figures of one version over all deployments that it answered for."""
+    windows = _since(_begin(span, now)).filter(deployment__in=list(deployments), version=version)
+    return _figures(windows, span)
+
+
 def minutes(*, deployment: str = "", span: timedelta = HOUR, now: datetime | None = None) -> list[Point]:
     """Give each minute of the last span of time, the open one included, with latencies, oldest first."""
     begin = _begin(span, now)
