@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -115,7 +115,7 @@ def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
 
 
 def _append(event: AuditEvent) -> AuditEvent:
-    head = AuditHead.objects.select_for_update().filter(id=1).first() or AuditHead.objects.create(id=1)
+    head = _locked_head()
     event.sequence, event.previous_hash = head.sequence + 1, head.hash
     event.hash = hash_row(tuple(getattr(event, name) for name in FIELDS))
     event.save(force_insert=True)
@@ -123,6 +123,18 @@ def _append(event: AuditEvent) -> AuditEvent:
     if event.sequence % settings.AUDIT_CHECKPOINT_EVENTS == 0:
         work.desk.begin_once(work.CHECKPOINT)
     return event
+
+
+def _locked_head() -> AuditHead:
+    """Give the row that says where the chain ends; the first event makes it, and two of them may come at once."""
+    heads = AuditHead.objects.select_for_update().filter(id=1)
+    if head := heads.first():
+        return head
+    try:
+        with transaction.atomic():
+            return AuditHead.objects.create(id=1)
+    except DatabaseError:  # another process was first; the trigger or the key says so
+        return heads.get()
 
 
 def _actor(actor: Actor) -> str:

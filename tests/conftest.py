@@ -13,6 +13,7 @@ from django.test import TransactionTestCase
 from audit import triggers
 from common.ids import uuid7
 from tests.databases import WANTED
+from tests.databases.emptying import Emptying
 from tests.databases.selection import asks_database
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
@@ -33,11 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _flush_past_the_triggers() -> Iterator[None]:
     """Let the emptying of tables after a transactional test pass the triggers that guard the audit chain."""
     patch = pytest.MonkeyPatch()
-    teardown = TransactionTestCase._fixture_teardown
+    teardown, emptying = TransactionTestCase._fixture_teardown, Emptying()
 
     def lifted_teardown(case: Any) -> None:
-        with triggers.lifted():
-            teardown(case)
+        if not emptying.is_done():
+            with triggers.lifted():
+                teardown(case)
+            emptying.begin()
 
     patch.setattr(TransactionTestCase, "_fixture_teardown", lifted_teardown)
     yield

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.confirm import ReasonForm
 from datasets.models import Dataset
-from datasets.services.datasets import LONGEST_DESCRIPTION, LONGEST_NAME
+from datasets.services.datasets import LONGEST_DESCRIPTION
+from datasets.services.naming import LONGEST_NAME
 
 _KNOWN = {"": None, "yes": True, "no": False}
 LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "MIT", "Apache-2.0", "KOGL-1", "proprietary")

@@ -15,7 +15,8 @@ from rest_framework.response import Response
 from common.names import composed
 from datasets import services
 from datasets.models import Dataset
-from datasets.services.datasets import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, MOST_TAGS
+from datasets.services.datasets import LONGEST_DESCRIPTION, LONGEST_TAG, MOST_TAGS
+from datasets.services.naming import LONGEST_NAME
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):

@@ -4,7 +4,6 @@ from datasets.services.datasets import (
     archive_dataset,
     change_dataset,
     create_dataset,
-    dataset_name,
     dataset_named,
     restore_dataset,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "change_dataset",
     "compare_versions",
     "create_dataset",
-    "dataset_name",
     "dataset_named",
     "find_version",
     "give_up_version",

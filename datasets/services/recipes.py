@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,7 +13,8 @@ from audit.services import record
 from common.errors import Conflict, Invalid, NotAllowed, NotReady
 from common.transactions import transactional
 from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
-from datasets.services.datasets import dataset_name, dataset_named
+from datasets.services.datasets import dataset_named
+from datasets.services.naming import bring_back, kept_name, put_aside, save_named
 from datasets.services.preprocessing import begin_preprocessing
 from datasets.services.versions import begin_version, sealed_version
 
@@ -30,13 +30,8 @@ def create_recipe(
 ) -> RecipeVersion:
     """Make a recipe and its first version. Raises Conflict if there is one of that name, Invalid."""
     kept = _read(steps)
-    recipe = Recipe(name=dataset_name(name), description=description, owner=_person(actor), last_version=1)
-    recipe.full_clean(validate_unique=False)
-    try:
-        with transaction.atomic():
-            recipe.save(force_insert=True)
-    except IntegrityError:
-        raise _taken(recipe.name) from None
+    recipe = Recipe(name=kept_name(name), description=description, owner=_person(actor), last_version=1)
+    save_named(recipe)
     version = _add_version(recipe, kept, actor, note)
     record(action="datasets.recipe_created", actor=actor, target=recipe, after=_facts(recipe, kept))
     return version
@@ -46,18 +41,10 @@ def create_recipe(
 def change_recipe(*, recipe: Recipe, actor: Any, **facts: Any) -> Recipe:
     """Change name or description. Raises Invalid, Conflict for a name that is taken."""
     before = {field: getattr(recipe, field) for field in facts}
-    if "name" in facts:
-        facts["name"] = dataset_name(facts["name"])
-    for field, value in facts.items():
-        setattr(recipe, field, value)
-    recipe.full_clean(validate_unique=False)
-    try:
-        with transaction.atomic():
-            recipe.save(update_fields=[*facts, "updated_at"])
-    except IntegrityError:
-        raise _taken(recipe.name) from None
-    if before != facts:
-        record(action="datasets.recipe_changed", actor=actor, target=recipe, before=before, after=facts)
+    save_named(recipe, facts)
+    after = {field: getattr(recipe, field) for field in facts}
+    if before != after:
+        record(action="datasets.recipe_changed", actor=actor, target=recipe, before=before, after=after)
     return recipe
 
 
@@ -102,20 +89,14 @@ def update_recipe(
 @transactional
 def archive_recipe(*, recipe: Recipe, actor: Any, reason: str = "") -> Recipe:
     """Take a recipe out of the lists; versions that it made still name it. Raises Conflict."""
-    if not Recipe.objects.present().filter(pk=recipe.pk).update(archived_at=timezone.now()):
-        raise Conflict(_("The recipe is archived already."), code="archived")
-    recipe.refresh_from_db()
-    record(action="datasets.recipe_archived", actor=actor, target=recipe, reason=reason)
+    put_aside(recipe, actor=actor, reason=reason)
     return recipe
 
 
 @transactional
 def restore_recipe(*, recipe: Recipe, actor: Any, reason: str = "") -> Recipe:
     """Put an archived recipe back into the lists. Raises Conflict if it is not archived."""
-    if not Recipe.objects.filter(pk=recipe.pk, archived_at__isnull=False).update(archived_at=None):
-        raise Conflict(_("The recipe is not archived."), code="not_archived")
-    recipe.refresh_from_db()
-    record(action="datasets.recipe_restored", actor=actor, target=recipe, reason=reason)
+    bring_back(recipe, actor=actor, reason=reason)
     return recipe
 
 
@@ -129,7 +110,7 @@ def import_recipe(*, text: str, actor: Any) -> tuple[RecipeVersion, bool]:
 
     written = from_yaml(text)
     try:
-        found = Recipe.objects.filter(name=dataset_name(written.name)).first()
+        found = Recipe.objects.filter(name=kept_name(written.name)).first()
         if found is None:
             words = {"name": written.name, "description": written.description}
             return create_recipe(actor=actor, steps=written.steps, **words), True
@@ -215,7 +196,7 @@ def latest(recipe: Recipe) -> RecipeVersion:
 
 
 def _target(name: str, actor: Any, may_add: bool) -> Dataset:
-    if not may_add and not Dataset.objects.filter(name=dataset_name(name)).exists():
+    if not may_add and not Dataset.objects.filter(name=kept_name(name)).exists():
         said = _("There is no dataset “%(name)s”, and you may not make one.") % {"name": name}
         raise NotAllowed(said, fields={"to": said})
     return dataset_named(name=name, actor=actor)
@@ -266,11 +247,6 @@ def _facts(recipe: Recipe, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _person(actor: Any) -> Any:
     return actor if getattr(actor, "pk", None) else None
-
-
-def _taken(name: str) -> Conflict:
-    said = _("There is a recipe “%(name)s” already.") % {"name": name}
-    return Conflict(said, code="name_taken", fields={"name": said})
 
 
 def _overtaken(last: RecipeVersion) -> Conflict:
