@@ -1,4 +1,4 @@
-"""Copies of logged calls for review: input and output of one row, which outlive the log; masked where that is wanted."""
+"""Copies of logged calls for review: input and output of one row, which outlive the log; masked where wanted."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ def pk_of(handle: str) -> int:
 
 
 def _mixed(number: int, half: int) -> int:
-    key = blake2b(settings.SECRET_KEY.encode(), person=b"review item").digest()
-    return int.from_bytes(
-        blake2b(bytes([number]) + half.to_bytes(4, "big"), key=key[:32], digest_size=4).digest(), "big"
-    )
+    key = blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"review item").digest()
+    mixed = blake2b(bytes([number]) + half.to_bytes(4, "big"), key=key, digest_size=4)
+    return int.from_bytes(mixed.digest(), "big")

@@ -103,8 +103,9 @@ class Rule(ABC):
         told = [f"{one.label} {values[one.name]:g}" for one in self.fields if values.get(one.name) is not None]
         return ", ".join([str(self.label), *told])
 
-    def check(self, values: Mapping[str, Any]) -> None:
-        """Raise Invalid for values that do not go together."""
+    def check(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Give values that go together. Raises Invalid for others."""
+        return values
 
 
 RULES: dict[str, Rule] = {}
@@ -145,9 +146,7 @@ def clean_values(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(given) - {one.name for one in wanted}:
         name = str(min(map(str, unknown)))[:50]
         raise Invalid(_("There is no such field."), fields={name: _("is unknown")})
-    values = {one.name: one.read(given.get(one.name)) for one in wanted}
-    rule.check(values)
-    return values
+    return rule.check({one.name: one.read(given.get(one.name)) for one in wanted})
 
 
 def _clean_one(place: int, given: dict[str, Any], known: set[str]) -> dict[str, Any]:

@@ -53,11 +53,12 @@ class LowScore(LoggedRule):
         RuleField("margin", _("two best scores apart by less than"), 0, 1, default=0),
     )
 
-    def check(self, values: Mapping[str, Any]) -> None:
+    def check(self, values: dict[str, Any]) -> dict[str, Any]:
         """Ask for one of the two."""
         if not values["below"] and not values["margin"]:
             text = gettext("Say below which score, or how close two scores may be.")
             raise Invalid(text, fields={"below": text})
+        return values
 
     def pick(self, values: Mapping[str, Any], calls: Sequence[Call]) -> Iterator[Source]:
         """Look at each answer."""

@@ -157,9 +157,9 @@ def _open_first(queue: ReviewQueue, reviewer: User, state: str, candidates: list
 
 def _take(free: QuerySet[ReviewItem]) -> bool:
     """Take a place of an item; a row that somebody else holds is passed over, where the database can."""
-    if connection.features.has_select_for_update_skip_locked:
-        if free.select_for_update(skip_locked=True).values_list("pk", flat=True).first() is None:
-            return False
+    can_pass = connection.features.has_select_for_update_skip_locked
+    if can_pass and free.select_for_update(skip_locked=True).values_list("pk", flat=True).first() is None:
+        return False
     return bool(free.update(places_taken=F("places_taken") + 1))
 
 
