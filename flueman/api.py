@@ -23,9 +23,12 @@ from inference.api.settings import VersionSettingsViewSet
 from inference.api.traffic import RevisionViewSet, ShadowResultViewSet, TrafficViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
 from registry.api import (
+    AliasRuleViewSet,
     AliasViewSet,
+    ApprovalViewSet,
     DeletedModelViewSet,
     DeletedVersionViewSet,
+    HistoryViewSet,
     ModelTagViewSet,
     ModelViewSet,
     VersionTagViewSet,
@@ -62,6 +65,9 @@ router.register(
 router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
 router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
+router.register("models/(?P<model>[^/]+)/history", HistoryViewSet, basename="model-history")
+router.register("alias-rules", AliasRuleViewSet)
+router.register("approval-requests", ApprovalViewSet)
 router.register("deployments", DeploymentViewSet)
 router.register("servers", ServerViewSet)
 router.register("deployments/(?P<name>[^/]+)", TrafficViewSet, basename="traffic")

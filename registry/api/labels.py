@@ -7,10 +7,12 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.names import composed
 from registry import services
 from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
 
@@ -21,6 +23,19 @@ class AliasSerializer(serializers.Serializer[Any]):
     alias = serializers.CharField(source="name", read_only=True)
     version = serializers.IntegerField(source="version.number", min_value=1)
     updated_at = serializers.DateTimeField(read_only=True)
+
+
+class AliasMoveSerializer(AliasSerializer):
+    """Where an alias shall point, why, and what the version that has it now is called afterwards."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, write_only=True)
+    old_alias = serializers.CharField(required=False, max_length=100, write_only=True)
+
+
+class AliasReasonSerializer(serializers.Serializer[Any]):
+    """Why it is done."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
 
 
 class TagSerializer(serializers.Serializer[Any]):
@@ -39,18 +54,32 @@ class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     lookup_url_kwarg = "alias"
     lookup_value_regex = "[^/]+"
     keyset = "name"
+    permission_map = {"rollback": "registry.change_modelalias"}
 
     def get_queryset(self) -> Any:
         """Narrow to the model of the address."""
         return super().get_queryset().filter(model__name=self.kwargs.get("model"))
 
+    @extend_schema(request=AliasMoveSerializer, responses=AliasSerializer)
     def update(self, request: Request, model: str, alias: str) -> Response:
-        """Point the alias at a ready version; it is made if there is none."""
-        wanted = AliasSerializer(data=request.data)
+        """Point the alias at a ready version; it is made if there is none. A protected one may need an approval."""
+        wanted = AliasMoveSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        data = wanted.validated_data
+        registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
+        version = get_object_or_404(registered.versions.present(), number=data.pop("version")["number"])
+        moved = services.set_alias(model=registered, name=alias, version=version, actor=request.user, **data)
+        return Response(AliasSerializer(moved).data)
+
+    @extend_schema(request=AliasReasonSerializer, responses=AliasSerializer)
+    @action(detail=True, methods=["post"])
+    def rollback(self, request: Request, model: str, alias: str) -> Response:
+        """Point the alias at what it pointed at before; once more goes further back."""
+        wanted = AliasReasonSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
-        version = get_object_or_404(registered.versions.present(), number=wanted.validated_data["version"]["number"])
-        moved = services.set_alias(model=registered, name=alias, version=version, actor=request.user)
+        reason = wanted.validated_data["reason"]
+        moved = services.rollback_alias(model=registered, name=composed(alias), actor=request.user, reason=reason)
         return Response(AliasSerializer(moved).data)
 
     @extend_schema(responses={204: None})
