@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 
@@ -32,6 +32,7 @@ PREFIXES = ("/api/2.0/", "/ajax-api/2.0/", "/api/3.0/", "/ajax-api/3.0/")
 class Asked:
     """A call: by whom, and what was said."""
 
+    request: HttpRequest
     user: User
     caller: Caller
     said: Fields
@@ -39,24 +40,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What answers one address and method, and the permission that it asks for."""
+    """What answers one address and method, and the permission that it asks for; `is_file` where the body is one."""
 
     permission: str
     work: Callable[..., Any]
+    is_file: bool = False
 
 
-def endpoint(**calls: Call) -> Callable[..., HttpResponse]:
+def endpoint(**calls: Call) -> Callable[..., HttpResponseBase]:
     """Give the view of one address, by the calls of its methods."""
 
     @csrf_exempt
-    def view(request: HttpRequest, **where: Any) -> HttpResponse:
+    def view(request: HttpRequest, **where: Any) -> HttpResponseBase:
         with override("en"):
             call = calls.get("GET" if request.method in READS else str(request.method))
             if call is None:
                 raise _method_not_allowed(request, calls)
             user, caller = known(request, call.permission)
-            said = {**_said(request), **where}
-            return answer(call.work(Asked(user, caller, Fields(said))))
+            said = {**({} if call.is_file else _said(request)), **where}
+            found = call.work(Asked(request, user, caller, Fields(said)))
+            return found if isinstance(found, HttpResponseBase) else answer(found)
 
     return view
 
