@@ -64,14 +64,19 @@ class Joined:
 
 
 def send_file(
-    request: HttpRequest, stored: StoredFile, *, is_inline: bool = False, policy: str = ATTACHMENT_POLICY
+    request: HttpRequest,
+    stored: StoredFile,
+    *,
+    is_inline: bool = False,
+    may_redirect: bool = True,
+    policy: str = ATTACHMENT_POLICY,
 ) -> HttpResponseBase:
     """Answer GET or HEAD for a file's bytes. Raises NotFound if the store lacks them."""
     etag, size = f'"{stored.blob_id}"', stored.blob.size_bytes
     response: HttpResponseBase
     if _is_known(request, stored, etag):
         response = HttpResponse(status=304)
-    elif settings.FILES_REDIRECT and not is_on_disk() and not is_inline:
+    elif settings.FILES_REDIRECT and may_redirect and not is_on_disk() and not is_inline:
         response = HttpResponse(status=307, headers={"Location": _presigned(stored)})
     else:
         response = _ranged(request, stored, size, etag)

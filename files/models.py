@@ -124,6 +124,7 @@ class Upload(models.Model):
     class Way(models.TextChoices):
         TUS = "tus", _("through Flueman, resumable (tus)")
         MULTIPART = "multipart", _("straight to S3 (presigned multipart)")
+        PARTS = "parts", _("by an MLflow client, in parts")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -74,7 +74,10 @@ class UploadBeginSerializer(serializers.Serializer[Any]):
         required=False, default=False, help_text="becomes no file; its id may be used for a model version"
     )
     way = serializers.ChoiceField(
-        choices=Upload.Way.choices, required=False, default=Upload.Way.TUS, help_text="on disk always tus"
+        choices=[(way.value, way.label) for way in (Upload.Way.TUS, Upload.Way.MULTIPART)],
+        required=False,
+        default=Upload.Way.TUS,
+        help_text="on disk always tus",
     )
 
 

@@ -5,12 +5,8 @@ Source: RFC 7578. A file whose name is taken gets a number, `name (2)`; the same
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -26,9 +22,9 @@ from common.transactions import transactional
 from files.models import Blob
 from files.public.access import ADD, Visitor, guarded, refuse_other_sites
 from files.public.views import demand_method, facts
+from files.receiving import Receiving
 from files.services import name_blob, safe_folder, settle, shelf
 from files.services.quotas import demand_room
-from files.storage import Received, incoming_folder, told_when_full
 from guards import idempotency
 
 MOST_PARTS = 100  # they are named in one transaction
@@ -55,16 +51,6 @@ class Part:
     problem: FluemanError | None = None
 
 
-@dataclass(slots=True)
-class Incoming:
-    """The bytes of one file on their way to the disk."""
-
-    path: Path
-    stream: IO[bytes]
-    size: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
-
-
 class Form:
     """A `Sink` (`common/bodies.py`) of one form."""
 
@@ -73,7 +59,7 @@ class Form:
         self._parser = PushMultipartParser(_boundary(request), max_header_size=4096, max_segment_count=MOST_PARTS)
         self._fields: dict[str, bytearray] = {}
         self._parts: list[Part] = []
-        self._file: Incoming | None = None
+        self._file: Receiving | None = None
         self._text: bytearray | None = None
         _demand_room(int(request.headers.get("Content-Length") or 0))
 
@@ -136,36 +122,24 @@ class Form:
             try:
                 # Some clients send the path that the file has with them.
                 self._parts[-1].name = safe_name(segment.filename.replace("\\", "/").rpartition("/")[2])
-                with told_when_full():
-                    descriptor, name = tempfile.mkstemp(dir=incoming_folder())
-                self._file = Incoming(Path(name), os.fdopen(descriptor, "wb"))
+                self._file = Receiving(max_bytes=settings.MAX_UPLOAD_BYTES)
             except FluemanError as error:
                 self._parts[-1].problem = error
 
     def _write(self, data: bytearray) -> None:
         assert self._file is not None
         try:
-            if self._file.size + len(data) > settings.MAX_UPLOAD_BYTES:
-                raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
-            with told_when_full():
-                self._file.stream.write(data)
+            self._file.write(data)
         except FluemanError as error:
             self._parts[-1].problem = error
             self._drop()
-            return
-        self._file.digest.update(data)
-        self._file.size += len(data)
 
     def _finish(self) -> None:
         """Keep the bytes of a file that has come to its end."""
         if self._file is None:
             return
-        incoming = self._file
         try:
-            with told_when_full():
-                incoming.stream.flush()
-                os.fsync(incoming.stream.fileno())
-            self._parts[-1].blob = settle(Received(incoming.path, incoming.digest.hexdigest(), incoming.size))
+            self._parts[-1].blob = settle(self._file.whole())
         except FluemanError as error:
             self._parts[-1].problem = error
         finally:
@@ -173,8 +147,7 @@ class Form:
 
     def _drop(self) -> None:
         if self._file is not None:
-            self._file.stream.close()
-            self._file.path.unlink(missing_ok=True)
+            self._file.close()
             self._file = None
 
     def _folder(self) -> str:

@@ -52,7 +52,7 @@ def begin_upload(
         sha256=_digest(sha256),
         is_temporary=is_temporary,
         is_public=is_public,
-        way=way if is_on_s3() else Upload.Way.TUS,
+        way=Upload.Way.TUS if way == Upload.Way.MULTIPART and not is_on_s3() else way,
         expires_at=next_expiry(),
     )
     with told_when_full():
@@ -79,6 +79,8 @@ def finish_upload(*, upload: Upload) -> Upload:
         raise Unprocessable(upload.refusal, code="wrong_hash", fields={"sha256": upload.refusal})
     if upload.state == State.DONE:
         return upload
+    if upload.way == Upload.Way.PARTS and upload.state == State.RECEIVING:
+        raise Conflict("its client has not said which parts it has", code="not_complete")
     if upload.way == Upload.Way.MULTIPART and upload.state == State.RECEIVING:
         _take_parts(upload)
     ready = Upload.objects.filter(pk=upload.pk, state__in=[State.RECEIVING, State.CHECKING])

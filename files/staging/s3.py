@@ -145,16 +145,19 @@ def discard(upload: Upload) -> None:
 
 def presign(upload: Upload, numbers: Sequence[int]) -> dict[int, str]:
     """Give an address for each part by its number, good for an hour and for a body of just its size."""
+    return {number: _presign(upload, number, PRESIGNED_S, part_size(upload, number)) for number in numbers}
+
+
+def presign_any(upload: Upload, numbers: Sequence[int], seconds: int) -> dict[int, str]:
+    """Give an address for each part by its number, for a body of any size."""
+    return {number: _presign(upload, number, seconds) for number in numbers}
+
+
+def _presign(upload: Upload, number: int, seconds: int, size: int | None = None) -> str:
     client, bucket = s3()
-    common = {"Bucket": bucket, "Key": _key(upload), "UploadId": upload.multipart_id}
-    return {
-        number: client.generate_presigned_url(
-            "upload_part",
-            Params={**common, "PartNumber": number, "ContentLength": part_size(upload, number)},
-            ExpiresIn=PRESIGNED_S,
-        )
-        for number in numbers
-    }
+    part = {"Bucket": bucket, "Key": _key(upload), "UploadId": upload.multipart_id, "PartNumber": number}
+    part |= {} if size is None else {"ContentLength": size}
+    return str(client.generate_presigned_url("upload_part", Params=part, ExpiresIn=seconds))
 
 
 def part_size(upload: Upload, number: int) -> int:
