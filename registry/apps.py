@@ -15,8 +15,12 @@ class RegistryConfig(AppConfig):
         """Tell the apps below what they cannot ask for."""
         from datasets.usage import register_finder  # noqa: PLC0415 - models are there only now
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
+        from files.services.quotas import register_keeper  # noqa: PLC0415 - models are there only now
         from registry.products import models_of  # noqa: PLC0415 - models are there only now
+        from registry.services.artifacts import kept_bytes  # noqa: PLC0415 - models are there only now
 
         register_holder(self.get_model("ModelFile")._default_manager.all, "blob_id")
+        register_holder(self.get_model("Artifact")._default_manager.all, "blob_id")
+        register_keeper(kept_bytes)
         register_holder(self.get_model("Evaluation")._default_manager.all, "answers_id")
         register_finder(models_of)

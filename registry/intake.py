@@ -45,10 +45,13 @@ class Staged:
 
 
 @contextmanager
-def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -> Iterator[Staged]:
+def staged(
+    files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None, is_kept: bool = False
+) -> Iterator[Staged]:
     """Give a folder with the files, unpacked, judged by content, with their `flueman.json`; it goes when this ends.
 
     `manifest` is what `flueman.json` shall say where none was sent; its format and weights may be left out.
+    Folders of MLflow, and with `is_kept` any, are worth a version that is only kept where they cannot be served.
     Raises Invalid (code `refused_content` for what must not be kept), TooLarge, StorageFull.
     """
     with tempfile.TemporaryDirectory(dir=incoming_folder()) as name, told_when_full():
@@ -57,7 +60,7 @@ def staged(files: Mapping[str, Source], *, manifest: Mapping[str, Any] | None) -
         folder = _unpack_lone_archive(folder)
         folder = _tidy(folder)
         paths = list_files(folder)
-        if MLMODEL in paths:
+        if is_kept or MLMODEL in paths:
             judged = mlflow_folders.judge(folder, manifest)
             yield Staged(judged.folder, judged.manifest, judged.reason, known)
             return

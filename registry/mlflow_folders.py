@@ -35,12 +35,13 @@ class Kept:
 
 
 def judge(folder: Path, given: Mapping[str, Any] | None) -> Kept:
-    """Give what an MLflow folder is as a version; `given` says what `flueman.json` would.
+    """Give what a folder is as a version; `given` says what `flueman.json` would.
 
     Raises Invalid for an `MLmodel` that cannot be read, and where `given` does not fit the folder.
     """
-    value, files = read_mlmodel(folder / MLMODEL), list_files(folder)
-    told = facts(value, files)
+    files = list_files(folder)
+    value: Mapping[str, Any] = read_mlmodel(folder / MLMODEL) if MLMODEL in files else {}
+    told = facts(value, files) if value else {}
     kinds = {path: sniff(folder / path) for path in sorted(files)}
     try:
         if refused := next((path for path, kind in kinds.items() if kind in REFUSED), None):
@@ -49,12 +50,12 @@ def judge(folder: Path, given: Mapping[str, Any] | None) -> Kept:
         _describe(served, kinds, value, given, told)
         return Kept(served, read_manifest(served))
     except Invalid as error:
-        if given and not told_unfit(error):
+        if given and not _is_unfit(error):
             raise
         return Kept(folder, _kept_only(value, told), error.message)
 
 
-def told_unfit(error: Invalid) -> bool:
+def _is_unfit(error: Invalid) -> bool:
     """Tell whether it is what the folder holds that is not served, whatever is said of it."""
     return error.code == "unfit"
 
@@ -65,7 +66,8 @@ def _unfit(why: str) -> Invalid:
 
 def _kept_only(value: Mapping[str, Any], told: Mapping[str, Any]) -> Manifest:
     signature = signature_of(value)
-    raw = {"format": KEPT, "mlflow": dict(told), **({"signature": signature} if signature else {})}
+    raw: dict[str, Any] = {"format": KEPT, **({"signature": signature} if signature else {})}
+    raw |= {"mlflow": dict(told)} if told else {}
     return Manifest(
         format=KEPT,
         architecture=None,
@@ -100,10 +102,12 @@ def _describe(
     described = _own(served, kinds, given) or _huggingface(served, kinds, given) or _program(kinds, value, given)
     if described is None:
         raise _unfit(_why_not(kinds, value))
-    text = json.dumps({**described, "mlflow": dict(told)}, ensure_ascii=False, indent=2, sort_keys=True)
+    whole = {**described, "mlflow": dict(told)} if told else described
     target = served / MANIFEST
+    if target.exists() and load_json(target) == whole:
+        return
     target.unlink(missing_ok=True)  # it may be a second name of bytes in the store
-    target.write_text(text, encoding="utf-8")
+    target.write_text(json.dumps(whole, ensure_ascii=False, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _own(served: Path, kinds: Mapping[str, str], given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -158,12 +162,12 @@ def _program(
 def _why_not(kinds: Mapping[str, str], value: Mapping[str, Any]) -> str:
     programs = [path for path, kind in kinds.items() if kind in PROGRAMS]
     if len(programs) == 1:
-        return f"{MLMODEL}: has no signature of tensors, so nothing says what {programs[0]} takes and gives"
+        return f"nothing says what {programs[0]} takes and gives: log it with a signature, or add {MANIFEST}"
     weights = [path for path, kind in kinds.items() if kind in WEIGHTS]
     if weights:
         return f"{weights[0]}: nothing says which architecture these weights are for: add {MANIFEST} to the folder"
-    names = ", ".join(sorted(str(name)[:50] for name in value["flavors"])[:5])
-    return f"{MLMODEL}: no file holds weights that are served here (flavours: {names})"
+    names = ", ".join(sorted(str(name)[:50] for name in value.get("flavors", {}))[:5])
+    return f"no file holds weights that are served here (flavours: {names or '–'})"
 
 
 def _lift(served: Path, kinds: Collection[str], inside: str) -> None:

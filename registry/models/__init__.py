@@ -1,5 +1,6 @@
 """Registered models, their versions, the names that point at them, and what is asked before these move."""
 
+from registry.models.artifacts import Artifact, ArtifactQuerySet
 from registry.models.evaluations import Evaluation
 from registry.models.governance import AliasHistory, AliasRule, ApprovalDecision, ApprovalRequest, GatePolicy
 from registry.models.labels import ModelAlias, ModelTag, VersionTag
@@ -11,6 +12,8 @@ __all__ = [
     "AliasRule",
     "ApprovalDecision",
     "ApprovalRequest",
+    "Artifact",
+    "ArtifactQuerySet",
     "Evaluation",
     "GatePolicy",
     "ModelAlias",

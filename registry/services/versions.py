@@ -155,14 +155,20 @@ def content_digest(blobs: Mapping[str, Blob]) -> str:
 
 
 def keep_files(
-    *, name: str, files: Mapping[str, Source], actor: Actor, manifest: Mapping[str, Any] | None = None
+    *,
+    name: str,
+    files: Mapping[str, Source],
+    actor: Actor,
+    manifest: Mapping[str, Any] | None = None,
+    is_kept: bool = False,
 ) -> KeptFiles:
     """Judge the files of a version to be and store them: the long part of `add_version`.
 
+    With `is_kept` what cannot be served is kept all the same, with the reason.
     One that is refused for its content is an event of the audit.
     """
     try:
-        with staged(files, manifest=manifest) as sent:
+        with staged(files, manifest=manifest, is_kept=is_kept) as sent:
             loads(json.dumps(sent.manifest.raw).encode())  # refuses what no database keeps: NUL, half a surrogate pair
             blobs = {path: _blob_of(sent, path) for path in sorted(list_files(sent.folder))}
             return KeptFiles(sent.manifest, blobs, sent.reason)
