@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import PreprocessingJob
+from feedback.models import ReviewQueue
+from feedback.services import exchange
 from feedback.services.exporting import MAKE_DATA
 from feedback.services.importing import IMPORT, import_rows
 from files.models import StoredFile
@@ -36,3 +38,20 @@ def make_data(run: JobRun) -> None:
 
     found = PreprocessingJob.objects.select_related("version__dataset", "version__source", "created_by")
     work(run, found.get(pk=run.payload["preprocessing"]))
+
+
+@handler(exchange.EXPORT, label=_("Items of a review queue for another tool"))
+def export_items(run: JobRun) -> None:
+    """Write items into a file of whoever asked."""
+    queue = ReviewQueue.objects.get(pk=run.payload["queue"])
+    wanted = {name: run.payload[name] for name in ("tool", "has_answers")}
+    run.result(exchange.export_items(queue=queue, owner=run.job.created_by, report=run.report, **wanted))
+
+
+@handler(exchange.IMPORT, label=_("Answers from another tool"))
+def import_answers(run: JobRun) -> None:
+    """Settle items by the answers in a file."""
+    queue = ReviewQueue.objects.get(pk=run.payload["queue"])
+    file = StoredFile.objects.present().select_related("blob").get(pk=run.payload["file"])
+    wanted = {"tool": run.payload["tool"], "actor": run.job.created_by}
+    run.result(exchange.import_answers(queue=queue, file=file, report=run.report, **wanted))

@@ -11,6 +11,7 @@ from datasets.api.imports import DatasetImportViewSet
 from datasets.api.preprocessing import PreprocessingJobViewSet
 from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
 from datasets.api.versions import DatasetVersionViewSet
+from feedback.api.data import ReviewDataViewSet
 from feedback.api.feedback import FeedbackViewSet
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
@@ -78,6 +79,7 @@ router.register("predictions", PredictionViewSet)
 router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
 router.register("batch-runs", BatchRunViewSet)
 router.register("feedback", FeedbackViewSet)
+router.register("review-data", ReviewDataViewSet, basename="review-data")
 
 urlpatterns = [
     path("me", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import User
 from common.errors import FluemanError
 from feedback.services.importing import begin_import
-from files.services import name_blob, store
+from files.services import add_file
 from jobs.following import follow
 
 
@@ -35,7 +35,8 @@ class Command(BaseCommand):
         if not user.has_perm("feedback.import_feedback"):
             raise CommandError(f"{user} may not bring in feedback")
         try:
-            file = name_blob(blob=store(options["path"]), name=options["path"].name, owner=user)
+            with options["path"].open("rb") as stream:
+                file = add_file(stream=stream, name=options["path"].name, owner=user)
             job = begin_import(file=file, actor=user)
         except FluemanError as error:
             raise CommandError(error.message) from error
