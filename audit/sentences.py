@@ -134,6 +134,8 @@ ACTIONS: Words = {
     "registry.model_purged": _("%(actor)s removed the model %(target)s for good"),
     "registry.model_restored": _("%(actor)s brought the model %(target)s back"),
     "registry.model_registered": _("%(actor)s registered the model %(target)s"),
+    "registry.model_renamed": _("%(actor)s renamed the model %(before.name)s to %(after.name)s"),
+    "registry.stage_set": _("%(actor)s put %(target)s into the stage %(after.stage)s"),
     "registry.purge_asked": _("%(actor)s asked for the model %(target)s to be removed for good"),
     "registry.tag_deleted": _("%(actor)s removed a tag from %(target)s"),
     "registry.tag_set": _("%(actor)s tagged %(target)s"),

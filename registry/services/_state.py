@@ -18,6 +18,7 @@ State = ModelVersion.State
 CHECK = "inference.check_version"
 PURGE = "registry.purge_model"
 Actor = User | str | None
+NAMEABLE = (State.REGISTERED, State.PENDING, State.CHECKING, State.READY)
 
 
 def move(version: ModelVersion, old: tuple[str, ...], new: str, **changes: Any) -> None:
@@ -37,6 +38,18 @@ def demand_present(target: RegisteredModel | ModelVersion) -> None:
     """Raise Conflict if a model or version is deleted: nothing is done to it until it is restored."""
     if target.deleted_at is not None:
         raise Conflict(_("%(name)s is deleted: restore it first.") % {"name": target}, code="deleted")
+
+
+def demand_nameable(version: ModelVersion, *, is_protected: bool) -> None:
+    """Raise Conflict unless a name may point at a version: any that is kept, a protected one only at one that is ready.
+
+    Protected names are those that callers are served by.
+    """
+    fit = (State.READY,) if is_protected else NAMEABLE
+    if not ModelVersion.objects.filter(pk=version.pk, state__in=fit).exists():
+        told = _("%(version)s is not ready: a protected alias needs a version that passed its check.")
+        kept = _("%(version)s was refused or put away: an alias needs a version that is kept.")
+        raise Conflict((told if is_protected else kept) % {"version": version})
 
 
 def enqueue_check(version: ModelVersion, actor: Actor) -> None:

@@ -8,9 +8,9 @@ from audit.services import record
 from common.errors import Conflict, Invalid, NotFound
 from common.transactions import transactional
 from notify.services import publish
-from registry.models import ModelAlias, ModelVersion, RegisteredModel
+from registry.models import AliasRule, ModelAlias, ModelVersion, RegisteredModel
 from registry.naming import alias_name
-from registry.services._state import Actor, demand_present, lock_model
+from registry.services._state import Actor, demand_nameable, demand_present, lock_model
 from registry.services.history import note_move, version_before
 from registry.services.promotion import Permit, demand
 
@@ -25,9 +25,9 @@ def set_alias(
     reason: str = "",
     old_alias: str = "",
 ) -> ModelAlias:
-    """Point an alias of a model at one of its ready versions; the version that had it gets `old_alias`, if given.
+    """Point an alias of a model at one of its versions; the version that had it gets `old_alias`, if given.
 
-    Raises Invalid for a bad name or another model's version, Conflict if the version is not ready, and for a protected
+    Raises Invalid for a bad name or another model's version, Conflict if the version is not fit, and for a protected
     alias NotAllowed, GateFailed, ApprovalNeeded.
     """
     name, old_alias = alias_name(name), old_alias and alias_name(old_alias)
@@ -36,10 +36,7 @@ def set_alias(
     if old_alias == name:
         raise Invalid(_("The version before cannot keep the same alias."), fields={"old_alias": "is the alias itself"})
     demand_present(lock_model(model))
-    if not ModelVersion.objects.ready().filter(pk=version.pk).exists():
-        raise Conflict(
-            _("%(version)s is not ready: an alias needs a version that passed its check.") % {"version": version}
-        )
+    demand_nameable(version, is_protected=AliasRule.objects.protecting(model, name) is not None)
     old = _find(model, name)
     if old is not None and old.version_id == version.pk:
         return old
@@ -64,6 +61,7 @@ def delete_alias(*, model: RegisteredModel, name: str, actor: Actor, reason: str
     note_move(model=model, name=name, version=None, actor=actor)
     before = {"version": alias.version.number}
     _tell("registry.alias_deleted", model, name, actor, reason, before=before, after={})
+    publish(event="model_version_alias.deleted", payload={"name": model.name, "alias": name})
     permit.use(actor)
 
 
@@ -107,6 +105,8 @@ def _point(
     note_move(model=model, name=name, version=version, actor=actor, reason=reason, approval=permit.approval)
     before = {"version": old.version.number} if old else {}
     _tell(action, model, name, actor, reason, before=before, after={"version": version.number})
+    named = {"name": model.name, "alias": name, "version": str(version.number)}
+    publish(event="model_version_alias.created", payload=named)
     permit.use(actor)
     return alias
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from audit.services import record
 from common.errors import Invalid, NotFound
+from notify.services import publish
 from registry.models import ModelTag, ModelVersion, RegisteredModel, VersionTag
 from registry.naming import tag_key
 from registry.services._state import Actor, demand_present, lock_model
@@ -28,6 +29,7 @@ def set_tag(*, target: RegisteredModel | ModelVersion, key: str, value: str, act
             tags, owner = _tags_of(target)
             tags.objects.update_or_create(key=key, **owner, defaults={"value": value})
             record(action="registry.tag_set", actor=actor, target=target, before=before, after={key: value})
+            _publish("model_version_tag.set", target, key=key, value=value)
 
 
 def delete_tag(*, target: RegisteredModel | ModelVersion, key: str, actor: Actor) -> None:
@@ -38,6 +40,13 @@ def delete_tag(*, target: RegisteredModel | ModelVersion, key: str, actor: Actor
         if not target.tags.filter(key=key).delete()[0]:
             raise NotFound(_("There is no tag %(key)s.") % {"key": key})
         record(action="registry.tag_deleted", actor=actor, target=target, before=before)
+        _publish("model_version_tag.deleted", target, key=key)
+
+
+def _publish(event: str, target: RegisteredModel | ModelVersion, **tag: str) -> None:
+    """Tell of a tag of a version; of those of models MLflow tells nobody."""
+    if isinstance(target, ModelVersion):
+        publish(event=event, payload={"name": target.model.name, "version": str(target.number), **tag})
 
 
 def _tags_of(target: RegisteredModel | ModelVersion) -> tuple[type[ModelTag] | type[VersionTag], dict[str, Any]]:

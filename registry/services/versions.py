@@ -21,6 +21,7 @@ from common.strict_json import check_text, loads
 from datasets.models import DatasetVersion
 from files.models import Blob
 from files.services import add_reference, adopt, keep_for_a_while
+from notify.services import publish
 from registry.conversion import demand_servable_kind
 from registry.intake import REFUSED_CONTENT, Source, Staged, staged
 from registry.manifest import Manifest, list_files
@@ -39,6 +40,7 @@ from registry.services._state import (
     tell,
 )
 from registry.services.approvals import void_approvals
+from registry.services.labels import set_tag
 from registry.services.models import register_model
 from registry.usage import live_usages
 
@@ -101,12 +103,13 @@ def insert_version(
     trained_on: Sequence[DatasetVersion] = (),
     is_reused: bool = False,
     origin: Origin = Origin(),
+    tags: Mapping[str, str] | None = None,
 ) -> ModelVersion:
     """Make kept files a version: the quick part of `add_version`."""
     read, blobs, reason = kept
     if isinstance(model, str):
         model = register_model(name=model_name(model), actor=actor)
-    digest = content_digest(blobs)
+    digest = content_digest(blobs) if blobs else ""
     if is_reused and (existing := model.versions.present().filter(digest=digest).first()):
         record_training_data(version=existing, trained_on=trained_on, actor=actor)
         return existing
@@ -130,6 +133,11 @@ def insert_version(
     with transaction.atomic():
         _insert(version, blobs, task=read.task, actor=actor)
         record_training_data(version=version, trained_on=trained_on, actor=actor)
+        for key, value in (tags or {}).items():
+            set_tag(target=version, key=key, value=value, actor=actor)
+        told = {"name": version.model.name, "version": str(version.number), "source": version.source}
+        more = {"run_id": version.run_id, "tags": dict(tags or {}), "description": version.description}
+        publish(event="model_version.created", payload={**told, **more})
     return version
 
 
@@ -278,7 +286,7 @@ def update_version(*, version: ModelVersion, actor: Actor, description: str) -> 
         before = ModelVersion.objects.values_list("description", flat=True).get(pk=version.pk)
         if before != description:
             version.description = description
-            version.save(update_fields=["description"])
+            version.save(update_fields=["description", "updated_at"])
             old, new = {"description": before}, {"description": description}
             record(action="registry.version_changed", actor=actor, target=version, before=old, after=new)
     return version
