@@ -12,6 +12,7 @@ from common.errors import Conflict, Invalid, NotFound, TooLarge
 from common.transactions import transactional
 from files.models import Blob, Upload
 from files.receiving import Receiving
+from files.services.blobs import release
 from files.services.quotas import demand_room
 from files.services.uploads import begin_upload, cancel_upload, finish_upload, next_expiry
 from files.staging import numbered, s3
@@ -70,8 +71,8 @@ class PartSink:
         self._incoming.close()
 
 
-def complete_parts(*, upload: Upload, parts: Sequence[tuple[int, str]]) -> Blob:
-    """Put the parts together, in order, and give the blob, which the upload holds; safe to call again.
+def complete_parts(*, upload: Upload, parts: Sequence[tuple[int, str]]) -> None:
+    """Put the parts together, in order, as a blob that the upload holds; safe to call again.
 
     Raises Invalid for a part that is missing, doubled, out of order or another than was sent, TooLarge past a limit.
     """
@@ -82,10 +83,18 @@ def complete_parts(*, upload: Upload, parts: Sequence[tuple[int, str]]) -> Blob:
             cancel_upload(upload=upload)
             raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
         _close(upload, chosen, size)
-    done = finish_upload(upload=upload)
-    if done.blob is None:
+    finish_upload(upload=upload)
+
+
+@transactional
+def hand_over(*, upload: Upload) -> Blob:
+    """Forget a finished upload and give its blob to whoever needs it from now on, in the transaction of the caller."""
+    held = Upload.objects.select_for_update().select_related("blob").filter(pk=upload.pk, state=State.DONE).first()
+    if held is None or held.blob is None:
         raise NotFound("there is no such upload", code="upload_lost")
-    return done.blob
+    held.delete()
+    release(blob=held.blob)
+    return held.blob
 
 
 @transactional

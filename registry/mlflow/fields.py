@@ -92,15 +92,15 @@ class Fields:
             raise Invalid(f"Parameter '{name}' has more than {MOST_ITEMS} values.")
         return [check_text(one, field=name) for one in found]
 
-    def items(self, name: str) -> list[Fields]:
-        """Give a list of objects."""
+    def items(self, name: str, *, most: int = MOST_ITEMS) -> list[Fields]:
+        """Give a list of at most so many objects."""
         value = self._said.get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise _bad(name, "a list of objects", value)
-        if len(value) > MOST_ITEMS:
-            raise Invalid(f"Parameter '{name}' has more than {MOST_ITEMS} values.")
+        if len(value) > most:
+            raise Invalid(f"Parameter '{name}' has more than {most} values.")
         return [Fields(one) for one in value]
 
     def tags(self) -> dict[str, str]:
