@@ -1,0 +1,237 @@
+"""Review items: those of a queue by filters that stay in the address, and one item with all that was said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+
+from accounts.models import User
+from common.admin import ReadOnlyAdmin
+from common.display import badge, person_name
+from feedback.admin.answers import answer_words
+from feedback.admin.item_verbs import VERBS
+from feedback.admin.showing import answered_label, names_by_version, show_item, words_of
+from feedback.admin.wording import reason_words, reasons, skip_words
+from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
+
+State = ReviewItem.State
+FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "golden")
+TONES = {State.AGREED: "good", State.SETTLED: "good", State.DISPUTED: "warn", State.WAITING: "busy"}
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item in the list."""
+
+    item: ReviewItem
+    url: str
+    state: Any
+    words: str
+    answered: str
+    judged: str
+    reason: str
+
+
+def sees_all(user: Any) -> bool:
+    """Tell whether a person may see items that they have not judged: who settles, or does not judge at all."""
+    return user.has_perm("feedback.adjudicate_reviewqueue") or not user.has_perm("feedback.add_review")
+
+
+def visible_items(user: Any) -> QuerySet[ReviewItem]:
+    """Give the items that a person may see: a reviewer those of their own judgement, none of them as a golden one."""
+    items = ReviewItem.objects.all()
+    if sees_all(user):
+        return items
+    judged = Review.objects.filter(reviewer=user, state=Review.State.COUNTS)
+    return items.filter(pk__in=judged.values("item"))
+
+
+@admin.register(ReviewItem)
+class ReviewItemAdmin(ReadOnlyAdmin):
+    """What is judged, in all queues."""
+
+    detail_template = "admin/feedback/item.html"
+    verbs = VERBS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewItem]:
+        """Narrow to what this person may see."""
+        return visible_items(request.user).select_related("queue", "settled_by")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show one page of what the filters find."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
+        found = _ordered(_filtered(self.get_queryset(request), chosen), chosen, request.GET.get("after", ""))
+        items = list(found[: PER_PAGE + 1])
+        queue = ReviewQueue.objects.filter(pk=chosen["queue"]).first() if chosen["queue"].isdigit() else None
+        return self.page(
+            request,
+            "admin/feedback/items.html",
+            title=gettext("Review items"),
+            headline=_list_headline(queue, chosen),
+            lines=lines_of(items[:PER_PAGE]),
+            queue=queue,
+            chosen=chosen,
+            is_filtered=any(chosen[name] for name in FILTERS if name != "queue"),
+            older_url=_with(chosen, {"after": _cursor(items[PER_PAGE - 1], chosen)}) if len(items) > PER_PAGE else "",
+            first_url=_with(chosen, {}) if request.GET.get("after") else "",
+            **_choices(queue, sees_all(request.user)),
+        )
+
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say what was judged of it."""
+        names = names_by_version([obj]).get(obj.version_id, {})
+        said = {"queue": obj.queue.name, "answer": answer_words(obj.final_answer, names)}
+        if obj.final_answer is not None:
+            return gettext("%(queue)s: judged as “%(answer)s”") % said
+        if obj.state == State.DISPUTED:
+            return gettext("%(queue)s: reviewers disagree") % said
+        if obj.state == State.LEFT_OUT:
+            return gettext("%(queue)s: left out") % said
+        left = obj.reviews_needed - obj.reviews_done
+        words = ngettext(
+            "%(queue)s: %(count)d more answer is needed", "%(queue)s: %(count)d more answers are needed", left
+        )
+        return words % {**said, "count": left}
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give the item, what the model said, all reviews, and where it came from."""
+        shown = show_item(request, obj, with_answer=True)
+        golden = GoldenAnswer.objects.filter(item=obj).first() if sees_all(request.user) else None
+        return {
+            "queue": obj.queue,
+            "shown": shown,
+            "reviews": reviews_of(obj, shown.names, request.user),
+            "final": answer_words(obj.final_answer, shown.names),
+            "reason": reason_words(obj.reason),
+            "state": state_badge(obj),
+            "golden": golden,
+            "golden_words": answer_words(golden.answer, shown.names) if golden else "",
+            "list_url": f"{reverse('admin:feedback_reviewitem_changelist')}?{urlencode({'queue': obj.queue_id})}",
+        }
+
+
+def state_badge(item: ReviewItem) -> Any:
+    """Give the state as a word with a colour."""
+    return badge(item.state, item.get_state_display(), TONES.get(State(item.state), "quiet"))
+
+
+def reviews_of(item: ReviewItem, names: Any, onlooker: Any) -> list[dict[str, Any]]:
+    """Give what was said of an item, oldest first; names stay hidden from others while a blind item is not decided."""
+    hidden = item.queue.is_blind and item.state in (State.WAITING, State.DISPUTED)
+    reviews = list(item.reviews.select_related("reviewer").order_by("id"))
+    people: dict[Any, int] = {}
+    for review in reviews:
+        people.setdefault(review.reviewer_id or review.reviewer_name, len(people) + 1)
+    return [
+        {
+            "review": review,
+            "who": gettext("Reviewer %d") % people[review.reviewer_id or review.reviewer_name]
+            if hidden and review.reviewer_id != onlooker.pk
+            else _name(review),
+            "answer": answer_words(review.answer, names) if review.state != Review.State.SKIPPED else "",
+            "why": skip_words(review.skip_reason),
+        }
+        for review in reviews
+        if sees_all(onlooker) or not hidden or review.reviewer_id == onlooker.pk
+    ]
+
+
+def lines_of(items: list[ReviewItem]) -> list[Line]:
+    """Give items as the list shows them."""
+    names = names_by_version(items)
+    return [_line(item, names.get(item.version_id, {}) if item.version_id else {}) for item in items]
+
+
+def _line(item: ReviewItem, names: dict[str, str]) -> Line:
+    judged = answer_words(item.final_answer, names)
+    if item.final_answer is None:
+        judged = f"{item.reviews_done}/{item.reviews_needed}"
+    return Line(
+        item,
+        reverse("admin:feedback_reviewitem_change", args=[item.pk]),
+        state_badge(item),
+        words_of(item.input) or gettext("(nothing was kept)"),
+        answered_label(item, names),
+        judged,
+        reason_words(item.reason),
+    )
+
+
+def _filtered(items: QuerySet[ReviewItem], chosen: dict[str, str]) -> QuerySet[ReviewItem]:
+    if chosen["queue"].isdigit():
+        items = items.filter(queue=chosen["queue"])
+    if chosen["state"] in State.values:
+        items = items.filter(state=chosen["state"])
+    if chosen["reason"]:
+        items = items.filter(reason=chosen["reason"])
+    if chosen["golden"]:
+        items = items.filter(is_golden=True)
+    said = Review.objects.filter(state=Review.State.COUNTS)
+    said = said.filter(queue=chosen["queue"]) if chosen["queue"].isdigit() else said
+    if chosen["reviewer"].isdigit():
+        said = said.filter(reviewer=chosen["reviewer"])
+    if chosen["answer"]:
+        said = said.filter(answer_key=chosen["answer"])
+    if chosen["flagged"]:
+        said = said.filter(is_flagged=True)
+    if any(chosen[name] for name in ("reviewer", "answer", "flagged")):
+        items = items.filter(pk__in=said.values("item"))
+    return items
+
+
+def _ordered(items: QuerySet[ReviewItem], chosen: dict[str, str], after: str) -> QuerySet[ReviewItem]:
+    """Order as the queue gives them where one state is asked for, which its index can, else the newest first."""
+    parts = [int(part) for part in after.split("_") if part.lstrip("-").isdigit()]
+    if not chosen["state"]:
+        return items.filter(pk__lt=parts[0]).order_by("-pk") if parts else items.order_by("-pk")
+    if len(parts) == 3:
+        priority, shuffle, key = parts
+        items = items.filter(
+            Q(priority__lt=priority)
+            | Q(priority=priority, shuffle__gt=shuffle)
+            | Q(priority=priority, shuffle=shuffle, pk__gt=key)
+        )
+    return items.order_by("-priority", "shuffle", "pk")
+
+
+def _cursor(item: ReviewItem, chosen: dict[str, str]) -> str:
+    return f"{item.priority}_{item.shuffle}_{item.pk}" if chosen["state"] else str(item.pk)
+
+
+def _choices(queue: ReviewQueue | None, with_golden: bool) -> dict[str, Any]:
+    people = User.objects.filter(pk__in=Review.objects.filter(queue=queue).values("reviewer")) if queue else ()
+    return {
+        "queues": list(ReviewQueue.objects.values_list("pk", "name")[:200]),
+        "states": State.choices,
+        "reasons": reasons(),
+        "people": [(person.pk, person_name(person)) for person in people[:200]] if queue else [],
+        "answers": queue.choices if queue else [],
+        "with_golden": with_golden,
+    }
+
+
+def _with(chosen: dict[str, str], changes: dict[str, str]) -> str:
+    query = {name: value for name, value in {**chosen, **changes}.items() if value}
+    return f"?{urlencode(query)}" if query else "?"
+
+
+def _list_headline(queue: ReviewQueue | None, chosen: dict[str, str]) -> str:
+    state = dict(State.choices).get(chosen["state"], "")
+    if queue is None:
+        return gettext("Review items")
+    return f"{queue.name}: {state}" if state else gettext("%(queue)s: items") % {"queue": queue.name}
+
+
+def _name(review: Review) -> str:
+    return person_name(review.reviewer) if review.reviewer else review.reviewer_name

@@ -1,0 +1,146 @@
+"""How far a queue is and what is left for a person, cheap enough for each answer; and why there is no next item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext, pgettext
+
+from accounts.models import User
+from common.display import percent, person_name, thousands
+from common.errors import FluemanError, NotAllowed
+from common.ids import uuid7_floor
+from feedback.models import Review, ReviewItem, ReviewQueue
+
+State = ReviewItem.State
+MOST_QUEUES = 50
+_SLOW_S, _COUNTS_COST = 0.02, 300  # counts that take longer are kept for so many times of what they took
+_GOLDEN_KEPT_S = 600  # one answer must not show by this figure whether it was a golden one
+_WAITING_KEPT_S = 60
+
+
+def counts_by_queue(keys: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Give the number of items by state for some queues, golden ones left out; a little old where counting is slow."""
+    names = {f"feedback:counts:{key}": key for key in keys}
+    known = {names[name]: counts for name, counts in cache.get_many(names).items()}
+    missing = set(names.values()) - set(known)
+    if not missing:
+        return known
+    began = time.monotonic()
+    items = ReviewItem.objects.filter(queue__in=missing, is_golden=False).order_by()
+    found: dict[int, dict[str, int]] = {key: dict.fromkeys(State.values, 0) for key in missing}
+    for key, state, count in items.values_list("queue", "state").annotate(count=Count("pk")):
+        found[key][state] = count
+    if (took_s := time.monotonic() - began) > _SLOW_S:
+        cache.set_many({f"feedback:counts:{key}": found[key] for key in missing}, int(_COUNTS_COST * took_s) + 1)
+    return known | found
+
+
+def counts_of(queue: ReviewQueue) -> dict[str, int]:
+    """Give the number of items of a queue by state."""
+    return counts_by_queue([queue.pk])[queue.pk]
+
+
+def progress_of(queue: ReviewQueue) -> dict[str, Any]:
+    """Give the share of a queue that is judged, in words too."""
+    return progress_words(counts_of(queue))
+
+
+def progress_words(counts: dict[str, int]) -> dict[str, Any]:
+    """Give counts by state as a share and as words."""
+    total = sum(counts.values())
+    judged = total - counts[State.WAITING]
+    said = gettext("%(judged)s of %(total)s judged") % {"judged": thousands(judged), "total": thousands(total)}
+    return {
+        "total": total,
+        "percent": judged * 100 // total if total else 0,
+        "words": said if total else pgettext("queue", "empty"),
+    }
+
+
+def mine_of(queue: ReviewQueue, person: User) -> dict[str, str]:
+    """Give what a person has done today, and how often they agreed with golden items."""
+    own = Review.objects.filter(queue=queue, reviewer=person, state=Review.State.COUNTS)
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = own.filter(id__gte=uuid7_floor(int(midnight.timestamp() * 1000))).count()
+    judged = own.exclude(is_right=None)
+    told: tuple[int, int] = cache.get_or_set(
+        f"feedback:golden:{queue.pk}:{person.pk}",
+        lambda: (judged.filter(is_right=True).count(), judged.count()),
+        _GOLDEN_KEPT_S,
+    )
+    said = ngettext("%(count)s by you today", "%(count)s by you today", today) % {"count": thousands(today)}
+    share = percent(told[0] / told[1]) if told[1] else ""
+    golden = gettext("%(share)s right on golden items") % {"share": share} if share else ""
+    return {"words": said, "golden": golden}
+
+
+def queues_of(person: User) -> QuerySet[ReviewQueue]:
+    """Give the open queues that a person reviews in."""
+    named = ReviewQueue.reviewers.through.objects.all()
+    is_free = ~Exists(named.filter(reviewqueue=OuterRef("pk")))
+    is_theirs = Exists(named.filter(reviewqueue=OuterRef("pk"), user=person))
+    return ReviewQueue.objects.filter(is_free | is_theirs, is_open=True)
+
+
+def waiting_by_queue(person: User, keys: Iterable[int]) -> dict[int, int]:
+    """Give how many items of some queues still lack a word of this person; some may be before others now."""
+    counts = counts_by_queue(keys)
+    own = Review.objects.filter(reviewer=person, queue__in=counts, item__state=State.WAITING).order_by()
+    own = own.exclude(state=Review.State.UNDONE).values_list("queue").annotate(count=Count("pk"))
+    said = dict(own)
+    return {key: max(0, by_state[State.WAITING] - said.get(key, 0)) for key, by_state in counts.items()}
+
+
+def waiting_in_all(person: User) -> int:
+    """Give how many items wait for a person in all queues; up to a minute old, for it stands on every page."""
+    found = cache.get_or_set(
+        f"feedback:waiting:{person.pk}",
+        lambda: sum(waiting_by_queue(person, queues_of(person).values_list("pk", flat=True)).values()),
+        _WAITING_KEPT_S,
+    )
+    return int(found or 0)
+
+
+def state_of(request: HttpRequest, queue: ReviewQueue, refusal: FluemanError | None) -> dict[str, Any]:
+    """Give why a person has no next item here, and where to go."""
+    icon, title, text = _why(queue, refusal)
+    links = []
+    person: User = request.user  # type: ignore[assignment]
+    others = {one.pk: one for one in queues_of(person).exclude(pk=queue.pk)[:MOST_QUEUES]}
+    waiting = waiting_by_queue(person, others) if others else {}
+    if other := next((others[key] for key, count in waiting.items() if count), None):
+        label = gettext("Go on with %(queue)s") % {"queue": other.name}
+        url = reverse("admin:feedback_reviewqueue_review", args=[other.pk])
+        links.append({"label": label, "url": url, "primary": True})
+    if person.has_perm("feedback.adjudicate_reviewqueue") and counts_of(queue)[State.DISPUTED]:
+        label = gettext("Settle the disputes")
+        links.append({"label": label, "url": reverse("admin:feedback_reviewqueue_settle", args=[queue.pk])})
+    back = {"label": gettext("To the queues"), "url": reverse("admin:feedback_reviewqueue_changelist")}
+    return {"icon": icon, "title": title, "text": text, "links": [*links, back]}
+
+
+def _why(queue: ReviewQueue, refusal: FluemanError | None) -> tuple[str, str, str]:
+    counts = counts_of(queue)
+    if not queue.is_open:
+        return "lock", gettext("This queue is closed"), gettext("Nothing more is judged here. What was judged stays.")
+    if isinstance(refusal, NotAllowed):
+        keeper = gettext("%(owner)s can add you.") % {"owner": person_name(queue.owner)} if queue.owner else ""
+        return "group_off", gettext("You are not among the reviewers of this queue"), keeper
+    if refusal is not None:
+        return "error", gettext("No item can be given now"), refusal.message
+    if not sum(counts.values()):
+        text = gettext("Items come by the rules of the queue, or from the request log and the inbox by hand.")
+        return "inbox", gettext("Nothing has come yet"), text
+    if queue.items.filter(state=State.WAITING, is_golden=False).exists():
+        text = gettext("What is left is before other reviewers now, or needs somebody else's answer. Look again later.")
+        return "hourglass_empty", gettext("Nothing is left for you now"), text
+    text = gettext("Thank you. New items come as the rules find them.")
+    return "task_alt", gettext("Everything here is judged"), text
