@@ -56,7 +56,8 @@ _OPERATE = (
     | _of("inference", "add_deployment change_deployment delete_deployment")
     | _of("inference", "predict_deployment deploy_deployment disable_deployment cancel_asynchronousprediction")
     | _of("inference", "add_batchrun change_batchrun delete_batchrun change_versionsettings")
-    | _of("feedback", "add_feedback import_feedback")
+    | _of("feedback", "add_feedback import_feedback add_review adjudicate_reviewqueue")
+    | _of("feedback", "add_reviewqueue change_reviewqueue delete_reviewqueue")
     | _of("jobs", "cancel_job retry_job add_schedule change_schedule delete_schedule run_schedule")
     | _of("files", "add_storedfile change_storedfile delete_storedfile add_shelf")
     | _of("notify", "test_channel test_webhook replay_delivery")
@@ -64,7 +65,8 @@ _OPERATE = (
     | _of("datasets", "add_datasetversion change_datasetversion export_datasetversion")
     | _of("datasets", "add_recipe change_recipe delete_recipe run_recipe")
 )
-_SEE_FEEDBACK = _of("feedback", "view_feedback")
+_SEE_FEEDBACK = _of("feedback", "view_feedback view_reviewqueue view_review")
+_SEE_ITEMS = _of("feedback", "view_reviewitem view_goldenanswer")
 _SEE_ELSEWHERE = _of("inference", "view_remoteserver view_remotemodel")
 _SEE_NOTICES = _of("notify", "view_channel view_webhook view_delivery")
 _SEE_AUDIT = _of("audit", "view_auditevent view_auditperson verify_auditevent export_auditevent")
@@ -79,7 +81,7 @@ _RULE_PEOPLE = (
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")
 )
-_SEE_WORK = _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_DATA | _SEE_FEEDBACK
+_SEE_WORK = _SEE_SERVING | _SEE_CALLS | _SEE_FILES | _SEE_DATA | _SEE_FEEDBACK | _SEE_ITEMS
 _OPERATOR = _SELF | _SEE_WORK | _SEE_ELSEWHERE | _SEE_NOTICES | _OPERATE
 
 ROLES: Mapping[str, Role] = {
@@ -93,7 +95,7 @@ ROLES: Mapping[str, Role] = {
         | _SEE_CALLS
         | _SEE_DATA
         | _SEE_FEEDBACK
-        | _of("feedback", "add_feedback")
+        | _of("feedback", "add_feedback add_review")
         | _of("inference", "predict_deployment")
         | _of("files", "view_shelf"),
     ),
@@ -106,9 +108,11 @@ ROLES: Mapping[str, Role] = {
         | _SEE_FILES
         | _SEE_DATA
         | _SEE_FEEDBACK
+        | _SEE_ITEMS
         | _SEE_ELSEWHERE
         | _SEE_NOTICES
         | _SEE_AUDIT
+        | _of("feedback", "view_goldenanswer")
         | _of("accounts", "view_user view_signingkey")
         | _of("auth", "view_group"),
     ),
