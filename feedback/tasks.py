@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from datasets.models import PreprocessingJob
 from feedback.models import ReviewQueue
 from feedback.services import exchange
+from feedback.services.assignment import free_expired
 from feedback.services.exporting import MAKE_DATA
+from feedback.services.filling import fill_queues
 from feedback.services.importing import IMPORT, import_rows
 from files.models import StoredFile
 from jobs.handlers import handler
@@ -29,6 +31,12 @@ def import_feedback(run: JobRun) -> None:
     """Take in the rows of a file."""
     file = StoredFile.objects.present().select_related("blob").get(pk=run.payload["file"])
     run.result(import_rows(file=file, actor=run.job.created_by, report=run.report))
+
+
+@handler("feedback.fill_queues", label=_("Filling of review queues"), every_minutes=1, is_background=True)
+def fill_review_queues(run: JobRun) -> None:
+    """Give back items whose time has run out, and have the rules of queues look at what is new."""
+    run.result({"freed": free_expired(), "added": fill_queues()})
 
 
 @handler(MAKE_DATA, label=_("Reviewed items as a dataset version"), **DATA_LIMITS)

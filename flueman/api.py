@@ -13,6 +13,8 @@ from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
 from datasets.api.versions import DatasetVersionViewSet
 from feedback.api.data import ReviewDataViewSet
 from feedback.api.feedback import FeedbackViewSet
+from feedback.api.queues import ReviewQueueViewSet
+from feedback.api.reviews import ReviewItemViewSet, ReviewViewSet
 from files.api import FileViewSet, UploadViewSet
 from guards.api import Router
 from inference.api.asynchronous import AsynchronousPredictionViewSet
@@ -79,6 +81,9 @@ router.register("predictions", PredictionViewSet)
 router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
 router.register("batch-runs", BatchRunViewSet)
 router.register("feedback", FeedbackViewSet)
+router.register("review-queues", ReviewQueueViewSet)
+router.register("review-items", ReviewItemViewSet)
+router.register("reviews", ReviewViewSet)
 router.register("review-data", ReviewDataViewSet, basename="review-data")
 
 urlpatterns = [

@@ -75,6 +75,16 @@ def reopen_queue(*, queue: ReviewQueue, actor: User, reason: str = "") -> Review
     return _switch(queue, actor, reason, is_open=True)
 
 
+@transactional
+def delete_queue(*, queue: ReviewQueue, actor: User, reason: str = "") -> None:
+    """Delete a queue with its items. Raises Conflict once anybody has reviewed in it: then it can be closed."""
+    own = ReviewQueue.objects.select_for_update().get(pk=queue.pk)
+    if Review.objects.filter(queue=own).exists():
+        raise Conflict(_("The queue holds reviews: close it instead."), code="has_reviews")
+    record(action="feedback.queue_deleted", actor=actor, target=own, before=facts(own), reason=reason)
+    own.delete()
+
+
 def facts(queue: ReviewQueue) -> dict[str, Any]:
     """Give what the audit keeps of a queue."""
     told = {name: getattr(queue, name) for name in FIELDS if name not in ("description", "guidelines", "rules")}

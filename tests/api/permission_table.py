@@ -13,6 +13,7 @@ OPERATORS = frozenset({"administrator", "operator"})
 CALLERS = KNOWN - {"auditor"}
 WATCHERS = frozenset({"administrator", "auditor"})
 FILE_READERS = OPERATORS | {"auditor"}
+REVIEWERS = OPERATORS | {"reviewer"}
 RULERS = frozenset({"administrator"})
 
 TABLE: dict[str, frozenset[str]] = {
@@ -167,6 +168,31 @@ TABLE: dict[str, frozenset[str]] = {
     "GET feedback/{pk}": KNOWN,
     "POST feedback/by-token": ANYBODY,
     "POST feedback/import": OPERATORS,
+    "GET review-queues": STAFF,
+    "POST review-queues": OPERATORS,
+    "GET review-queues/{name}": STAFF,
+    "PATCH review-queues/{name}": OPERATORS,
+    "DELETE review-queues/{name}": OPERATORS,
+    "POST review-queues/{name}/close": OPERATORS,
+    "POST review-queues/{name}/reopen": OPERATORS,
+    "POST review-queues/{name}/items": OPERATORS,
+    "POST review-queues/{name}/preview": OPERATORS,
+    "POST review-queues/{name}/next": REVIEWERS,
+    "POST review-queues/{name}/undo": REVIEWERS,
+    "GET review-queues/{name}/statistics": FILE_READERS,
+    "GET review-items": FILE_READERS,
+    "GET review-items/{pk}": STAFF,
+    "POST review-items/{pk}/review": REVIEWERS,
+    "POST review-items/{pk}/skip": REVIEWERS,
+    "POST review-items/{pk}/flag": REVIEWERS,
+    "POST review-items/{pk}/keep": REVIEWERS,
+    "POST review-items/{pk}/settle": OPERATORS,
+    "POST review-items/{pk}/leave-out": OPERATORS,
+    "POST review-items/{pk}/take-back": OPERATORS,
+    "POST review-items/{pk}/golden": OPERATORS,
+    "POST review-items/{pk}/hand-over": OPERATORS,
+    "GET reviews": STAFF,
+    "GET reviews/{pk}": STAFF,
     "POST review-data": OPERATORS,
     "POST review-data/export": OPERATORS,
     "POST review-data/import": OPERATORS,
