@@ -24,6 +24,7 @@ urlpatterns = [
     path("artefacts/<str:signed>", artefacts.index, name="artefacts"),
     path("artefacts/<str:signed>/<path:path>", artefacts.content, name="artefact"),
     path("", include("registry.mlflow_artifacts.urls")),
+    path("", include("registry.mlflow.urls")),
     re_path(r"^api/", unknown_route),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

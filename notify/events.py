@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
-from notify import mlflow
+from notify import mlflow_calls
 from notify.kinds import Event
 
 TEST = "flueman.test"
@@ -105,7 +105,7 @@ def find(name: str) -> Event:
     """Give an event by name. Raises Invalid."""
     if name == TEST:
         return Event(_("test"), _("This is a test."), {})
-    known = EVENTS.get(name) or mlflow.EVENTS.get(name)
+    known = EVENTS.get(name) or mlflow_calls.EVENTS.get(name)
     if known is None:
         raise Invalid(f"there is no event '{name}'", code="unknown_event", fields={"events": name})
     return known

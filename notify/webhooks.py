@@ -1,4 +1,4 @@
-"""Signing and sending to webhooks. Source: standardwebhooks.com, version 1.0; for MLflow's form `notify/mlflow.py`."""
+"""Signing and sending to webhooks, in MLflow's form by `mlflow_calls`. Source: standardwebhooks.com, version 1.0."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils import timezone
 from common import outgoing
 from common.errors import FluemanError, Invalid
 from common.sealing import unseal
-from notify import mlflow
+from notify import mlflow_calls
 from notify.models import Delivery, Webhook
 from notify.outcomes import Outcome
 
@@ -68,7 +68,7 @@ def body_of(webhook: Webhook, event: str, payload: Mapping[str, Any]) -> dict[st
     """Give what a webhook is told of an event now."""
     now = timezone.now()
     if webhook.form == Webhook.Form.MLFLOW:
-        return mlflow.body_of(event, payload, now)
+        return mlflow_calls.body_of(event, payload, now)
     return {"type": event, "timestamp": now.isoformat().replace("+00:00", "Z"), "data": dict(payload)}
 
 
@@ -77,7 +77,7 @@ def _headers(delivery: Delivery, webhook: Webhook, timestamp: int) -> dict[str, 
     common = {"Content-Type": "application/json", "User-Agent": f"Flueman/{settings.VERSION}"}
     if webhook.form == Webhook.Form.MLFLOW:
         secret = unseal(webhook.secret) if webhook.secret else ""
-        return common | mlflow.headers_of(secret, str(delivery.pk), timestamp, body)
+        return common | mlflow_calls.headers_of(secret, str(delivery.pk), timestamp, body)
     signed = (sign(secret, message_id(delivery), timestamp, body) for secret in _secrets(webhook))
     return {
         **common,

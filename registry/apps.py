@@ -13,9 +13,11 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
+        from common.api.errors import register_shape  # noqa: PLC0415 - as those below
         from datasets.usage import register_finder  # noqa: PLC0415 - models are there only now
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from files.services.quotas import register_keeper  # noqa: PLC0415 - models are there only now
+        from registry.mlflow import door, errors, patterns  # noqa: PLC0415 - models are there only now
         from registry.products import models_of  # noqa: PLC0415 - models are there only now
         from registry.services.artifacts import kept_bytes  # noqa: PLC0415 - models are there only now
 
@@ -24,3 +26,6 @@ class RegistryConfig(AppConfig):
         register_keeper(kept_bytes)
         register_holder(self.get_model("Evaluation")._default_manager.all, "answers_id")
         register_finder(models_of)
+        patterns.register()
+        for prefix in door.PREFIXES:
+            register_shape(prefix, errors.shape)

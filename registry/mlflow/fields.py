@@ -103,6 +103,13 @@ class Fields:
             raise Invalid(f"Parameter '{name}' has more than {most} values.")
         return [Fields(one) for one in value]
 
+    def item(self, name: str) -> Fields | None:
+        """Give an object, None where it was not said."""
+        value = self._said.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise _bad(name, "an object", value)
+        return Fields(value) if value else None
+
     def tags(self) -> dict[str, str]:
         """Give tags by key; of two of one key the later stands, as MLflow has it."""
         return {tag.need("key"): tag.text("value") for tag in self.items("tags")}

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from registry.artifact_paths import SCHEME, VERSIONS
 from registry.models import ModelVersion, RegisteredModel
-from registry.services.sources import artifact_uri
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -39,7 +39,7 @@ def version_body(version: ModelVersion) -> dict[str, Any]:
         "user_id": version.created_by.username if version.created_by else "",
         "current_stage": version.stage,
         "description": version.description,
-        "source": version.source or artifact_uri(version),
+        "source": version.source or f"{SCHEME}:/{VERSIONS}/{version.pk.hex}",
         "run_id": version.run_id,
         "status": "FAILED_REGISTRATION" if is_refused else "READY",
         "status_message": version.refusal if is_refused else "",

@@ -11,7 +11,7 @@ from registry.mlflow.newest import shown
 from registry.mlflow.searching import MOST_ROWS, present_versions, version_search
 from registry.mlflow.shown import version_body, versions_body
 from registry.models import ModelVersion
-from registry.services.sources import artifact_uri, register_source
+from registry.services.sources import download_uri, register_source
 from registry.services.stages import set_stage
 
 MOST_VERSIONS = 200_000
@@ -69,7 +69,7 @@ def search(asked: Asked) -> dict[str, Any]:
 
 def get_download_uri(asked: Asked) -> dict[str, Any]:
     """Give the address at which the files lie; that of a copy is its original's."""
-    return {"artifact_uri": artifact_uri(_version(asked))}
+    return {"artifact_uri": download_uri(_version(asked))}
 
 
 def set_tag(asked: Asked) -> dict[str, Any]:

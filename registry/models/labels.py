@@ -41,6 +41,8 @@ class ModelTag(models.Model):
         verbose_name_plural = _("tags of models")
         ordering = ["key"]
         constraints = [models.UniqueConstraint(fields=["model", "key"], name="registry_modeltag_one_per_key")]
+        # Searches by a tag.
+        indexes = [models.Index(fields=["key"], name="registry_modeltag_by_key")]
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"
@@ -58,6 +60,8 @@ class VersionTag(models.Model):
         verbose_name_plural = _("tags of versions")
         ordering = ["key"]
         constraints = [models.UniqueConstraint(fields=["version", "key"], name="registry_versiontag_one_per_key")]
+        # Searches by a tag.
+        indexes = [models.Index(fields=["key"], name="registry_versiontag_by_key")]
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"

@@ -108,6 +108,13 @@ class ModelVersion(models.Model):
             models.Index(fields=["model", "state", "number"], name="registry_version_by_state"),
             # "Is this content here already", asked by each import.
             models.Index(fields=["model", "digest"], name="registry_version_by_digest"),
+            # The newest version of each stage, asked by MLflow's clients before nearly every change.
+            models.Index(fields=["model", "stage", "state", "number"], name="registry_version_newest"),
+            # Searches of MLflow's clients, last changed first: in one model, and in all.
+            models.Index(fields=["model", "updated_at", "number"], name="registry_version_changed"),
+            models.Index(fields=["updated_at"], name="registry_version_by_change"),
+            # "What came of this run."
+            models.Index(fields=["run_id"], name="registry_version_by_run"),
             # The bin, oldest first; almost all rows hold no time.
             models.Index(fields=["deleted_at"], name="registry_version_bin"),
         ]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.errors import NotFound
-from common.transactions import transactional
 from registry.manifest import Manifest
 from registry.models import ModelVersion, RegisteredModel
 from registry.services._state import Actor
+from registry.services.artifacts import artifact_uri, keep_source
 from registry.services.versions import KeptFiles, Origin, insert_version
 from registry.signature import Signature
 from registry.sources import NamedVersion, check_source, named_version
 
 
-@transactional
 def register_source(
     *,
     model: RegisteredModel,
@@ -25,20 +24,21 @@ def register_source(
     description: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> ModelVersion:
-    """Make a version of what an address names. What lies elsewhere is only registered, and never opened.
+    """Make a version of what an address names: a copy of a version, a folder of the artifact store, or neither.
 
-    A copy has the files of its original and is checked like any version. Raises Invalid for an address that is none,
-    NotFound for a version that there is not.
+    A copy has the files of its original and is checked like any version; what lies elsewhere is only registered, and
+    never opened. Raises Invalid for an address that is none, NotFound for a version that there is not.
     """
     source = check_source(source)
     named = named_version(source)
     original = _original(find_named(named)) if named else None
+    kept = _files_of(original) if original else keep_source(source=source, name=model.name, actor=actor)
     return insert_version(
         model=model,
-        kept=_files_of(original) if original else NOTHING,
+        kept=kept or NOTHING,
         actor=actor,
-        metrics=original.metrics if original else None,
         description=description,
+        metrics=original.metrics if original else None,
         origin=Origin(source=source, run_id=run_id, run_link=run_link, copied_from=original),
         tags=tags,
     )
@@ -55,21 +55,20 @@ def find_named(named: NamedVersion) -> ModelVersion:
     return version
 
 
-def artifact_uri(version: ModelVersion) -> str:
-    """Give the address at which MLflow's clients find the files of a version, or of its original if it is a copy."""
-    original = _original(version)
-    return original.source or f"mlflow-artifacts:/versions/{original.model.name}/{original.number}"
+def download_uri(version: ModelVersion) -> str:
+    """Give the address at which MLflow's clients find the files of a version, or of its original if it has none."""
+    return artifact_uri(version if version.files.exists() else _original(version))
 
 
 def _original(version: ModelVersion) -> ModelVersion:
     return version.copied_from or version
 
 
-def _files_of(version: ModelVersion) -> KeptFiles:
+def _files_of(version: ModelVersion) -> KeptFiles | None:
     """Give the files of a version for another; what is only kept stays so, and for the same reason."""
     blobs = {file.path: file.blob for file in version.files.select_related("blob")}
     if not blobs:
-        return NOTHING
+        return None
     signature = version.parsed_signature() if version.signature.get("inputs") else NO_SIGNATURE
     reason = version.refusal if version.format == ModelVersion.Format.OTHER else ""
     return KeptFiles(_manifest(version.format, signature, version.manifest), blobs, reason)
