@@ -112,7 +112,6 @@ ROLES: Mapping[str, Role] = {
         | _SEE_ELSEWHERE
         | _SEE_NOTICES
         | _SEE_AUDIT
-        | _of("feedback", "view_goldenanswer")
         | _of("accounts", "view_user view_signingkey")
         | _of("auth", "view_group"),
     ),

@@ -16,9 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common.display import duration, percent, person_name, thousands
 from common.plots import Series, plot
-from feedback.admin.items import sees_all
 from feedback.admin.showing import words_of
-from feedback.admin.standing import counts_of, progress_words
+from feedback.admin.standing import counts_of, mine_of, progress_words
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 from feedback.rules import RULES
 from feedback.services.statistics import (
@@ -29,6 +28,7 @@ from feedback.services.statistics import (
     reviewer_statistics,
 )
 
+SEE = "feedback.view_reviewitem"
 State = ReviewItem.State
 MANY_REVIEWS = 5_000
 LOCKS_SHOWN = 50
@@ -66,14 +66,15 @@ def detail_of(request: HttpRequest, queue: ReviewQueue) -> dict[str, Any]:
         "figures": _counts(queue),
         "progress": progress_words(counts_of(queue)),
         "items_url": _items(queue),
-        "locks": _locks(queue) if sees_all(request.user) else [],
+        "locks": _locks(queue) if request.user.has_perm("feedback.change_reviewqueue") else [],
         "rules": [_rule(queue, rule) for rule in queue.rules if rule["kind"] in RULES],
         "reviewers": [person_name(person) for person in queue.reviewers.all()],
-        **figures_of(request, queue, is_patient=False),
+        "mine": mine_of(queue, request.user),
+        **(figures_of(queue, is_patient=False) if request.user.has_perm(SEE) else {}),
     }
 
 
-def figures_of(request: HttpRequest, queue: ReviewQueue, *, is_patient: bool) -> dict[str, Any]:
+def figures_of(queue: ReviewQueue, *, is_patient: bool) -> dict[str, Any]:
     """Give agreement, days and people; only that they are on the way, where they take long and nobody waits."""
     found = _statistics(queue, is_patient=is_patient)
     if found is None:
@@ -81,14 +82,13 @@ def figures_of(request: HttpRequest, queue: ReviewQueue, *, is_patient: bool) ->
     whole, people = found
     days = [date_format(day, "m-d") for day, _count in whole.per_day]
     bars = [Series(gettext("answers"), [count for _day, count in whole.per_day], is_bars=True)]
-    shown = [one for one in people if sees_all(request.user) or one.reviewer_id == request.user.pk]
-    accounts = User.objects.in_bulk([one.reviewer_id for one in shown if one.reviewer_id])
+    accounts = User.objects.in_bulk([one.reviewer_id for one in people if one.reviewer_id])
     return {
         "original": queue,
         "agreement": _agreement(whole.agreement),
         "pace": duration(whole.median_seconds * 1000) if whole.median_seconds is not None else "",
         "plot": plot(bars, days, title=gettext("Answers per day")) if days else "",
-        "people": [_person(queue, one, accounts.get(one.reviewer_id)) for one in shown],
+        "people": [_person(queue, one, accounts.get(one.reviewer_id)) for one in people],
     }
 
 

@@ -95,7 +95,7 @@ class GoldenAnswerAdmin(ReadOnlyAdmin):
 
 def new_golden_view(model_admin: ModelAdmin, request: HttpRequest, key: int) -> HttpResponseBase:
     """Show the form of a golden item by hand; on POST make it. Raises Http404."""
-    require(request, "feedback.add_goldenanswer")
+    require(request, "feedback.adjudicate_reviewqueue")
     queue = ReviewQueue.objects.filter(pk=key).first()
     if queue is None:
         raise Http404

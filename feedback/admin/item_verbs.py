@@ -21,7 +21,7 @@ from inference.labels import label_names
 from registry.models import ModelVersion
 
 State = ReviewItem.State
-ADJUDICATE = "feedback.adjudicate_reviewqueue"
+ADJUDICATE, CHANGE = "feedback.adjudicate_reviewqueue", "feedback.change_reviewqueue"
 
 
 class AnswerWidget(forms.Widget):
@@ -115,7 +115,7 @@ VERBS = (
     Verb(
         name="golden",
         label=_("Make it golden"),
-        permission="feedback.add_goldenanswer",
+        permission=ADJUDICATE,
         run=_make_golden,
         form=_golden_form,
         is_offered=lambda item: not item.is_golden and item.state != State.LEFT_OUT,
@@ -123,7 +123,7 @@ VERBS = (
     Verb(
         name="reassign",
         label=_("Give to somebody else"),
-        permission=ADJUDICATE,
+        permission=CHANGE,
         run=_reassign,
         form=_reassign_form,
         is_offered=lambda item: item.locks.exists(),
@@ -131,7 +131,7 @@ VERBS = (
     Verb(
         name="release",
         label=_("Set free"),
-        permission=ADJUDICATE,
+        permission=CHANGE,
         run=_release,
         form=_release_form,
         is_offered=lambda item: item.locks.exists(),

@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
-from common.admin import ReadOnlyAdmin
+from common.admin import Onlooker, ReadOnlyAdmin
 from common.display import badge, person_name
 from feedback.admin.answers import answer_words
 from feedback.admin.item_verbs import VERBS
 from feedback.admin.showing import answered_label, names_by_version, show_item, words_of
 from feedback.admin.wording import reason_words, reasons, skip_words
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
+from feedback.sight import OPEN, is_hidden, items_seen_by, knows_golden, reviews_seen_by
 
 State = ReviewItem.State
 FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "golden")
@@ -41,20 +42,6 @@ class Line:
     reason: str
 
 
-def sees_all(user: Any) -> bool:
-    """Tell whether a person may see items that they have not judged: who settles, or does not judge at all."""
-    return user.has_perm("feedback.adjudicate_reviewqueue") or not user.has_perm("feedback.add_review")
-
-
-def visible_items(user: Any) -> QuerySet[ReviewItem]:
-    """Give the items that a person may see: a reviewer those of their own judgement, none of them as a golden one."""
-    items = ReviewItem.objects.all()
-    if sees_all(user):
-        return items
-    judged = Review.objects.filter(reviewer=user, state=Review.State.COUNTS)
-    return items.filter(pk__in=judged.values("item"))
-
-
 @admin.register(ReviewItem)
 class ReviewItemAdmin(ReadOnlyAdmin):
     """What is judged, in all queues."""
@@ -63,15 +50,16 @@ class ReviewItemAdmin(ReadOnlyAdmin):
     verbs = VERBS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewItem]:
-        """Narrow to what this person may see."""
-        return visible_items(request.user).select_related("queue", "settled_by")
+        """Read the queue too."""
+        return items_seen_by(Onlooker(request.user))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show one page of what the filters find."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
-        found = _ordered(_filtered(self.get_queryset(request), chosen), chosen, request.GET.get("after", ""))
+        said = reviews_seen_by(Onlooker(request.user))
+        found = _ordered(_filtered(self.get_queryset(request), said, chosen), chosen, request.GET.get("after", ""))
         items = list(found[: PER_PAGE + 1])
         queue = ReviewQueue.objects.filter(pk=chosen["queue"]).first() if chosen["queue"].isdigit() else None
         return self.page(
@@ -79,13 +67,13 @@ class ReviewItemAdmin(ReadOnlyAdmin):
             "admin/feedback/items.html",
             title=gettext("Review items"),
             headline=_list_headline(queue, chosen),
-            lines=lines_of(items[:PER_PAGE]),
+            lines=lines_of(items[:PER_PAGE], Onlooker(request.user)),
             queue=queue,
             chosen=chosen,
             is_filtered=any(chosen[name] for name in FILTERS if name != "queue"),
             older_url=_with(chosen, {"after": _cursor(items[PER_PAGE - 1], chosen)}) if len(items) > PER_PAGE else "",
             first_url=_with(chosen, {}) if request.GET.get("after") else "",
-            **_choices(queue, sees_all(request.user)),
+            **_choices(queue, with_golden=knows_golden(Onlooker(request.user))),
         )
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
@@ -106,12 +94,15 @@ class ReviewItemAdmin(ReadOnlyAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the item, what the model said, all reviews, and where it came from."""
-        shown = show_item(request, obj, with_answer=True)
-        golden = GoldenAnswer.objects.filter(item=obj).first() if sees_all(request.user) else None
+        onlooker = Onlooker(request.user)
+        is_blind = is_hidden(obj, onlooker)
+        shown = show_item(request, obj, with_answer=not is_blind)
+        golden = GoldenAnswer.objects.filter(item=obj).first() if knows_golden(onlooker) else None
         return {
             "queue": obj.queue,
             "shown": shown,
-            "reviews": reviews_of(obj, shown.names, request.user),
+            "is_blind": is_blind,
+            "reviews": reviews_of(obj, shown.names, onlooker),
             "final": answer_words(obj.final_answer, shown.names),
             "reason": reason_words(obj.reason),
             "state": state_badge(obj),
@@ -126,10 +117,10 @@ def state_badge(item: ReviewItem) -> Any:
     return badge(item.state, item.get_state_display(), TONES.get(State(item.state), "quiet"))
 
 
-def reviews_of(item: ReviewItem, names: Any, onlooker: Any) -> list[dict[str, Any]]:
-    """Give what was said of an item, oldest first; names stay hidden from others while a blind item is not decided."""
-    hidden = item.queue.is_blind and item.state in (State.WAITING, State.DISPUTED)
-    reviews = list(item.reviews.select_related("reviewer").order_by("id"))
+def reviews_of(item: ReviewItem, names: Any, onlooker: Onlooker) -> list[dict[str, Any]]:
+    """Give what was said of an item, oldest first; who said it stays hidden while a blind item is not decided."""
+    is_nameless = item.queue.is_blind and item.state in (State.WAITING, State.DISPUTED)
+    reviews = list(reviews_seen_by(onlooker).filter(item=item).select_related("reviewer").order_by("id"))
     people: dict[Any, int] = {}
     for review in reviews:
         people.setdefault(review.reviewer_id or review.reviewer_name, len(people) + 1)
@@ -137,23 +128,42 @@ def reviews_of(item: ReviewItem, names: Any, onlooker: Any) -> list[dict[str, An
         {
             "review": review,
             "who": gettext("Reviewer %d") % people[review.reviewer_id or review.reviewer_name]
-            if hidden and review.reviewer_id != onlooker.pk
+            if is_nameless and review.reviewer_id != onlooker.user_id
             else _name(review),
             "answer": answer_words(review.answer, names) if review.state != Review.State.SKIPPED else "",
             "why": skip_words(review.skip_reason),
         }
         for review in reviews
-        if sees_all(onlooker) or not hidden or review.reviewer_id == onlooker.pk
     ]
 
 
-def lines_of(items: list[ReviewItem]) -> list[Line]:
+def lines_of(items: list[ReviewItem], onlooker: Onlooker) -> list[Line]:
     """Give items as the list shows them."""
-    names = names_by_version(items)
-    return [_line(item, names.get(item.version_id, {}) if item.version_id else {}) for item in items]
+    names, hidden = names_by_version(items), _hidden(items, onlooker)
+    return [
+        _line(item, names.get(item.version_id, {}) if item.version_id else {}, is_blind=item.pk in hidden)
+        for item in items
+    ]
 
 
-def _line(item: ReviewItem, names: dict[str, str]) -> Line:
+def _hidden(items: list[ReviewItem], onlooker: Onlooker) -> set[int]:
+    """Give the keys of those whose answers are kept from this person for now: `is_hidden` for a whole page."""
+    if not onlooker.may("feedback.add_review"):
+        return set()
+    blind = [item for item in items if item.queue.is_blind and item.state in OPEN]
+    own = Review.objects.filter(item__in=blind, reviewer=onlooker.user_id, state=Review.State.COUNTS)
+    said = set(own.values_list("item", flat=True))
+    named = ReviewQueue.reviewers.through.objects.filter(reviewqueue__in={item.queue_id for item in blind})
+    people: dict[int, set[int]] = {}
+    for queue, person in named.values_list("reviewqueue", "user"):
+        people.setdefault(queue, set()).add(person)
+    theirs = {
+        key for key in {item.queue_id for item in blind} if onlooker.user_id in people.get(key, {onlooker.user_id})
+    }
+    return {item.pk for item in blind if item.queue_id in theirs and item.pk not in said}
+
+
+def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:
     judged = answer_words(item.final_answer, names)
     if item.final_answer is None:
         judged = f"{item.reviews_done}/{item.reviews_needed}"
@@ -162,13 +172,14 @@ def _line(item: ReviewItem, names: dict[str, str]) -> Line:
         reverse("admin:feedback_reviewitem_change", args=[item.pk]),
         state_badge(item),
         words_of(item.input) or gettext("(nothing was kept)"),
-        answered_label(item, names),
+        gettext("hidden: blind") if is_blind else answered_label(item, names),
         judged,
         reason_words(item.reason),
     )
 
 
-def _filtered(items: QuerySet[ReviewItem], chosen: dict[str, str]) -> QuerySet[ReviewItem]:
+def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[str, str]) -> QuerySet[ReviewItem]:
+    """Narrow to what was chosen; by answers only as far as this person may see them."""
     if chosen["queue"].isdigit():
         items = items.filter(queue=chosen["queue"])
     if chosen["state"] in State.values:
@@ -177,7 +188,7 @@ def _filtered(items: QuerySet[ReviewItem], chosen: dict[str, str]) -> QuerySet[R
         items = items.filter(reason=chosen["reason"])
     if chosen["golden"]:
         items = items.filter(is_golden=True)
-    said = Review.objects.filter(state=Review.State.COUNTS)
+    said = said.filter(state=Review.State.COUNTS)
     said = said.filter(queue=chosen["queue"]) if chosen["queue"].isdigit() else said
     if chosen["reviewer"].isdigit():
         said = said.filter(reviewer=chosen["reviewer"])
@@ -209,7 +220,7 @@ def _cursor(item: ReviewItem, chosen: dict[str, str]) -> str:
     return f"{item.priority}_{item.shuffle}_{item.pk}" if chosen["state"] else str(item.pk)
 
 
-def _choices(queue: ReviewQueue | None, with_golden: bool) -> dict[str, Any]:
+def _choices(queue: ReviewQueue | None, *, with_golden: bool) -> dict[str, Any]:
     people = User.objects.filter(pk__in=Review.objects.filter(queue=queue).values("reviewer")) if queue else ()
     return {
         "queues": list(ReviewQueue.objects.values_list("pk", "name")[:200]),

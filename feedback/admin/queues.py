@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from common.admin import ModelAdmin, Verb, require
 from common.display import thousands
 from common.errors import FluemanError
-from feedback.admin.figures import detail_of, figures_of, headline_of
+from feedback.admin.figures import SEE, detail_of, figures_of, headline_of
 from feedback.admin.golden import new_golden_view
 from feedback.admin.queue_form import QueueForm, cards_of, labels_by_deployment, put_errors, rules_told, typed_cards
 from feedback.admin.queue_list import rows_of
@@ -130,11 +130,11 @@ class ReviewQueueAdmin(ModelAdmin):
 
     def figures_view(self, request: HttpRequest, key: int) -> HttpResponse:
         """Give the figures that take long."""
-        require(request, "feedback.view_reviewqueue")
+        require(request, SEE)
         queue = ReviewQueue.objects.filter(pk=key).first()
         if queue is None:
             raise Http404
-        response = render(request, "admin/feedback/figures.html", figures_of(request, queue, is_patient=True))
+        response = render(request, "admin/feedback/figures.html", figures_of(queue, is_patient=True))
         response["X-Live-Done"] = "1"
         return response
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ModelAdmin, require
+from common.admin import ModelAdmin, Onlooker, require
 from common.display import percent
 from common.errors import Conflict, FluemanError, Invalid
 from feedback.admin.answers import control_for, read_answer
@@ -100,7 +100,7 @@ def _context(request: HttpRequest, queue: ReviewQueue, item: ReviewItem | None) 
 def _sides(request: HttpRequest, item: ReviewItem, shown: ShownItem) -> list[dict[str, Any]]:
     """Give the different answers, the commonest first, each with who gave it and what they noted."""
     sides: dict[str, dict[str, Any]] = {}
-    for said in reviews_of(item, shown.names, request.user):
+    for said in reviews_of(item, shown.names, Onlooker(request.user)):
         review = said["review"]
         if review.state != Review.State.COUNTS:
             continue
