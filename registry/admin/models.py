@@ -19,6 +19,8 @@ from common.confirm import ReasonForm
 from common.display import ago
 from registry import services
 from registry.admin import shown
+from registry.admin.card import card_view
+from registry.admin.compare import compare_view
 from registry.admin.deleted import MODEL_VERBS, deleted_view, is_deleted, is_present
 from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
@@ -28,19 +30,27 @@ from registry.usage import Usage, find_usages, live_usages
 VERSIONS_SHOWN = 100
 
 
+def _long_text(label: Any, help_text: Any = "") -> forms.CharField:
+    area = forms.Textarea(attrs={"rows": 4})
+    return forms.CharField(label=label, help_text=help_text, required=False, max_length=20_000, widget=area)
+
+
 class ModelWordsForm(ReasonForm):
     """What a model says of itself."""
 
     reason = None  # type: ignore[assignment]  # words need none
-    description = forms.CharField(
-        label=_("Description"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 4})
+    description = _long_text(_("Description"))
+    intended_use = _long_text(_("Intended use"), _("For the model card: what it is for, and for whom. Markdown."))
+    limits = _long_text(_("Limits"), _("What it must not be used for, and where it is known to fail. Markdown."))
+    licence = forms.CharField(
+        label=_("Licence"), required=False, max_length=120, help_text=_("an SPDX name, or in words")
     )
     task = forms.CharField(label=_("Task"), required=False, max_length=50)
 
 
 def _words_form(model: RegisteredModel) -> type[ReasonForm]:
     """Give the form that begins with what the model says now."""
-    first = {"description": model.description, "task": model.task}
+    first = {name: getattr(model, name) for name in ModelWordsForm.base_fields if name != "reason"}
 
     class Filled(ModelWordsForm):
         def __init__(self, data: Any = None, **more: Any) -> None:
@@ -49,8 +59,8 @@ def _words_form(model: RegisteredModel) -> type[ReasonForm]:
     return Filled
 
 
-def _describe(*, obj: RegisteredModel, actor: Any, description: str, task: str) -> str:
-    services.update_model(model=obj, actor=actor, description=description, task=task)
+def _describe(*, obj: RegisteredModel, actor: Any, **words: str) -> str:
+    services.update_model(model=obj, actor=actor, **words)
     return gettext("Saved.")
 
 
@@ -118,15 +128,29 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         return [{"label": _("Upload a model"), "url": url, "primary": True, "key": "n"}, bin_link]
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        """Offer the upload of the next version."""
-        if is_deleted(obj) or not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
+        """Offer the upload of the next version, the comparison and the card."""
+        if is_deleted(obj):
             return []
-        url = f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}"
-        return [{"label": _("Upload a version"), "url": url, "primary": True, "key": "n"}]
+        upload = f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}"
+        links = [{"label": _("Upload a version"), "url": upload, "primary": True, "key": "n"}]
+        links = links if request.user.has_perm("registry.add_modelversion") else []  # type: ignore[union-attr]
+        if obj.versions.present()[1:2]:
+            links.append(
+                {"label": _("Compare"), "url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk])}
+            )
+        return [
+            *links,
+            {"label": _("Model card"), "url": reverse("admin:registry_registeredmodel_card", args=[obj.pk])},
+        ]
 
     def pages(self) -> list[Any]:
-        """Add the upload and the bin."""
-        return [("upload/", self.upload, "upload"), ("deleted/", self.deleted, "deleted")]
+        """Add the upload, the bin, the comparison and the card."""
+        return [
+            ("upload/", self.upload, "upload"),
+            ("deleted/", self.deleted, "deleted"),
+            ("<int:pk>/compare/", self.compare, "compare"),
+            ("<int:pk>/card/", self.card, "card"),
+        ]
 
     def upload(self, request: HttpRequest) -> Any:
         """Take the files of a version."""
@@ -135,6 +159,14 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def deleted(self, request: HttpRequest) -> Any:
         """Show what can be restored."""
         return deleted_view(request, self)
+
+    def compare(self, request: HttpRequest, pk: int) -> Any:
+        """Show two versions beside each other."""
+        return compare_view(request, self, pk)
+
+    def card(self, request: HttpRequest, pk: int) -> Any:
+        """Show what may be handed on."""
+        return card_view(request, self, pk)
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say which version to use."""

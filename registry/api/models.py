@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.errors import Conflict
+from common.errors import Conflict, Invalid, NotFound
 from registry import services
-from registry.models import RegisteredModel
+from registry.card import card_of, chosen
+from registry.card_text import as_markdown
+from registry.comparison import compare
+from registry.models import ModelVersion, RegisteredModel
 from registry.naming import MAX_NAME_CHARACTERS
 
 REASON = OpenApiParameter("reason", str, description="why, for the audit")
@@ -87,6 +93,49 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         wanted.is_valid(raise_exception=True)
         model = services.update_model(model=self.get_object(), actor=request.user, **wanted.validated_data)
         return Response(self.get_serializer(self.get_queryset().get(pk=model.pk)).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("a", int, required=True), OpenApiParameter("b", int, required=True)],
+        responses=OpenApiTypes.OBJECT,
+    )
+    @action(detail=True, methods=["get"])
+    def compare(self, request: Request, name: str) -> Response:
+        """Compare two versions: numbers, signature, files, data, evaluations, calls of the last day."""
+        model = self.get_object()
+        one, two = (self._numbered(model, request.query_params.get(side, ""), side) for side in ("a", "b"))
+        return Response(compare(one, two))
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("version", int, description="another one than the one that answers"),
+            OpenApiParameter("as", str, enum=["json", "markdown"]),
+        ],
+        responses={
+            (200, "application/json"): OpenApiTypes.OBJECT,
+            (200, "text/markdown"): OpenApiTypes.STR,
+        },
+    )
+    @action(detail=True, methods=["get"])
+    def card(self, request: Request, name: str) -> HttpResponseBase:
+        """Give the model card as JSON, or as Markdown."""
+        model = self.get_object()
+        number = request.query_params.get("version", "")
+        version = self._numbered(model, number, "version") if number else chosen(model)
+        card = card_of(model, version)
+        if request.query_params.get("as") == "markdown":
+            return HttpResponse(as_markdown(card), content_type="text/markdown; charset=utf-8")
+        return Response(card)
+
+    @staticmethod
+    def _numbered(model: RegisteredModel, text: str, field: str) -> ModelVersion:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise Invalid(
+                f"{field}: must be the number of a version", fields={field: "must be the number of a version"}
+            )
+        found = model.versions.present().filter(number=int(text)).first()
+        if found is None:
+            raise NotFound(f"{model} has no version {text}")
+        return found
 
     @extend_schema(parameters=[REASON], responses={204: None})
     def destroy(self, request: Request, name: str) -> Response:
