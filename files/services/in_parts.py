@@ -89,7 +89,7 @@ def complete_parts(*, upload: Upload, parts: Sequence[tuple[int, str]]) -> None:
 @transactional
 def hand_over(*, upload: Upload) -> Blob:
     """Forget a finished upload and give its blob to whoever needs it from now on, in the transaction of the caller."""
-    held = Upload.objects.select_for_update().select_related("blob").filter(pk=upload.pk, state=State.DONE).first()
+    held = Upload.objects.select_for_update().filter(pk=upload.pk, state=State.DONE).first()
     if held is None or held.blob is None:
         raise NotFound("there is no such upload", code="upload_lost")
     held.delete()

@@ -12,6 +12,7 @@ from audit.services import record
 from common.errors import Conflict, Invalid
 from jobs.models import Job
 from jobs.services import enqueue
+from registry.conversion import demand_servable_kind
 from registry.models import ModelVersion, RegisteredModel
 
 State = ModelVersion.State
@@ -45,6 +46,8 @@ def demand_nameable(version: ModelVersion, *, is_protected: bool) -> None:
 
     Protected names are those that callers are served by.
     """
+    if is_protected:
+        demand_servable_kind(version)
     fit = (State.READY,) if is_protected else NAMEABLE
     if not ModelVersion.objects.filter(pk=version.pk, state__in=fit).exists():
         told = _("%(version)s is not ready: a protected alias needs a version that passed its check.")

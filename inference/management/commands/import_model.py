@@ -13,6 +13,7 @@ from datasets.services import find_version
 from inference.management.waiting import wait_for_check
 from inference.services import deploy
 from registry import services
+from registry.conversion import NotServable, demand_servable_kind
 from registry.huggingface import TASKS
 from registry.manifest import list_files, load_json
 from registry.models import ModelVersion
@@ -55,8 +56,7 @@ class Command(BaseCommand):
                 return
             version = _add(options, actor)
             self.stdout.write(f"{version}: {version.size_bytes:,} bytes, sha256 {version.digest}")
-            if not options["no_wait"]:
-                wait_for_check(version, actor, options["timeout"], self.stdout.write)
+            self._follow(version, actor, options)
             if options["alias"]:
                 services.set_alias(model=version.model, name=options["alias"], version=version, actor=actor)
             if options["deploy"]:
@@ -65,6 +65,18 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         done = [f"alias {options['alias']}"] * bool(options["alias"]) + ["deployed"] * options["deploy"]
         self.stdout.write(self.style.SUCCESS(", ".join([f"{version} {version.state}", *done])))
+
+    def _follow(self, version: ModelVersion, actor: User | str, options: dict[str, Any]) -> None:
+        """Wait for the check; of a version that is only kept say why, and how one is made that is served."""
+        try:
+            demand_servable_kind(version)
+        except NotServable as error:
+            if options["alias"] or options["deploy"]:
+                raise
+            self.stdout.write(error.message)
+            return
+        if not options["no_wait"]:
+            wait_for_check(version, actor, options["timeout"], self.stdout.write)
 
 
 def _actor(username: str) -> User | str:
