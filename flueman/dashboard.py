@@ -18,6 +18,7 @@ from audit.sentences import references_in, sentence
 from audit.services import names_of
 from common.display import duration, percent, thousands
 from common.plots import Series, plot
+from feedback.admin.queue_list import my_reviews
 from flueman.health import health_of, state_of
 from inference.figures import metrics
 from inference.models import Deployment, Route
@@ -67,6 +68,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         shown |= {"deployments": [_card(one, traffic) for one in deployments], **_first_step(request, deployments)}
     if traffic and deployments:
         shown |= _figures(traffic)
+    shown["reviews"] = my_reviews(request.user)
     shown["jobs"] = _jobs() if may("jobs.view_job") else None
     shown["events"] = _events() if may("audit.view_auditevent") else None
     shown["health"] = health_of(deployments, may("jobs.view_job"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -11,6 +12,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+
+from feedback.admin.standing import waiting_in_all
 
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
@@ -43,6 +46,13 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        _("Feedback"),
+        [
+            ("feedback.ReviewQueue", "rate_review", "o"),
+            ("feedback.GoldenAnswer", "workspace_premium", "1"),
+        ],
+    ),
+    (
         _("People"),
         [
             ("accounts.User", "group", "u"),
@@ -61,6 +71,8 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     ),
     (_("Audit"), [("audit.AuditEvent", "verified_user", "a")]),
 ]
+# What waits for a person, told beside the entry.
+_WAITING: dict[str, Callable[[Any], int]] = {"feedback.ReviewQueue": waiting_in_all}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -109,4 +121,7 @@ def _item(request: HttpRequest, label: str, icon_name: str, key: str) -> dict[st
     if not admin.site.is_registered(model) or not admin.site.get_model_admin(model).has_view_permission(request):
         return None
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return {"title": capfirst(model._meta.verbose_name_plural), "icon": icon_name, "link": link, "key": key}
+    item = {"title": capfirst(model._meta.verbose_name_plural), "icon": icon_name, "link": link, "key": key}
+    if label in _WAITING and (count := _WAITING[label](request.user)):
+        item |= {"badge": count, "badge_variant": "primary"}
+    return item

@@ -101,6 +101,8 @@ def waiting_by_queue(person: User, keys: Iterable[int]) -> dict[int, int]:
 
 def waiting_in_all(person: User) -> int:
     """Give how many items wait for a person in all queues; up to a minute old, for it stands on every page."""
+    if not person.has_perm("feedback.add_review"):
+        return 0
     found = cache.get_or_set(
         f"feedback:waiting:{person.pk}",
         lambda: sum(waiting_by_queue(person, queues_of(person).values_list("pk", flat=True)).values()),
