@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django import forms
 from django.contrib import admin
@@ -19,11 +20,14 @@ from common.confirm import ReasonForm
 from common.display import ago
 from registry import services
 from registry.admin import shown
+from registry.admin.aliases import VERBS as ALIAS_VERBS
+from registry.admin.aliases import rows_of
 from registry.admin.card import card_view
 from registry.admin.compare import compare_view
 from registry.admin.deleted import MODEL_VERBS, deleted_view, is_deleted, is_present
 from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
+from registry.admin.was_live import was_live_view
 from registry.models import ModelVersion, RegisteredModel
 from registry.usage import Usage, find_usages, live_usages
 
@@ -87,6 +91,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             is_offered=is_present,
         ),
         *MODEL_VERBS,
+        *ALIAS_VERBS,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
@@ -150,6 +155,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             ("deleted/", self.deleted, "deleted"),
             ("<int:pk>/compare/", self.compare, "compare"),
             ("<int:pk>/card/", self.card, "card"),
+            ("<int:pk>/was-live/", self.was_live, "was_live"),
         ]
 
     def upload(self, request: HttpRequest) -> Any:
@@ -167,6 +173,10 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def card(self, request: HttpRequest, pk: int) -> Any:
         """Show what may be handed on."""
         return card_view(request, self, pk)
+
+    def was_live(self, request: HttpRequest, pk: int) -> Any:
+        """Show what was live at any time."""
+        return was_live_view(request, self, pk)
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say which version to use."""
@@ -192,17 +202,24 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the versions, newest first, with metrics against the one that serves."""
         versions_here = obj.versions.all() if is_deleted(obj) else obj.versions.present()
-        query = versions_here.select_related("created_by").prefetch_related("aliases").order_by("-number")
+        query = versions_here.select_related("created_by").prefetch_related("aliases", *shown.DATA).order_by("-number")
         versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
         live = next((one for one in versions if any(use.is_live for use in usages.get(one.pk, []))), None)
         shown.compare_metrics(versions, live)
         for version in versions:
+            version.data = shown.trained_on(version)
             version.shown_state, version.uses = shown.state(version), shown.usage_links(usages.get(version.pk, []))
         return {
             "versions": versions,
+            "can_compare": len(versions) > 1 and not is_deleted(obj),
+            "compare_url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk]),
+            "older": versions_here.count() - len(versions) if len(versions) == VERSIONS_SHOWN else 0,
+            "all_url": f"{reverse('admin:registry_modelversion_changelist')}?q={quote(obj.name)}",
             "is_compared": live is not None,
             "metric_names": shown.metric_names(versions),
             "tags": obj.tags.all(),
+            "alias_rows": [] if is_deleted(obj) else rows_of(request, obj),
+            "was_live_url": reverse("admin:registry_registeredmodel_was_live", args=[obj.pk]),
             "upload_url": f"{reverse('admin:registry_registeredmodel_upload')}?model={obj.name}",
             "can_upload": request.user.has_perm("registry.add_modelversion"),  # type: ignore[union-attr]
             "command": f"python manage.py import_model FOLDER --name {obj.name}",

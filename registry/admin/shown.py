@@ -17,12 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from common.display import badge, duration, moment
 from common.plots import tensor
 from datasets.models import DatasetVersion
+from registry.comparing import figure
 from registry.models import ModelVersion, RegisteredModel
 from registry.steps import steps_of
 from registry.usage import Usage
 from registry.wording import in_words
 
 MOST_METRICS = 3
+DATA = ("training_data__dataset_version__dataset",)  # what `trained_on` reads of many versions
 _WALLS = {"network": _("network"), "files": _("files"), "system_calls": _("system calls")}
 _CODES = {"passed": "good", "failed": "bad", "running": "busy"}
 
@@ -47,9 +49,8 @@ def deleted_words(row: RegisteredModel | ModelVersion) -> str:
 
 def trained_on(version: ModelVersion) -> list[tuple[DatasetVersion, str]]:
     """Give the dataset versions that a version was trained on, each with its page."""
-    found = version.training_data.select_related("dataset_version__dataset").order_by("id")
     page = "admin:datasets_datasetversion_change"
-    return [(one.dataset_version, reverse(page, args=[one.dataset_version_id])) for one in found]
+    return [(one.dataset_version, reverse(page, args=[one.dataset_version_id])) for one in version.training_data.all()]
 
 
 def state(version: ModelVersion) -> SafeString:
@@ -160,8 +161,10 @@ def _bar(version: ModelVersion, name: str, top: float, live: ModelVersion | None
     if value is None:
         return None
     base = _number(live, name) if live is not None and live.pk != version.pk else None
+    judged = figure(name, base, value)
     change = "" if base is None else f"{value - base:+.4g}"
-    return {"text": f"{value:.4g}", "width": f"{abs(value) / top * 100:.1f}", "change": change}
+    tone = {True: "better", False: "worse", None: ""}[judged.is_better]
+    return {"text": f"{value:.4g}", "width": f"{abs(value) / top * 100:.1f}", "change": change, "tone": tone}
 
 
 def _number(version: ModelVersion, name: str) -> float | None:

@@ -21,10 +21,10 @@ from common.display import ago, size
 from jobs.models import Job
 from registry import services
 from registry.admin import shown
-from registry.admin.deleted import VERSION_VERBS, is_present
+from registry.admin.deleted import VERSION_VERBS, is_deleted, is_present
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
-from registry.usage import find_usages, live_usages, next_steps
+from registry.usage import find_usages, live_usages, live_version, next_steps
 from registry.wording import in_words
 
 State = ModelVersion.State
@@ -61,6 +61,16 @@ def _archive(*, obj: ModelVersion, actor: Any, reason: str) -> str:
 def _alias(*, obj: ModelVersion, actor: Any, name: str) -> str:
     alias = services.set_alias(model=obj.model, name=name, version=obj, actor=actor)
     return gettext("%(alias)s now points at %(version)s.") % {"alias": alias.name, "version": obj}
+
+
+def _compare_links(version: ModelVersion) -> list[dict[str, Any]]:
+    """Lead to the comparison with the live version, where there is another one that is live."""
+    live = live_version(version.model)
+    if live is None or live.pk == version.pk:
+        return []
+    page = reverse("admin:registry_registeredmodel_compare", args=[version.model_id])
+    label = gettext("Compare with v%(number)d, which is live") % {"number": live.number}
+    return [{"label": label, "url": f"{page}?a={live.number}&b={version.number}"}]
 
 
 def _trust_consequence(version: ModelVersion) -> Consequence:
@@ -133,7 +143,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         """Read the model and the maker along; leave deleted versions out of lists, each has its page."""
         found = super().get_queryset(request).select_related("model", "created_by")
-        return found if shown.of_one_row(request) else found.exclude(state=State.DELETED)
+        return found.prefetch_related(*shown.DATA) if shown.of_one_row(request) else found.exclude(state=State.DELETED)
 
     def pages(self) -> list[Any]:
         """Add the part of the page that follows a check."""
@@ -155,11 +165,14 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Lead to what may be done next with a ready version."""
-        if obj.state != State.READY:
+        if is_deleted(obj):
             return []
+        if obj.state != State.READY:
+            return _compare_links(obj)
         allowed = [step for step in next_steps() if request.user.has_perm(step.permission)]  # type: ignore[union-attr]
         links = [(step.label, step.url(obj)) for step in allowed]
-        return [{"label": label, "url": url, "primary": n == 0} for n, (label, url) in enumerate(links) if url]
+        steps = [{"label": label, "url": url, "primary": n == 0} for n, (label, url) in enumerate(links) if url]
+        return [*steps, *_compare_links(obj)]
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say whether it can be trusted."""
