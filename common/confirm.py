@@ -19,6 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from common.display import name_of
 from common.errors import FluemanError
 
+WayOn = Callable[[FluemanError, str], str]
+_ways_on: list[WayOn] = []
+
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
@@ -91,6 +94,8 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
         try:
             told = verb.run(obj=obj, actor=request.user, **fields)
         except (FluemanError, ValidationError) as error:
+            if onward := way_on(request, error, str(fields.get("reason", ""))):
+                return onward
             show_refusal(form, error)
         else:
             if isinstance(told, Shown):
@@ -125,6 +130,23 @@ def _make_form(request: HttpRequest, model_admin: Any, verb: Verb, obj: Model, c
         label = gettext("Type “%(name)s” to confirm") % {"name": name}
         form.fields["typed_name"] = forms.RegexField(f"^{re.escape(name)}$", label=label, error_messages=_TYPED_WRONG)
     return model_admin.dress(form)
+
+
+def register_way_on(way: WayOn) -> None:
+    """Add one who knows a page that goes on where a service refuses: it gets the error and the reason typed."""
+    if way not in _ways_on:
+        _ways_on.append(way)
+
+
+def way_on(request: HttpRequest, error: FluemanError | ValidationError, typed: str = "") -> HttpResponseBase | None:
+    """Lead to the page that goes on from a refusal, with what it said; `None` where there is none."""
+    if not isinstance(error, FluemanError):
+        return None
+    page = next((page for way in _ways_on if (page := way(error, typed))), "")
+    if not page:
+        return None
+    messages.warning(request, error.message)
+    return HttpResponseRedirect(page)
 
 
 _TYPED_WRONG = {"invalid": _("That is not the name.")}

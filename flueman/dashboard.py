@@ -24,6 +24,7 @@ from inference.figures import metrics
 from inference.models import Deployment, Route
 from jobs.handlers import label_of
 from jobs.models import Job
+from registry.admin import approvals
 from registry.models import RegisteredModel
 
 _EVENTS, _JOBS = 8, 6
@@ -69,6 +70,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if traffic and deployments:
         shown |= _figures(traffic)
     shown["reviews"] = my_reviews(request.user)
+    shown["approvals"] = approvals.cards(request.user)  # type: ignore[arg-type]
     shown["jobs"] = _jobs() if may("jobs.view_job") else None
     shown["events"] = _events() if may("audit.view_auditevent") else None
     shown["health"] = health_of(deployments, may("jobs.view_job"))

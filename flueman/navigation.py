@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from feedback.admin.standing import waiting_in_all
+from registry.admin.approvals import waiting_count
 
 # Heading -> (model, icon, the letter after `g`).
 _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
@@ -31,6 +32,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         _("Models"),
         [
             ("registry.RegisteredModel", "deployed_code", "m"),
+            ("registry.ApprovalRequest", "approval", "x"),
             ("jobs.Job", "progress_activity", "j"),
             ("jobs.Schedule", "schedule", "t"),
         ],
@@ -72,7 +74,10 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (_("Audit"), [("audit.AuditEvent", "verified_user", "a")]),
 ]
 # What waits for a person, told beside the entry.
-_WAITING: dict[str, Callable[[Any], int]] = {"feedback.ReviewQueue": waiting_in_all}
+_WAITING: dict[str, Callable[[Any], int]] = {
+    "feedback.ReviewQueue": waiting_in_all,
+    "registry.ApprovalRequest": waiting_count,
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ModelAdmin, require
+from common.confirm import way_on
 from common.display import thousands
 from common.errors import FluemanError
 from inference import services
@@ -97,6 +98,8 @@ class DeploymentAdmin(ModelAdmin):
             try:
                 made = services.deploy(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
             except FluemanError as error:
+                if onward := way_on(request, error, form.cleaned_data["reason"]):
+                    return onward
                 known = {name: text for name, text in error.fields.items() if name in form.fields}
                 for name in known or [None]:
                     form.add_error(name, error.message)

@@ -1,5 +1,5 @@
 """The pages of models and their versions."""
 
-from registry.admin import models, versions
+from registry.admin import alias_rules, approvals, models, versions
 
-__all__ = ["models", "versions"]
+__all__ = ["alias_rules", "approvals", "models", "versions"]

@@ -21,6 +21,7 @@ from common.display import ago, size
 from jobs.models import Job
 from registry import services
 from registry.admin import shown
+from registry.admin.asking import links_for
 from registry.admin.deleted import VERSION_VERBS, is_deleted, is_present
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
@@ -172,7 +173,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         allowed = [step for step in next_steps() if request.user.has_perm(step.permission)]  # type: ignore[union-attr]
         links = [(step.label, step.url(obj)) for step in allowed]
         steps = [{"label": label, "url": url, "primary": n == 0} for n, (label, url) in enumerate(links) if url]
-        return [*steps, *_compare_links(obj)]
+        return [*steps, *links_for(request, obj), *_compare_links(obj)]
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say whether it can be trusted."""
