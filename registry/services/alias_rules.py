@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from accounts.roles import ROLES
 from audit.services import record
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotAllowed
 from common.transactions import transactional
 from guards.services import bump
 from registry.models import AliasRule, RegisteredModel
@@ -18,6 +19,7 @@ from registry.services._state import Actor
 from registry.services.promotion import MOVE
 
 STAMP = "alias rules"
+RULE = "registry.change_aliasrule"
 MOST_APPROVALS = 20
 # Roles that may move aliases at all: a rule narrows this, and never widens it.
 MOVERS = tuple(name for name, role in ROLES.items() if MOVE in role.permissions)
@@ -36,8 +38,9 @@ def protect_alias(
 ) -> AliasRule:
     """Protect an alias of a model, or (`None`) of every model that has no rule of its own; again changes the rule.
 
-    Raises Invalid for a name, role or number that is none.
+    Raises NotAllowed without the right, Invalid for a name, role or number that is none.
     """
+    _demand_ruler(actor)
     wanted = {
         "roles": _checked_roles(roles),
         "approvals": _checked_approvals(approvals),
@@ -67,7 +70,8 @@ def protect_alias(
 
 @transactional
 def unprotect_alias(*, rule: AliasRule, actor: Actor, reason: str = "") -> None:
-    """Let everybody with the permission move an alias again. Raises Conflict if the rule is gone."""
+    """Let everybody with the permission move an alias again. Raises NotAllowed, Conflict if the rule is gone."""
+    _demand_ruler(actor)
     if not AliasRule.objects.filter(pk=rule.pk).delete()[0]:
         raise Conflict(_("The rule is gone already."))
     bump(STAMP)
@@ -77,6 +81,12 @@ def unprotect_alias(*, rule: AliasRule, actor: Actor, reason: str = "") -> None:
 def facts(rule: AliasRule) -> dict[str, Any]:
     """Give what the audit keeps of a rule."""
     return {"roles": sorted(rule.roles), "approvals": rule.approvals, "is_gated": rule.is_gated}
+
+
+def _demand_ruler(actor: Actor) -> None:
+    """Ask for the right here too: who may change the rule could move the alias."""
+    if not isinstance(actor, User) or not actor.is_active or not actor.has_perm(RULE):
+        raise NotAllowed(_("Only an administrator protects aliases."), code="not_a_ruler")
 
 
 def _same_name(name: str, model: RegisteredModel | None) -> AliasRule | None:

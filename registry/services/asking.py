@@ -21,6 +21,8 @@ from registry.services.approvals import DEPLOY, OPEN, checked_comment, demand_pe
 from registry.services.evidence import gather
 from registry.services.promotion import Wish, demand_right, demanded, requests_for
 
+STAGED = ("staging", "production")
+
 
 @transactional
 def request_approval(
@@ -82,7 +84,9 @@ def _demand_askable(wish: Wish) -> None:
     """Raise Conflict where there is nothing to ask, or it is asked already."""
     version = wish.version
     points = version.aliases.filter(name=wish.alias).exists() if wish.alias else False
-    if wish.alias and points != wish.is_removal:
+    is_staged = version.stage.casefold() == wish.alias.casefold()  # a stage of MLflow counts as a name
+    is_so = points or is_staged if wish.is_removal else points and (is_staged or wish.alias.casefold() not in STAGED)
+    if wish.alias and is_so != wish.is_removal:
         said = (
             _("%(alias)s points at %(version)s already.") if points else _("%(alias)s does not point at %(version)s.")
         )

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-gate", action="store_true", help="without asking the model's gate")
         parser.add_argument("--remove", action="store_true", help="take the protection away")
         parser.add_argument("--reason", default="", help="why, for the audit log")
-        parser.add_argument("--user", default="", help="who does it")
+        parser.add_argument("--user", required=True, help="who does it: an administrator")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Protect it, or not; the last line says what counts."""
