@@ -32,6 +32,7 @@ _SEE_SERVING = (
         "view_registeredmodel view_modelversion view_modelfile view_modelalias view_modeltag view_versiontag",
     )
     | _of("registry", "view_aliasrule view_approvalrequest")
+    | _of("registry", "view_evaluation view_gatepolicy")
     | _of(
         "inference", "view_deployment view_route view_revision view_runnerstate view_metricwindow view_versionsettings"
     )
@@ -52,6 +53,7 @@ _OPERATE = (
     | _of("registry", "restore_registeredmodel")
     | _of("registry", "add_modelalias change_modelalias delete_modelalias")
     | _of("registry", "add_approvalrequest decide_approvalrequest")
+    | _of("registry", "add_evaluation change_evaluation delete_evaluation")
     | _of("registry", "add_modeltag change_modeltag delete_modeltag add_versiontag change_versiontag delete_versiontag")
     | _of("inference", "add_deployment change_deployment delete_deployment")
     | _of("inference", "predict_deployment deploy_deployment disable_deployment cancel_asynchronousprediction")
@@ -76,7 +78,7 @@ _RULE_PEOPLE = (
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion purge_registeredmodel")
-    | _of("registry", "add_aliasrule change_aliasrule delete_aliasrule")
+    | _of("registry", "add_aliasrule change_aliasrule delete_aliasrule change_gatepolicy")
     | _of("inference", "add_remoteserver change_remoteserver delete_remoteserver")
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")
     | _of("files", "view_quota change_quota view_any_storedfile")

@@ -20,6 +20,7 @@ from guards.api import Router
 from inference.api.asynchronous import AsynchronousPredictionViewSet
 from inference.api.batches import BatchRunViewSet
 from inference.api.deployments import DeploymentViewSet
+from inference.api.evaluations import EvaluationViewSet
 from inference.api.requests import PredictionViewSet, RequestViewSet
 from inference.api.servers import ServerViewSet
 from inference.api.settings import VersionSettingsViewSet
@@ -37,6 +38,7 @@ from registry.api import (
     VersionTagViewSet,
     VersionViewSet,
 )
+from registry.api.gates import GateViewSet, PassedViewSet
 
 router = Router(trailing_slash=False)
 router.register("auth", AuthViewSet, basename="auth")
@@ -69,6 +71,8 @@ router.register("models/(?P<model>[^/]+)/aliases", AliasViewSet)
 router.register("models/(?P<model>[^/]+)/tags", ModelTagViewSet)
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", VersionTagViewSet)
 router.register("models/(?P<model>[^/]+)/history", HistoryViewSet, basename="model-history")
+router.register("models/(?P<model>[^/]+)", GateViewSet, basename="model-gate")
+router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})", PassedViewSet, basename="version-gate")
 router.register("alias-rules", AliasRuleViewSet)
 router.register("approval-requests", ApprovalViewSet)
 router.register("deployments", DeploymentViewSet)
@@ -80,6 +84,7 @@ router.register("requests", RequestViewSet)
 router.register("predictions", PredictionViewSet)
 router.register("asynchronous-predictions", AsynchronousPredictionViewSet)
 router.register("batch-runs", BatchRunViewSet)
+router.register("evaluations", EvaluationViewSet)
 router.register("feedback", FeedbackViewSet)
 router.register("review-queues", ReviewQueueViewSet)
 router.register("review-items", ReviewItemViewSet)

@@ -33,6 +33,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
         [
             ("registry.RegisteredModel", "deployed_code", "m"),
             ("registry.ApprovalRequest", "approval", "x"),
+            ("registry.Evaluation", "fact_check", "z"),
             ("jobs.Job", "progress_activity", "j"),
             ("jobs.Schedule", "schedule", "t"),
         ],
