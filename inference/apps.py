@@ -30,7 +30,7 @@ class InferenceConfig(AppConfig):
         from inference.batches.services import forget_runs  # noqa: PLC0415 - models are there only now
         from inference.examples import example_call  # noqa: PLC0415 - models are there only now
         from inference.served import served_of, traffic_of  # noqa: PLC0415 - models are there only now
-        from inference.services import deploy  # noqa: PLC0415 - models are there only now
+        from inference.services import let_serve  # noqa: PLC0415 - models are there only now
         from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
             DEPLOY,
@@ -51,7 +51,7 @@ class InferenceConfig(AppConfig):
         register_live_finder(live_version_of)
         register_history_finder(served_of)
         register_traffic_finder(traffic_of)
-        register_deployer(deploy)
+        register_deployer(let_serve)
         register_next_step(DEPLOY)
         register_next_step(RUN_BATCH)
         register_next_step(SETTINGS)

@@ -87,7 +87,7 @@ def register_history_finder(finder: HistoryFinder) -> None:
 
 
 def register_deployer(deployer: Deployer) -> None:
-    """Add the service that lets a version answer for a deployment: `name`, `version`, `actor` and `reason`."""
+    """Add the service that lets an approved version serve: with `name`, `version`, `actor` and `reason`."""
     if deployer not in _deployers:
         _deployers.append(deployer)
 
@@ -148,7 +148,7 @@ def served_between(model: RegisteredModel, since: datetime, until: datetime) -> 
 
 
 def deploy(*, name: str, version: ModelVersion, actor: object, reason: str) -> None:
-    """Let a version answer for a deployment."""
+    """Let an approved version serve a deployment, as its model's policy plans."""
     for deployer in _deployers:
         deployer(name=name, version=version, actor=actor, reason=reason)
 

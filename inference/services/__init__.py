@@ -11,6 +11,7 @@ from inference.services.deployments import (
     update_deployment,
 )
 from inference.services.loading import note_failure, settle_routes
+from inference.services.planned import let_serve
 from inference.services.settings import (
     ask_measurement,
     keep_measurement,
@@ -45,6 +46,7 @@ __all__ = [
     "keep_measurement",
     "keep_shadow_results",
     "keep_tally",
+    "let_serve",
     "live_version",
     "measurements_of",
     "note_failure",
