@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from datasets.sources import hooks
+from inference.panels import DEPLOYMENT, REQUEST, register_panel
 
 
 class FeedbackConfig(AppConfig):
@@ -18,3 +19,5 @@ class FeedbackConfig(AppConfig):
         from feedback.sources import FeedbackSource  # noqa: PLC0415 - models are there only now
 
         hooks.register_source(FeedbackSource())
+        register_panel(REQUEST, "feedback.admin.panels.request_panel")
+        register_panel(DEPLOYMENT, "feedback.admin.panels.deployment_panel")

@@ -51,6 +51,7 @@ _GROUPS: list[tuple[Any, list[tuple[str, str, str]]]] = [
     (
         _("Feedback"),
         [
+            ("feedback.Feedback", "thumbs_up_down", "i"),
             ("feedback.ReviewQueue", "rate_review", "o"),
             ("feedback.GoldenAnswer", "workspace_premium", "1"),
         ],

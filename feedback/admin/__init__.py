@@ -1,5 +1,5 @@
 """The pages of feedback and review."""
 
-from feedback.admin import golden, items, queues
+from feedback.admin import golden, inbox, items, queues
 
-__all__ = ["golden", "items", "queues"]
+__all__ = ["golden", "inbox", "items", "queues"]

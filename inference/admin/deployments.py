@@ -30,6 +30,7 @@ from inference.admin.traffic import TRAFFIC
 from inference.admin.traffic_forms import can_go_back, routes_of
 from inference.admin.try_it import try_view
 from inference.models import Deployment, Route
+from inference.panels import DEPLOYMENT, panels_of
 
 PER_PAGE = 50
 
@@ -134,6 +135,7 @@ class DeploymentAdmin(ModelAdmin):
             **_live_context(request, self, request.standing),  # type: ignore[attr-defined]
             "day": day_of(obj.name),
             "shadows": self._shadows(request, obj),
+            "panels": panels_of(DEPLOYMENT, request, obj),
             "changes": self._changes(request, obj),
             "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?target_type__exact=inference.deployment"
             f"&target_id__exact={obj.pk}",

@@ -28,6 +28,7 @@ from inference.log import search as log
 from inference.log.criteria import Criteria, read_criteria, read_uuid
 from inference.log.downloads import input_file
 from inference.models import Deployment, InferenceRequest
+from inference.panels import REQUEST, panels_of
 from registry.models import ModelVersion
 from registry.wording import in_words
 
@@ -129,6 +130,7 @@ class RequestAdmin(ReadOnlyAdmin):
             "caller_url": self._caller_url(request, obj),
             "shadows": shadow_answers(obj.pk) if self._may(request, "inference.view_shadowresult") else [],
             "same_caller": _same_caller(obj),
+            "panels": panels_of(REQUEST, request, obj),
         }
 
     def input_view(self, request: HttpRequest, key: Any) -> FileResponse:

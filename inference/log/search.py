@@ -54,7 +54,7 @@ def search(
 ) -> Page:
     """Give the page of requests that fit and come after `cursor`, of those that are visible to who asks."""
     if criteria.request_id is not None:
-        return Page(_load(visible, [criteria.request_id]))
+        return Page(summaries(visible, [criteria.request_id]))
     indexed, rest = _conditions(criteria)
     rows = visible.filter(_key_range(criteria, cursor)).filter(indexed).order_by("-id")
     floor = None
@@ -63,11 +63,11 @@ def search(
         rows = rows.alias(input_lower=Lower(Left("input", SEARCHED_CHARACTERS))).filter(rest)
     found = list(rows.values_list("id", flat=True)[: size + 1])
     if len(found) > size:
-        return Page(_load(visible, found[:size]), found[size - 1])
+        return Page(summaries(visible, found[:size]), found[size - 1])
     if floor is None:
-        return Page(_load(visible, found))
+        return Page(summaries(visible, found))
     # The floor itself has not been looked at, and a cursor is exclusive: it points just above.
-    return Page(_load(visible, found), UUID(int=floor.int + 1), time_of(floor))
+    return Page(summaries(visible, found), UUID(int=floor.int + 1), time_of(floor))
 
 
 def _candidates(
@@ -158,7 +158,7 @@ def _unindexed(criteria: Criteria) -> Q:
     return wanted
 
 
-def _load(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[InferenceRequest]:
+def summaries(visible: QuerySet[InferenceRequest], ids: Sequence[UUID]) -> list[InferenceRequest]:
     """Give what a list shows of some requests: the start of the input, and of the first row's output."""
     rows: list[Any] = list(
         visible.filter(pk__in=ids)

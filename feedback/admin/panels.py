@@ -1,0 +1,73 @@
+"""What people said, on the pages of a request and of a deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from common.ids import uuid7_floor
+from feedback.admin.said import correction_words, said_of, thumb_of
+from feedback.models import Feedback, ReviewItem
+from inference.labels import label_names
+from inference.log.criteria import RANGES
+from inference.models import Deployment, InferenceRequest
+from registry.models import ModelVersion
+
+SHOWN = 20
+LATELY = "30d"
+MOST_LABELS = 500
+
+
+def request_panel(request: HttpRequest, call: InferenceRequest) -> SafeString:
+    """Show what was said of a request, and take what the reader says."""
+    may = request.user.has_perm  # type: ignore[union-attr]
+    if not may("feedback.view_feedback") or call.status >= 400:
+        return SafeString()
+    version = ModelVersion.objects.filter(pk=call.version_id).first() if call.version_id else None
+    names = label_names(version)
+    found = Feedback.objects.visible_to(request.user).filter(request_id=call.pk).order_by("-pk")  # type: ignore[arg-type]
+    items = (
+        ReviewItem.objects.filter(request_id=call.pk).select_related("queue") if may("feedback.view_reviewitem") else []
+    )
+    context = {
+        "call": call,
+        "lines": [
+            (one, thumb_of(one), correction_words(one, names), said_of(one, names), one.row + 1)
+            for one in found[:SHOWN]
+        ],
+        "items": list(items[:SHOWN]) if items else [],
+        "names": list(names.items())[:MOST_LABELS],
+        "may_say": may("feedback.add_feedback"),
+        "all_url": f"{reverse('admin:feedback_feedback_changelist')}?{urlencode({'request': call.pk})}",
+    }
+    return render_to_string("admin/feedback/on_request.html", context, request)
+
+
+def deployment_panel(request: HttpRequest, deployment: Deployment) -> SafeString:
+    """Show the share of thumbs up by version; each figure leads to its rows."""
+    if not request.user.has_perm("feedback.view_feedback"):  # type: ignore[union-attr]
+        return SafeString()
+    length = RANGES[LATELY]
+    assert length
+    since = uuid7_floor(int((timezone.now() - length).timestamp() * 1000))
+    rows = Feedback.objects.visible_to(request.user).filter(deployment=deployment.name, pk__gte=since)  # type: ignore[arg-type]
+    by_version = rows.exclude(thumb=None).order_by().values("version_id", "version")
+    counted = by_version.annotate(up=Count("pk", filter=Q(thumb=1)), down=Count("pk", filter=Q(thumb=-1)))
+    lines = [_figures(deployment, one) for one in sorted(counted, key=lambda one: -(one["version"] or 0))]
+    url = f"{reverse('admin:feedback_feedback_changelist')}?{urlencode({'deployment': deployment.name})}"
+    return render_to_string("admin/feedback/on_deployment.html", {"lines": lines, "all_url": url}, request)
+
+
+def _figures(deployment: Deployment, counted: dict[str, Any]) -> dict[str, Any]:
+    """Give one version's figures, with the addresses of the rows behind them."""
+    base = reverse("admin:feedback_feedback_changelist")
+    query = {"deployment": deployment.name, "version": counted["version_id"] or "", "range": LATELY}
+    urls = {name: f"{base}?{urlencode({**query, 'thumb': thumb})}" for name, thumb in (("up_url", 1), ("down_url", -1))}
+    return {**counted, **urls, "share": counted["up"] / (counted["up"] + counted["down"])}
