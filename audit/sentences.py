@@ -141,6 +141,8 @@ ACTIONS: Words = {
     "registry.approval_rejected": _("%(actor)s rejected: %(target)s"),
     "registry.approval_used": _("%(actor)s carried out what was approved: %(target)s"),
     "registry.approval_withdrawn": _("%(actor)s withdrew the request: %(target)s"),
+    "registry.artifact_put": _("%(actor)s put the artifact %(target)s"),
+    "registry.artifacts_deleted": _("%(actor)s deleted the artifacts at %(target)s"),
     "registry.model_changed": _("%(actor)s changed the model %(target)s"),
     "registry.model_deleted": _("%(actor)s deleted the model %(target)s"),
     "registry.model_purged": _("%(actor)s removed the model %(target)s for good"),

@@ -114,7 +114,7 @@ def _own(served: Path, kinds: Mapping[str, str], given: Mapping[str, Any] | None
     """Give the `flueman.json` that lies in the folder or in one within it, or what was given for weights."""
     found = [path for path in kinds if path.rpartition("/")[2] == MANIFEST]
     if len(found) > 1:
-        raise _unfit(f"{', '.join(found)}: there is more than one {MANIFEST}")
+        raise _unfit(f"there is more than one {MANIFEST}")
     if not found:
         return _given(kinds, given) if given and given.get("architecture") else None
     if given:

@@ -23,6 +23,7 @@ from registry import services
 from registry.admin import shown
 from registry.admin.asking import links_for
 from registry.admin.deleted import VERSION_VERBS, is_deleted, is_present
+from registry.admin.saved import of_mlflow
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
 from registry.usage import find_usages, live_usages, live_version, next_steps
@@ -84,7 +85,7 @@ def _trust_consequence(version: ModelVersion) -> Consequence:
 
 
 def _can_recheck(version: ModelVersion) -> bool:
-    is_allowed = not version.is_program or version.is_trusted
+    is_allowed = version.format != ModelVersion.Format.OTHER and (not version.is_program or version.is_trusted)
     return is_allowed and is_present(version) and not services.check_jobs(version).unfinished().exists()
 
 
@@ -217,6 +218,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "aliases": obj.aliases.all(),
             "tags": obj.tags.all(),
             "trained_on": shown.trained_on(obj),
+            "mlflow": of_mlflow(obj),
             "same": [(one, shown.version_url(one)) for one in same[:5]],
             "model_url": reverse("admin:registry_registeredmodel_change", args=[obj.model_id]),
         }

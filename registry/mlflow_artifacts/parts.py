@@ -21,13 +21,6 @@ from registry.mlflow_artifacts.addresses import LIFE, address_of_file, address_o
 from registry.mlflow_artifacts.tree import ADD, VIEW
 from registry.services.artifacts import find_artifact, put_artifact, writable_path
 
-# What `/api/3.0/mlflow/server-info` says of this part of the protocol.
-SERVER_INFO = {
-    "multipart_uploads_enabled": True,
-    "multipart_downloads_enabled": True,
-    "artifacts_presigned_only": False,
-}
-
 
 def create(asked: Asked) -> dict[str, Any]:
     """Begin an upload in parts and give the address of each."""

@@ -20,12 +20,14 @@ FILES = (
     *("inference/runner/batching.py", "inference/host/check.py", "inference/host/process.py"),
     "inference/folders.py",
     *("inference/host/materialise.py", "registry/huggingface.py", "inference/runner/huggingface.py"),
+    *("registry/mlmodel.py", "registry/mlflow_folders.py"),
     *("inference/runner/tensors.py", "inference/runner/texts.py", "inference/runner/placing.py"),
 )
 SAYING = {
     "_bad",
     "bad",
     "_refuse",
+    "_unfit",
     "_failed",
     "failed",
     "Invalid",

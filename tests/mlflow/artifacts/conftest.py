@@ -1,0 +1,5 @@
+"""The installations of the tests of artifacts."""
+
+from tests.files.conftest import served
+
+__all__ = ["served"]
