@@ -19,6 +19,7 @@ class Onlooker(Protocol):
     """Somebody at a door: whose eyes, and what their credential lets them do."""
 
     user_id: int
+    allowed_models: frozenset[str] | None
 
     def may(self, permission: str) -> bool:
         """Tell whether they hold a permission."""
@@ -46,9 +47,18 @@ def knows_golden(onlooker: Onlooker) -> bool:
     )
 
 
+def queues_open_to(onlooker: Onlooker) -> QuerySet[ReviewQueue]:
+    """Give all queues; to a key for some deployments only theirs."""
+    allowed = getattr(onlooker, "allowed_models", None)
+    queues = ReviewQueue.objects.select_related("owner").prefetch_related("reviewers")
+    return queues if allowed is None else queues.filter(deployment__in=allowed)
+
+
 def items_seen_by(onlooker: Onlooker) -> QuerySet[ReviewItem]:
     """Give all items, or those that are or were before this person."""
     items = ReviewItem.objects.select_related("queue", "settled_by")
+    if (allowed := getattr(onlooker, "allowed_models", None)) is not None:
+        items = items.filter(queue__deployment__in=allowed)
     if sees_all_items(onlooker):
         return items
     said = Review.objects.filter(item=OuterRef("pk"), reviewer_id=onlooker.user_id)
@@ -58,6 +68,8 @@ def items_seen_by(onlooker: Onlooker) -> QuerySet[ReviewItem]:
 def reviews_seen_by(onlooker: Onlooker) -> QuerySet[Review]:
     """Give one's own reviews, or all but those of items that one could still be given in a blind queue."""
     reviews = Review.objects.select_related("item__queue")
+    if (allowed := getattr(onlooker, "allowed_models", None)) is not None:
+        reviews = reviews.filter(queue__deployment__in=allowed)
     if not sees_all_items(onlooker):
         return reviews.filter(reviewer_id=onlooker.user_id)
     if not onlooker.may("feedback.add_review"):

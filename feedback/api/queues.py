@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from common.errors import Invalid
+from common.errors import Invalid, NotAllowed
 from feedback.api.review_forms import (
     AddedSerializer,
     ItemsSerializer,
@@ -34,6 +34,8 @@ from feedback.services.filling import add_items, preview
 from feedback.services.queues import change_queue, close_queue, create_queue, delete_queue, reopen_queue
 from feedback.services.reviewing import undo
 from feedback.services.statistics import queue_statistics, reviewer_statistics
+from feedback.sight import queues_open_to
+from inference.models import InferenceRequest
 
 _REVIEW, _CHANGE = "feedback.add_review", "feedback.change_reviewqueue"
 _EXAMPLE = {
@@ -118,7 +120,9 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
     def items(self, request: Request, name: str) -> Response:
         """Put rows of logged calls into the queue; those that it has are left out."""
         said, queue = checked(ItemsSerializer, request), self.get_object()
-        sources = [Source(one["request_id"], one["row"]) for one in said["items"]]
+        wanted = {one["request_id"] for one in said["items"]}
+        seen = set(InferenceRequest.objects.open_to(request.auth).filter(pk__in=wanted).values_list("pk", flat=True))
+        sources = [Source(one["request_id"], one["row"]) for one in said["items"] if one["request_id"] in seen]
         with self.effect() as kept:  # type: ignore[attr-defined]
             added = add_items(queue=queue, sources=sources, actor=request.user, priority=said["priority"])
             kept.response = Response({"added": added})
@@ -141,8 +145,8 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         return Response(QueueStatisticsSerializer(told).data)
 
     def get_queryset(self) -> QuerySet[ReviewQueue]:
-        """All queues: their names are no secret."""
-        return super().get_queryset()
+        """Narrow to what the credential is for."""
+        return queues_open_to(self.request.auth) if self.request else super().get_queryset()
 
     def _told(self, queue: ReviewQueue) -> Response:
         return Response(QueueSerializer(self.get_queryset().get(pk=queue.pk)).data)
@@ -157,8 +161,11 @@ def _shown(item: ReviewItem | None, queue: ReviewQueue, request: Request) -> Res
 
 
 def _fields(serializer: type[Any], request: Request) -> dict[str, Any]:
-    """Give what was sent, people by their names. Raises Invalid for one whom nobody knows."""
-    said = checked(serializer, request)
+    """Give what was sent, people by their names. Raises Invalid for one whom nobody knows, NotAllowed."""
+    said, caller = checked(serializer, request), request.auth
+    is_new = serializer is NewQueueSerializer
+    if (is_new or "deployment" in said) and not caller.may_call(said.get("deployment", "")):
+        raise NotAllowed("this key is for its deployments only")
     for name in {"owner", "reviewers"} & set(said):
         names = said[name] if isinstance(said[name], list) else [said[name]]
         people = {one.username: one for one in User.objects.filter(username__in=names, is_active=True)}

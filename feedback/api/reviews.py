@@ -31,7 +31,7 @@ from feedback.api.review_forms import (
 from feedback.handles import pk_of
 from feedback.models import Review, ReviewItem
 from feedback.services import assignment, reviewing, settling
-from feedback.sight import items_seen_by, reviews_seen_by
+from feedback.sight import items_seen_by, queues_open_to, reviews_seen_by
 
 _REVIEW, _SETTLE, _CHANGE = (
     "feedback.add_review", "feedback.adjudicate_reviewqueue", "feedback.change_reviewqueue",
@@ -154,7 +154,8 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     def _any(self) -> ReviewItem:
         """Give the item of the address, whose handle only those have before whom it was."""
-        return self._found(ReviewItem.objects.select_related("queue"))
+        queues = queues_open_to(self.request.auth)
+        return self._found(ReviewItem.objects.select_related("queue").filter(queue__in=queues))
 
     def _found(self, items: QuerySet[ReviewItem]) -> ReviewItem:
         item = items.filter(pk=pk_of(self.kwargs["pk"])).first()

@@ -10,7 +10,7 @@ from accounts.models import User
 from feedback.handles import handle_of
 from feedback.models import ReviewItem
 from feedback.services.settling import make_golden
-from tests.accounts.making import make_client, make_user, patch, post
+from tests.accounts.making import bearer, make_client, make_key, make_user, patch, post
 from tests.feedback.reviewers import CHOICES, make_items, make_people, make_queue
 from tests.inference.log_rows import make_request
 
@@ -144,6 +144,21 @@ def test_item_when_handed_over_skipped_kept_and_flagged_then_as_said(operator: C
     post(two, f"review-items/{handle}/review", {"answer": "배송"})
     assert post(two, f"review-items/{handle}/flag", {"note": "확인"}).json()["is_flagged"]
     assert post(one, f"review-items/{handle}/flag").status_code == 404
+
+
+def test_key_when_for_other_deployments_then_it_finds_no_queue_and_makes_none() -> None:
+    queue, boss = make_queue(deployment="intent"), make_user("operator", username="열쇠")
+    (item,) = make_items(queue)
+    call = make_request()
+    other = Client(headers=bearer(make_key(boss, models=["numbers"])[1]))
+    own = Client(headers=bearer(make_key(boss, models=["intent"])[1]))
+    for address in ("review-queues/의도", f"review-items/{handle_of(item.pk)}"):
+        assert (other.get(f"/api/v1/{address}").status_code, own.get(f"/api/v1/{address}").status_code) == (404, 200)
+    assert post(other, f"review-items/{handle_of(item.pk)}/review", {"answer": "배송"}).status_code == 404
+    assert post(other, "review-queues", {"name": "x", "choices": CHOICES}).status_code == 403
+    assert patch(own, "review-queues/의도", {"deployment": "numbers"}).status_code == 403
+    stranger = {"items": [{"request_id": str(make_request(deployment="numbers").pk)}, {"request_id": str(call.pk)}]}
+    assert post(own, "review-queues/의도/items", stranger).json() == {"added": 1}
 
 
 def test_preview_when_asked_then_counted_and_bad_rules_named(operator: Client) -> None:
