@@ -11,6 +11,7 @@ from common.names import composed
 
 LONGEST_FILTER = 20_000
 LONGEST_VALUE = 5000
+LONGEST_KEY = 250
 MOST_CONDITIONS = 100
 MOST_IN_LIST = 1000
 ENTITIES = ("attribute", "tag", "tags")
@@ -81,7 +82,7 @@ def parse_order(clauses: Sequence[str], grammar: Grammar) -> list[tuple[str, boo
     """Give (attribute, is it descending) of each clause. Raises Invalid."""
     order: list[tuple[str, bool]] = []
     for clause in clauses:
-        found = _ORDER.fullmatch(clause.strip()[:LONGEST_VALUE])
+        found = _ORDER.fullmatch(clause.strip()) if len(clause) <= LONGEST_KEY else None
         if found is None:
             raise Invalid(f"Invalid order_by clause '{clause[:200]}'. Could not be parsed.")
         key, is_tag = _identifier(found[1])
@@ -150,7 +151,7 @@ def _identifier(word: str) -> tuple[str, bool]:
         raise Invalid(f"Invalid entity type '{entity[:200]}'. Valid entity types are {', '.join(ENTITIES)}.")
     if len(key) > 1 and key[0] == key[-1] and key[0] in '`"':
         key = key[1:-1]
-    if not key:
+    if not 1 <= len(key) <= LONGEST_KEY:
         raise _bad_clause(word[:200])
     return composed(key), entity != "attribute"
 
