@@ -18,6 +18,12 @@ from audit.services import record
 from common.ids import uuid7
 from datasets.services import begin_preprocessing, begin_version, dataset_named
 from datasets.services.recipes import create_recipe
+from feedback.rules import Source
+from feedback.services.filling import add_items
+from feedback.services.queues import create_queue
+from feedback.services.settling import add_golden
+from feedback.services.feedback import give_feedback, person_of_user
+from feedback.targets import find_target
 from files.models import Quota
 from files.services import add_file, add_reference
 from inference.models import (
@@ -106,6 +112,12 @@ def make_request(name: str, **more: Any) -> InferenceRequest:
     return request
 
 
+def make_feedback(call: InferenceRequest, person: User) -> None:
+    judged = find_target({"request_id": call.pk}, caller=None)
+    said = {"thumb": -1, "rating": 2, "correction": "작별", "comment": "아니에요", "labels": ["느림"]}
+    give_feedback(judged=judged, person=person_of_user(person), source="admin", said=said)
+
+
 def make_event(actor: User, target: Any = None, **more: Any) -> AuditEvent:
     return record(action="inference.deployed", actor=actor, target=target, **more)
 
@@ -152,6 +164,14 @@ def make_preprocessing(name: str, person: User) -> None:
     begin_preprocessing(kind="import", version=version, actor=person, steps=steps, job_kind="datasets.import")
 
 
+def make_review(name: str, person: User) -> None:
+    """Make a queue with an item that waits and a golden one."""
+    queue = create_queue(name=name, answer="label", choices=["인사", "불만"], actor=person)
+    source = Source(key=name, input={"text": "안녕"}, output={"label": "인사", "score": 0.4})
+    add_items(queue=queue, sources=[source], actor=person)
+    add_golden(queue=queue, input={"text": "화나요"}, answer="불만", actor=person)
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -163,13 +183,14 @@ def make_rows(count: int, prefix: str = "row") -> None:
         add_file(stream=io.BytesIO(name.encode()), name=name, owner=person)
         Quota.objects.create(user=person, max_bytes=2**30)
         deployment = make_deployment(name)
-        make_request(name, user_id=person.pk)
+        make_feedback(make_request(name, user_id=person.pk), person)
         make_notices(name)
         make_slow_work(name, make_version(f"{name}-slow"), person)
         make_server(name)
         make_data(pl.DataFrame({"글": ["안녕", None], "수": [1, 2]}), name, actor=person)
         create_recipe(name=name, steps=[{"kind": "white_space"}], actor=person)
         make_preprocessing(name, person)
+        make_review(name, person)
         VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

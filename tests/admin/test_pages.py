@@ -36,6 +36,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "datasets.DatasetVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "datasets.PreprocessingJob": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "datasets.Recipe": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "feedback.Feedback": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     # Own files only, but for administrators.
     "files.StoredFile": {
         "list": (SEEN, SEEN, REFUSED, SEEN, ELSEWHERE),
@@ -43,6 +44,10 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
         "change": (SEEN, 302, REFUSED, 302, ELSEWHERE),
     },
     "files.Quota": {"list": ADMINISTRATORS, "add": ADMINISTRATORS, "change": ADMINISTRATORS},
+    "feedback.ReviewQueue": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "feedback.ReviewItem": {"list": WATCHED, "add": NOBODY, "change": WATCHED},
+    # A golden answer stands on the page of its item.
+    "feedback.GoldenAnswer": {"list": WATCHED, "add": NOBODY, "change": (302, 302, REFUSED, 302, ELSEWHERE)},
     "inference.AsynchronousPrediction": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "inference.BatchRun": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},

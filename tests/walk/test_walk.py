@@ -205,6 +205,7 @@ def test_rest_when_the_thing_is_somebody_elses_then_it_does_not_exist(persons: d
 SEEN_OF_OTHERS = {
     "requests": frozenset({"operator", "reviewer", "auditor"}),
     "predictions": frozenset({"operator", "reviewer", "auditor"}),
+    "feedback": frozenset({"operator", "reviewer", "auditor"}),
 }
 
 
@@ -212,6 +213,7 @@ def owned() -> Iterator[tuple[str, Any]]:
     """Give the REST lines of things that belong to somebody, with a row of somebody else."""
     views = {"api-keys": "accounts.ApiKey", "sessions": "accounts.Session"}
     views |= {"requests": "inference.InferenceRequest", "predictions": "inference.Prediction"}
+    views |= {"feedback": "feedback.Feedback"}
     for line in TABLE:
         first = line.split()[1].split("/")[0]
         if first in views and "{pk}" in line:
