@@ -24,7 +24,8 @@ def make(name, count, **fields):
     sources = [Source(key=uuid7().hex, input={"text": text}, output={"label": "배송", "score": 0.41}) for text in texts]
     add_items(queue=queue, sources=sources, actor=me)
     return queue.pk
-long_labels = ["아주아주긴라벨이름입니다" * 6, "label_without_any_place_to_break_" * 4, *[f"라벨 {n}" for n in range(20)]]
+long_labels = ["아주아주긴라벨이름입니다" * 6, "label_without_any_place_to_break_" * 3]
+long_labels += [f"라벨 {n}" for n in range(20)]
 print(make("문의 분류", 30, guidelines="물건이 오지 않으면 배송입니다."), make("긴 라벨", 3, choices=long_labels),
       make("고쳐 쓰기", 3, answer="text", choices=[], is_blind=False), make("별점", 3, answer="rating", choices=[]),
       make("둘이 보기", 4, reviewers_per_item=2))
