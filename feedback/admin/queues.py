@@ -22,6 +22,7 @@ from feedback.admin.queue_form import QueueForm, cards_of, labels_by_deployment,
 from feedback.admin.queue_list import rows_of
 from feedback.admin.review import review_view
 from feedback.admin.settling import settle_view
+from feedback.gathering import FINISHED
 from feedback.models import ReviewItem, ReviewQueue
 from feedback.services.filling import preview
 from feedback.services.queues import change_queue, close_queue, create_queue, reopen_queue
@@ -157,6 +158,10 @@ class ReviewQueueAdmin(ModelAdmin):
         disputed = obj.items.filter(state=ReviewItem.State.DISPUTED).exists()
         if disputed and may("feedback.adjudicate_reviewqueue"):
             links.append({"label": _("Settle disputes"), "url": reverse(f"{name}settle", args=[obj.pk])})
+        is_data = obj.items.filter(state__in=FINISHED, is_golden=False).exists()
+        if is_data and may("datasets.add_datasetversion"):
+            url = f"{reverse('admin:feedback_feedback_data')}?queue={obj.pk}"
+            links.append({"label": _("Make a dataset version"), "url": url})
         if may("feedback.change_reviewqueue"):
             links.append({"label": _("Edit"), "url": reverse(f"{name}edit", args=[obj.pk])})
         return links

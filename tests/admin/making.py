@@ -19,10 +19,10 @@ from common.ids import uuid7
 from datasets.services import begin_preprocessing, begin_version, dataset_named
 from datasets.services.recipes import create_recipe
 from feedback.rules import Source
+from feedback.services.feedback import give_feedback, person_of_user
 from feedback.services.filling import add_items
 from feedback.services.queues import create_queue
 from feedback.services.settling import add_golden
-from feedback.services.feedback import give_feedback, person_of_user
 from feedback.targets import find_target
 from files.models import Quota
 from files.services import add_file, add_reference
