@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import timedelta
 
+from django.core.cache import cache
 from django.db import IntegrityError, connection
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,6 +32,7 @@ from feedback.services._items import (
 CANDIDATES = 32
 LOOKS = 5
 FREED_AT_ONCE = 100
+SLOW_S, SLOW_FACTOR = 0.04, 300
 
 
 def next_item(*, queue: ReviewQueue, reviewer: User) -> ReviewItem | None:
@@ -46,7 +49,7 @@ def next_item(*, queue: ReviewQueue, reviewer: User) -> ReviewItem | None:
     is_golden = secrets.randbelow(100) < queue.golden_percent
     for state in (State.GOLDEN, State.WAITING) if is_golden else (State.WAITING,):
         for _look in range(LOOKS):
-            candidates = list(_for_them(queue, reviewer, state).values_list("pk", flat=True)[:CANDIDATES])
+            candidates = _candidates(queue, reviewer, state)
             if not candidates:
                 break
             if (found := _opened(queue, reviewer, state, candidates)) is not None:
@@ -119,6 +122,38 @@ def _for_them(queue: ReviewQueue, reviewer: User, state: str) -> QuerySet[Review
         same = theirs.filter(item__queue=queue, item__request_id=OuterRef("request_id"), item__row=OuterRef("row"))
         items = items.filter(~Exists(same))
     return items.order_by("-priority", "shuffle", "id")
+
+
+def _candidates(queue: ReviewQueue, reviewer: User, state: str) -> list[int]:
+    """Give the keys of the first items that this person could get.
+
+    Somebody far ahead of all others has a long way past what they have judged and others have not: once it was slow,
+    they go on behind their last item for a while, and see from the front only now and then what is new there.
+    """
+    items = _for_them(queue, reviewer, state)
+    key = f"feedback:slow:{queue.pk}:{reviewer.pk}"
+    if cache.get(key) and (found := _first(items.filter(_behind_last(queue, reviewer)))):
+        return found
+    began = time.monotonic()
+    found = _first(items)
+    if (took := time.monotonic() - began) > SLOW_S:
+        cache.set(key, value=True, timeout=SLOW_FACTOR * took)
+    return found
+
+
+def _first(items: QuerySet[ReviewItem]) -> list[int]:
+    return list(items.values_list("pk", flat=True)[:CANDIDATES])
+
+
+def _behind_last(queue: ReviewQueue, reviewer: User) -> Q:
+    """Give the condition on items that come after the last one that a person had in the order."""
+    last = Review.objects.filter(queue=queue, reviewer=reviewer, state__in=STANDING, item__is_golden=False)
+    item = getattr(last.order_by("-id").select_related("item").first(), "item", None)
+    if item is None:
+        return Q()
+    same = Q(priority=item.priority)
+    behind = same & Q(shuffle__gt=item.shuffle) | same & Q(shuffle=item.shuffle, id__gt=item.pk)
+    return Q(priority__lte=item.priority) & (Q(priority__lt=item.priority) | behind)
 
 
 def _renewed(queue: ReviewQueue, reviewer: User) -> ReviewLock | None:

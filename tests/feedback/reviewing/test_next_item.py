@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
@@ -158,6 +159,17 @@ def test_handles_when_made_then_they_come_back_and_hide_the_order() -> None:
     for text in ("", "1", "x" * 16, "F" * 16, handles[0] + "0"):
         with pytest.raises(NotFound):
             pk_of(text)
+
+
+def test_next_item_when_the_way_from_the_front_is_long_then_on_behind_the_last_and_at_the_end_from_the_front() -> None:
+    queue, (person,) = make_queue(), make_people(1)
+    items = make_items(queue, 6, priority=2) + make_items(queue, 2, priority=1)
+    judge(queue, person, ["배송"] * 3)
+    cache.set(f"feedback:slow:{queue.pk}:{person.pk}", value=True, timeout=60)
+    (urgent,) = make_items(queue, 1, priority=9)
+    assert judge(queue, person, ["배송"] * 6) == [*items[3:], urgent]
+    assert next_item(queue=queue, reviewer=person) is None
+    cache.delete(f"feedback:slow:{queue.pk}:{person.pk}")
 
 
 def test_next_item_when_explained_then_an_index_leads_to_it_without_sorting() -> None:

@@ -150,8 +150,8 @@ def test_key_when_for_other_deployments_then_it_finds_no_queue_and_makes_none() 
     queue, boss = make_queue(deployment="intent"), make_user("operator", username="열쇠")
     (item,) = make_items(queue)
     call = make_request()
-    other = Client(headers=bearer(make_key(boss, models=["numbers"])[1]))
-    own = Client(headers=bearer(make_key(boss, models=["intent"])[1]))
+    other = Client(headers=bearer(make_key(boss, allowed_models=["numbers"])[1]))
+    own = Client(headers=bearer(make_key(boss, allowed_models=["intent"])[1]))
     for address in ("review-queues/의도", f"review-items/{handle_of(item.pk)}"):
         assert (other.get(f"/api/v1/{address}").status_code, own.get(f"/api/v1/{address}").status_code) == (404, 200)
     assert post(other, f"review-items/{handle_of(item.pk)}/review", {"answer": "배송"}).status_code == 404
