@@ -104,7 +104,7 @@ class ReviewItemAdmin(ReadOnlyAdmin):
             "is_blind": is_blind,
             "reviews": reviews_of(obj, shown.names, onlooker),
             "final": answer_words(obj.final_answer, shown.names),
-            "reason": reason_words(obj.reason),
+            "reason": "–" if is_blind else reason_words(obj.reason),
             "state": state_badge(obj),
             "golden": golden,
             "golden_words": answer_words(golden.answer, shown.names) if golden else "",
@@ -174,7 +174,7 @@ def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:
         words_of(item.input) or gettext("(nothing was kept)"),
         gettext("hidden: blind") if is_blind else answered_label(item, names),
         judged,
-        reason_words(item.reason),
+        "–" if is_blind else reason_words(item.reason),
     )
 
 

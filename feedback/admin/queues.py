@@ -162,6 +162,9 @@ class ReviewQueueAdmin(ModelAdmin):
         if is_data and may("datasets.add_datasetversion"):
             url = f"{reverse('admin:feedback_feedback_data')}?queue={obj.pk}"
             links.append({"label": _("Make a dataset version"), "url": url})
+        if may("datasets.add_datasetversion") and may("feedback.view_reviewitem"):
+            url = f"{reverse('admin:feedback_feedback_data')}?queue={obj.pk}"
+            links.append({"label": _("Make a dataset version"), "url": url})
         if may("feedback.change_reviewqueue"):
             links.append({"label": _("Edit"), "url": reverse(f"{name}edit", args=[obj.pk])})
         return links

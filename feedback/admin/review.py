@@ -18,7 +18,7 @@ from common.admin import ModelAdmin, require
 from common.errors import Conflict, FluemanError, Invalid, NotFound
 from feedback.admin.answers import control_for, read_answer
 from feedback.admin.showing import show_item
-from feedback.admin.standing import mine_of, progress_of, state_of
+from feedback.admin.standing import forget_waiting, mine_of, progress_of, state_of
 from feedback.admin.wording import SKIP_REASONS
 from feedback.handles import handle_of, pk_of
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
@@ -57,6 +57,7 @@ def review_view(model_admin: ModelAdmin, request: HttpRequest, key: int) -> Http
         if is_script:
             return JsonResponse({"error": error.message, "isGone": isinstance(error, Conflict)}, status=ERROR_STATUS)
         return _page(model_admin, request, queue, refused=error)
+    forget_waiting(request.user)
     if is_script:
         context = body_context(request, queue)
         return JsonResponse({"html": render_to_string(context["body"], context, request), "message": said})

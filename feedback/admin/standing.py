@@ -111,6 +111,11 @@ def waiting_in_all(person: User) -> int:
     return int(found or 0)
 
 
+def forget_waiting(person: User) -> None:
+    """Have what waits for a person counted anew."""
+    cache.delete(f"feedback:waiting:{person.pk}")
+
+
 def state_of(request: HttpRequest, queue: ReviewQueue, refusal: FluemanError | None) -> dict[str, Any]:
     """Give why a person has no next item here, and where to go."""
     icon, title, text = _why(queue, refusal)

@@ -118,7 +118,7 @@
   };
 
   const fold = () => {
-    for (const open of root.querySelectorAll("details[data-panel][open]")) open.open = false;
+    for (const open of root.querySelectorAll("details[data-panel][open]")) open.open = Boolean(open.querySelector("textarea")?.value);
     const other = root.querySelector("[data-other]:checked");
     if (other) other.checked = false;
     root.querySelector("[data-item]")?.focus();
