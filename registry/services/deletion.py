@@ -138,7 +138,8 @@ def _let_go(model: RegisteredModel, versions: ModelVersionQuerySet, actor: Actor
     if running := Evaluation.objects.filter(version__in=versions, job__state__in=UNFINISHED).first():
         raise Conflict(_("The evaluation %(name)s goes on. End it first.") % {"name": running}, code="in_use")
     aliases = list(model.aliases.filter(version__in=versions).values_list("name", flat=True))
-    _demand_unprotected(model, aliases)
+    stages = versions.exclude(stage="None").values_list("stage", flat=True).distinct()
+    _demand_unprotected(model, [*aliases, *stages])
     unchecked = versions.filter(state_before__in=_UNCHECKED).values_list("pk", flat=True)
     checks = Job.objects.filter(kind=CHECK, target_id__in=[str(key) for key in unchecked], cancel_requested_at=None)
     for job in checks.unfinished():

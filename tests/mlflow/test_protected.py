@@ -71,6 +71,10 @@ def test_version_when_a_protected_alias_points_at_it_then_not_deleted(ready: lis
     protect_alias(name="champion", roles=["administrator"], approvals=0, is_gated=False, actor=None)
     mlflow = make_caller()
     mlflow("POST", "registered-models/alias", name="m", alias="champion", version="1")
+    assert stage(mlflow, "2", "Staging") == "Staging"
+    protect_alias(name="staging", roles=["administrator"], approvals=0, is_gated=False, actor=None)
+    assert mlflow.refused("DELETE", "model-versions/delete", {"name": "m", "version": "2"})[0] == 409
+    assert stage(mlflow, "2", "None") == "None"
     for path, said in (("model-versions/delete", {"version": "1"}), ("registered-models/delete", {})):
         assert mlflow.refused("DELETE", path, {"name": "m", **said})[:2] == (409, "RESOURCE_CONFLICT")
     assert mlflow("DELETE", "model-versions/delete", name="m", version="2") == {}
