@@ -41,7 +41,7 @@ def artifact_path(text: str) -> str:
 
 def joined(folder: str, name: str) -> str:
     """Give the path of a name, or of the last part of a client's own path, in a folder."""
-    return artifact_path("/".join(filter(None, (folder.strip("/"), re.split(r"[/\\]", name)[-1]))))
+    return artifact_path("/".join(filter(None, (artifact_path(folder), re.split(r"[/\\]", name)[-1]))))
 
 
 def source_path(source: str) -> str | None:

@@ -46,14 +46,19 @@ def listed(upload: Upload) -> dict[int, dict[str, Any]]:
     with told_when_full():
         if is_on_s3():
             return {part["number"]: part for part in s3.list_parts(upload)}
-        return {int(name[:5]): {**_place(upload, name), "etag": name[6:]} for name in _names(upload)}
+        found = {int(name[:5]): _part(upload, name) for name in _names(upload)}
+        return {number: part for number, part in found.items() if part}
 
 
-def _place(upload: Upload, name: str) -> dict[str, Any]:
-    if is_on_disk():
-        return {"name": name, "size": (_folder(upload) / name).stat().st_size}
-    key = f"{upload.staging_key}/{name}"
-    return {"key": key, "size": default_storage.size(key)}
+def _part(upload: Upload, name: str) -> dict[str, Any]:
+    """Give a part, nothing if another has taken its place by now."""
+    try:
+        if is_on_disk():
+            return {"name": name, "etag": name[6:], "size": (_folder(upload) / name).stat().st_size}
+        key = f"{upload.staging_key}/{name}"
+        return {"key": key, "etag": name[6:], "size": default_storage.size(key)}
+    except FileNotFoundError:
+        return {}
 
 
 def _names(upload: Upload) -> list[str]:

@@ -19,12 +19,12 @@ from registry.mlflow.door import Asked, Call, endpoint
 from registry.mlflow.fields import Fields
 from registry.mlflow_artifacts.addresses import LIFE, address_of_file, address_of_part
 from registry.mlflow_artifacts.tree import ADD, VIEW
-from registry.services.artifacts import find_artifact, put_artifact, writable_path
+from registry.services.artifacts import demand_place, find_artifact, put_artifact
 
 
 def create(asked: Asked) -> dict[str, Any]:
     """Begin an upload in parts and give the address of each."""
-    path = _path(asked)
+    path = demand_place(path=_path(asked), size_bytes=0, actor=asked.user)
     folder, _slash, name = path.rpartition("/")
     count = asked.said.number("num_parts", default=1, most=MOST_PARTS)
     upload = begin_parts(name=name, folder=folder, count=count, owner=asked.user)
@@ -70,7 +70,7 @@ def _put(asked: Asked, upload: Upload, path: str) -> None:
 
 def _path(asked: Asked) -> str:
     """Give the path of an upload: the folder of the address, and the last part of the client's own path."""
-    return writable_path(joined(asked.said.text("folder"), asked.said.need("path", most=4096)))
+    return joined(asked.said.text("folder"), asked.said.need("path", most=4096))
 
 
 def _find(asked: Asked) -> tuple[Upload, str]:

@@ -10,15 +10,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from accounts.models import User
 from common.bodies import take_body
 from common.errors import Invalid, TooLarge
-from common.transactions import transactional
 from files.content import media_type
 from files.downloads import send_file
 from files.models import Blob, StoredFile
 from files.receiving import Receiving
 from files.services import settle
-from files.services.quotas import demand_room
 from registry.mlflow.door import Asked, Call, answer, endpoint
-from registry.services.artifacts import delete_artifacts, find_artifact, list_folder, put_artifact, writable_path
+from registry.services.artifacts import delete_artifacts, demand_place, find_artifact, list_folder, put_artifact
 
 VIEW, ADD = "registry.view_modelversion", "registry.add_modelversion"
 
@@ -43,8 +41,11 @@ def download(asked: Asked) -> HttpResponseBase:
 
 def upload(asked: Asked) -> HttpResponse:
     """Take a file."""
-    path = writable_path(asked.said.text("path"))
-    return take_body(asked.request, _Body(asked.request, path, asked.user))
+    announced = int(asked.request.META.get("CONTENT_LENGTH") or 0)
+    if announced > settings.MAX_UPLOAD_BYTES:
+        raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
+    path = demand_place(path=asked.said.text("path"), size_bytes=announced, actor=asked.user)
+    return take_body(asked.request, _Body(path, asked.user))
 
 
 def delete(asked: Asked) -> dict[str, Any]:
@@ -63,11 +64,7 @@ def send(request: HttpRequest, name: str, blob: Blob) -> HttpResponseBase:
 class _Body:
     """A `Sink` (`common/bodies.py`) that becomes a file of the tree once all of it is there."""
 
-    def __init__(self, request: HttpRequest, path: str, user: User) -> None:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-        if announced > settings.MAX_UPLOAD_BYTES:
-            raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
-        _demand_room(user, announced)
+    def __init__(self, path: str, user: User) -> None:
         self._path, self._user = path, user
         self._incoming = Receiving(max_bytes=settings.MAX_UPLOAD_BYTES)
 
@@ -87,12 +84,6 @@ class _Body:
     def close(self) -> None:
         """Drop what did not come to its end."""
         self._incoming.close()
-
-
-@transactional
-def _demand_room(user: User, size_bytes: int) -> None:
-    """Refuse what is too much before it comes."""
-    demand_room(owner=user, size_bytes=size_bytes)
 
 
 folder_view = endpoint(GET=Call(VIEW, listing))

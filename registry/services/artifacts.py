@@ -33,22 +33,28 @@ class Entry(NamedTuple):
     size_bytes: int = 0
 
 
-def put_artifact(*, path: str, blob: Blob, actor: User) -> Artifact:
-    """Put a blob at a path, in the place of what was there. Inside the caller's transaction or one of its own.
+@transactional
+def demand_place(*, path: str, size_bytes: int, actor: User) -> str:
+    """Give a path in its one form, once so many bytes may be put at it.
 
-    Raises Invalid for a bad path, NotAllowed below `.versions`, Conflict where a folder and a file would have one name,
-    TooLarge or StorageFull past a quota.
+    Raises Invalid for a bad path, Conflict where a folder and a file would have one name, TooLarge or StorageFull past
+    a quota.
     """
     path = writable_path(path)
-    return _put(path=path, blob=blob, actor=actor)
+    held = Artifact.objects.filter(path=path).select_related("blob").first()
+    demand_room(owner=actor, size_bytes=size_bytes - (held.blob.size_bytes if held else 0))
+    parts = path.split("/")
+    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    taken = held is None and (Artifact.objects.filter(path__in=above).first() or Artifact.objects.below(path).first())
+    if taken:
+        raise Conflict(f"{taken.path} is there: a folder and a file cannot have one name", code="name_taken")
+    return path
 
 
 @transactional
-def _put(*, path: str, blob: Blob, actor: User) -> Artifact:
-    held = Artifact.objects.filter(path=path).select_related("blob").first()
-    demand_room(owner=actor, size_bytes=blob.size_bytes - (held.blob.size_bytes if held else 0))
-    if held is None:
-        _demand_place(path)
+def put_artifact(*, path: str, blob: Blob, actor: User) -> Artifact:
+    """Put a blob at a path, in the place of what was there. Raises as `demand_place`."""
+    path = demand_place(path=path, size_bytes=blob.size_bytes, actor=actor)
     new = {"blob": blob, "owner": actor}
     artifact, is_new = Artifact.objects.select_for_update().get_or_create(path=path, defaults=new)
     before = {} if is_new else {"sha256": artifact.blob_id}
@@ -160,14 +166,6 @@ def writable_path(path: str) -> str:
     if not path or version_of(path):
         raise Invalid(f"Invalid path {path[:200]!r}: nothing is changed there", fields={"path": "is read only"})
     return path
-
-
-def _demand_place(path: str) -> None:
-    parts = path.split("/")
-    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-    taken = Artifact.objects.filter(path__in=above).first() or Artifact.objects.below(path).first()
-    if taken:
-        raise Conflict(f"{taken.path} is there: a folder and a file cannot have one name", code="name_taken")
 
 
 def _files_of(version_id: object, _inside: str) -> list[ModelFile]:
