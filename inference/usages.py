@@ -39,10 +39,11 @@ def live_version_of(model: RegisteredModel) -> ModelVersion | None:
 
 
 def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
-    """Give the batch runs of some versions that go on, and the last one that has ended, in one query."""
+    """Give the batch runs of some versions that go on, and the last one that has ended, in two queries."""
     found: dict[UUID, list[Usage]] = defaultdict(list)
-    runs = BatchRun.objects.filter(version__in=versions).select_related("job").order_by("-id")[:SHOWN_RUNS]
-    for run in runs:
+    runs = BatchRun.objects.filter(version__in=versions).select_related("job").order_by("-id")
+    unfinished = Q(job__state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    for run in (*runs.filter(unfinished), *runs.exclude(unfinished)[:SHOWN_RUNS]):
         is_live = not run.job.is_finished
         if is_live or run.version_id not in found:
             label = gettext("batch run over %(file)s") % {"file": run.file_name}

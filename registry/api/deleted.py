@@ -98,7 +98,7 @@ class DeletedModelViewSet(
 
     queryset = RegisteredModel.objects.deleted()
     serializer_class = DeletedModelSerializer
-    lookup_value_regex = "[0-9]{1,18}"
+    lookup_value_regex = "[0-9]{1,40}"
     keyset = "-id"
     permission_map = {"restore": RESTORE, "purge": PURGE}
 

@@ -18,14 +18,13 @@ from common.errors import Conflict
 from common.transactions import transactional
 from jobs.models import Job
 from jobs.services import cancel
-from registry.models import AliasRule, Evaluation, ModelVersion, ModelVersionQuerySet, RegisteredModel
+from registry.models import AliasRule, ModelVersion, ModelVersionQuerySet, RegisteredModel
 from registry.naming import model_name
 from registry.services._state import CHECK, PURGE, Actor, State, enqueue_check, facts, lock_model, tell
 from registry.services.aliases import delete_alias
 from registry.services.approvals import void_approvals
 from registry.usage import live_usages
 
-UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)
 # A check that was under way is asked for again by a restore.
 _UNCHECKED = (State.PENDING, State.CHECKING)
 _SHOWN = 5
@@ -135,8 +134,6 @@ def _let_go(model: RegisteredModel, versions: ModelVersionQuerySet, actor: Actor
     if usages := live_usages(versions):
         names = ", ".join(sorted({use.label for found in usages.values() for use in found})[:_SHOWN])
         raise Conflict(_("It is in use: %(names)s. End that first.") % {"names": names}, code="in_use")
-    if running := Evaluation.objects.filter(version__in=versions, job__state__in=UNFINISHED).first():
-        raise Conflict(_("The evaluation %(name)s goes on. End it first.") % {"name": running}, code="in_use")
     aliases = list(model.aliases.filter(version__in=versions).values_list("name", flat=True))
     stages = versions.exclude(stage="None").values_list("stage", flat=True).distinct()
     _demand_unprotected(model, [*aliases, *stages])
