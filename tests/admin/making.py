@@ -40,7 +40,7 @@ from inference.models import (
 from jobs.models import Job, Schedule
 from notify.services import publish
 from notify.subscriptions import create_channel, create_webhook
-from registry.models import ModelVersion, RegisteredModel
+from registry.models import AliasRule, ApprovalRequest, ModelAlias, ModelVersion, RegisteredModel
 from tests.datasets.making import make_version as make_data
 
 PASSWORD = "맑은 하늘 아래 1"
@@ -172,6 +172,17 @@ def make_review(name: str, person: User) -> None:
     add_golden(queue=queue, input={"text": "화나요"}, answer="불만", actor=person)
 
 
+def make_approval(version: ModelVersion, person: User) -> None:
+    """Make an alias, one that is protected, and a request for it that waits."""
+    ModelAlias.objects.create(model=version.model, name="live", version=version)
+    AliasRule.objects.create(model=version.model, name="champion", roles=["administrator", "operator"])
+    ApprovalRequest.objects.create(
+        version=version, alias="champion", comment="더 정확함", asked_by=person, asked_by_name=person.username,
+        expires_at=timezone.now() + timedelta(hours=72),
+        evidence={"now": None, "figures": [{"name": "accuracy", "value": 0.9, "before": None}]},
+    )  # fmt: skip
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -191,6 +202,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         create_recipe(name=name, steps=[{"kind": "white_space"}], actor=person)
         make_preprocessing(name, person)
         make_review(name, person)
+        make_approval(make_version(f"{name}-asked"), person)
         VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

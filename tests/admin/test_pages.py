@@ -59,6 +59,8 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "notify.Channel": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
     "notify.Webhook": {"list": WATCHED, "add": ADMINISTRATORS, "change": WATCHED},
     "notify.Delivery": {"list": WATCHED, "add": NOBODY, "change": WATCHED},
+    "registry.AliasRule": {"list": EVERYBODY, "add": ADMINISTRATORS, "change": EVERYBODY},
+    "registry.ApprovalRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "registry.RegisteredModel": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "registry.ModelVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
 }
