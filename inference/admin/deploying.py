@@ -12,6 +12,7 @@ from accounts.models import User
 from common.admin import Consequence, Verb
 from common.confirm import ReasonForm
 from inference import services
+from inference.admin.guarded import guard_words
 from inference.admin.lately import clients_lately
 from inference.models import Deployment
 from inference.services.traffic import NAME_LENGTH
@@ -98,7 +99,8 @@ def _delete(obj: Deployment, actor: User, reason: str) -> str:
 def _before_deploy(obj: Deployment) -> Consequence:
     live = services.live_version(obj)
     now = gettext("%(version)s serves now.") % {"version": live} if live else gettext("Nothing is served now.")
-    return Consequence(f"{now} {clients_lately(obj.name)}")
+    said = (now, clients_lately(obj.name), guard_words(obj))
+    return Consequence(" ".join(part for part in said if part))
 
 
 def _before_disable(obj: Deployment) -> Consequence:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common.admin import Consequence, Verb
 from inference import services
+from inference.admin.guarded import guard_words
 from inference.admin.lately import clients_lately, pulse_of, rate
 from inference.admin.traffic_forms import (
     GUARDS,
@@ -78,7 +79,7 @@ def _calls_now(obj: Deployment, *more: str) -> Consequence:
 
 
 def _before_canary(obj: Deployment) -> Consequence:
-    return _calls_now(obj, gettext("The live versions give up the share that the canary gets."))
+    return _calls_now(obj, gettext("The live versions give up the share that the canary gets."), guard_words(obj))
 
 
 def _before_shadow(obj: Deployment) -> Consequence:
@@ -89,10 +90,10 @@ def _before_promote(obj: Deployment) -> Consequence:
     """Say what each route gets before and after; where several can be promoted, that the others end."""
     only = candidates(obj)
     if len(only) > 1:
-        return _calls_now(obj, _now(obj), gettext("The chosen version gets 100 %, all others end."))
+        return _calls_now(obj, _now(obj), gettext("The chosen version gets 100 %, all others end."), guard_words(obj))
     ends = gettext("ends")
     changes = [(route.version, _gets(route), "100 %" if route in only else ends) for route in routes_of(obj)]
-    return Consequence(_calls_now(obj).text, changes)
+    return Consequence(_calls_now(obj, guard_words(obj)).text, changes)
 
 
 def _before_end(obj: Deployment) -> Consequence:
