@@ -14,11 +14,10 @@ from common.confirm import ReasonForm
 from common.display import person_name
 from feedback.admin.answers import control_for, read_answer
 from feedback.admin.queue_form import possible_reviewers
+from feedback.admin.showing import label_names_in
 from feedback.models import ReviewItem
 from feedback.services.assignment import reassign, release
 from feedback.services.settling import leave_out, make_golden, take_back
-from inference.labels import label_names
-from registry.models import ModelVersion
 
 State = ReviewItem.State
 ADJUDICATE, CHANGE = "feedback.adjudicate_reviewqueue", "feedback.change_reviewqueue"
@@ -35,9 +34,8 @@ class AnswerWidget(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         """Give the control with the answer that is known."""
-        item = self.item
-        version = ModelVersion.objects.filter(pk=item.version_id).first() if item.version_id else None
-        return {"control": control_for(item.queue, label_names(version), chosen=value)}
+        queue = self.item.queue
+        return {"control": control_for(queue, label_names_in(queue), chosen=value)}
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Give what was chosen."""

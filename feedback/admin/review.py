@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ModelAdmin, require
 from common.errors import Conflict, FluemanError, Invalid, NotFound
 from feedback.admin.answers import control_for, read_answer
-from feedback.admin.showing import show_item
+from feedback.admin.showing import label_names_in, show_item
 from feedback.admin.standing import forget_waiting, mine_of, progress_of, state_of
 from feedback.admin.wording import SKIP_REASONS
 from feedback.handles import handle_of, pk_of
@@ -93,12 +93,14 @@ def body_context(request: HttpRequest, queue: ReviewQueue) -> dict[str, Any]:
 def _item_context(request: HttpRequest, queue: ReviewQueue, item: ReviewItem) -> dict[str, Any]:
     shown = show_item(request, item, with_answer=not queue.is_blind)
     undone = _undone(request, item)
-    control = control_for(queue, shown.names, chosen=undone.answer if undone else None)
+    names = label_names_in(queue)
+    control = control_for(queue, names, chosen=undone.answer if undone else None)
     control |= {"note": undone.note, "is_flagged": undone.is_flagged} if undone else {}
     return {
         "body": "admin/feedback/review/item.html",
         "handle": handle_of(item.pk),
         "shown": shown,
+        "names": names,
         "control": control,
         "left_s": _left_s(item.locks.filter(reviewer=request.user).first()),
         "skip_reasons": [
@@ -117,7 +119,7 @@ def _page(
     else:  # without a script: the same item, with what was chosen and why it was not kept
         context = {"queue": queue, "progress": progress_of(queue), "mine": mine_of(queue, request.user)}
         context |= _item_context(request, queue, item) | {"error": refused.message if refused else ""}
-        context["control"] = control_for(queue, context["shown"].names, chosen=read_answer(queue, request.POST))
+        context["control"] = control_for(queue, context["names"], chosen=read_answer(queue, request.POST))
         context["control"] |= {"note": request.POST.get("note", ""), "is_flagged": "flagged" in request.POST}
     back = "admin:feedback_reviewqueue_change"
     return model_admin.page(

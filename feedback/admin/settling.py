@@ -20,7 +20,7 @@ from common.errors import Conflict, FluemanError, Invalid
 from feedback.admin.answers import control_for, read_answer
 from feedback.admin.items import reviews_of
 from feedback.admin.review import ERROR_STATUS, words
-from feedback.admin.showing import ShownItem, show_item
+from feedback.admin.showing import ShownItem, label_names_in, show_item
 from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.services.settling import leave_out, settle, take_back
 
@@ -90,7 +90,7 @@ def _context(request: HttpRequest, queue: ReviewQueue, item: ReviewItem | None) 
         "item": item,
         "shown": shown,
         "sides": _sides(request, item, shown),
-        "control": control_for(queue, shown.names, chosen=chosen),
+        "control": control_for(queue, label_names_in(queue), chosen=chosen),
         "picked": request.POST.get("pick", ""),
         "note": request.POST.get("note", ""),
         "left_words": ngettext("%d dispute is left", "%d disputes are left", left) % left,

@@ -14,10 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from common.display import scalar
-from feedback.models import ReviewItem
+from feedback.models import ReviewItem, ReviewQueue
 from inference.admin.values import show_input, show_output
 from inference.bodies.readable import Shown, show_values
 from inference.labels import label_names, label_names_of
+from inference.models import Route
 from registry.models import ModelVersion
 from registry.signature import Signature
 
@@ -51,6 +52,17 @@ def show_item(request: HttpRequest, item: ReviewItem, *, with_answer: bool) -> S
         answer=_answer(item, signature, names, main) if with_answer and item.output else "",
         facts=_facts(request, item) if with_answer else [],
     )
+
+
+def label_names_in(queue: ReviewQueue) -> Mapping[str, str]:
+    """Give what the labels of a queue are called: the same for all its items, or golden ones would stand out."""
+    if queue.deployment:
+        live = Route.objects.filter(deployment__name=queue.deployment, kind=Route.Kind.LIVE).order_by("-weight")
+        key = live.values_list("version", flat=True).first()
+    else:
+        named = queue.items.filter(version_id__isnull=False).order_by("-id")
+        key = named.values_list("version_id", flat=True).first()
+    return label_names_of([key]).get(key, {}) if key else {}
 
 
 def words_of(values: Mapping[str, Any]) -> str:
