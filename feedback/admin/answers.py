@@ -24,10 +24,8 @@ _QUESTIONS = {
 _ENDS = {"1": _("bad"), "5": _("very good")}
 
 
-def control_for(
-    queue: ReviewQueue, names: Mapping[str, str], *, chosen: Any = None, votes: Mapping[str, int] | None = None
-) -> dict[str, Any]:
-    """Give the control of a queue, with what is `chosen`; `votes` are told beside the labels."""
+def control_for(queue: ReviewQueue, names: Mapping[str, str], *, chosen: Any = None) -> dict[str, Any]:
+    """Give the control of a queue, with what is `chosen`."""
     control = {"kind": queue.answer, "question": _QUESTIONS[Answer(queue.answer)]}
     if queue.answer == Answer.TEXT:
         return control | {"text": chosen or ""}
@@ -39,7 +37,7 @@ def control_for(
             "label": names.get(value, value),
             "key": KEYS[place] if place < len(KEYS) else "",
             "is_chosen": value in picked,
-            "note": _note(queue, value, votes or {}),
+            "note": _ENDS.get(value, "") if queue.answer == Answer.RATING else "",
         }
         for place, value in enumerate(values)
     ]
@@ -70,9 +68,3 @@ def answer_words(answer: Any, names: Mapping[str, str]) -> str:
 def joined(parts: Iterable[str]) -> str:
     """Give the parts that say something, with dots between."""
     return " · ".join(part for part in parts if part)
-
-
-def _note(queue: ReviewQueue, value: str, votes: Mapping[str, int]) -> Any:
-    if queue.answer == Answer.RATING:
-        return _ENDS.get(value, "")
-    return votes.get(value) or ""
