@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from common.ids import uuid7_floor
 from feedback.models import Feedback, Review, ReviewItem, ReviewQueue
@@ -34,9 +34,13 @@ def input_column(name: str) -> str:
     return f"input {name}" if name in FACTS or name in RIGHT.values() else name
 
 
-def finished_items(queues: Sequence[ReviewQueue]) -> list[int]:
+def finished_items(queues: Sequence[ReviewQueue]) -> QuerySet[ReviewItem]:
     """Give the items of some queues that are agreed or settled; golden ones measure people and are no data."""
-    items = ReviewItem.objects.filter(queue__in=queues, state__in=FINISHED, is_golden=False)
+    return ReviewItem.objects.filter(queue__in=queues, state__in=FINISHED, is_golden=False)
+
+
+def keys_of(items: QuerySet[ReviewItem]) -> list[int]:
+    """Give the keys of items in their order."""
     return list(items.order_by("pk").values_list("pk", flat=True))
 
 

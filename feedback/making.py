@@ -30,7 +30,7 @@ from datasets.splitting.plan import Plan, longest_text
 from datasets.steps.base import Step
 from datasets.workplace import work_folder
 from feedback.columns import Columns
-from feedback.gathering import CLOSED, FACTS, RIGHT, finished_items, reviewed_rows
+from feedback.gathering import CLOSED, FACTS, RIGHT, finished_items, keys_of, reviewed_rows
 from feedback.masking import Masker
 from feedback.models import ReviewQueue
 from feedback.services.exporting import DUPLICATES, NEAR
@@ -76,7 +76,7 @@ class _Making:
     def _gather(self) -> tuple[list[PartFile], pl.Schema]:
         """Write the rows down, masked, then as frames: only all of them tell what the columns are."""
         queues = ReviewQueue.objects.filter(pk__in=self._options["queues"])
-        keys = finished_items(list(queues))
+        keys = keys_of(finished_items(list(queues)))
         columns, masker, count = Columns(), Masker() if self._options["mask"] else None, 0
         path = self._folder / "rows.jsonl"
         with path.open("w", encoding="utf-8") as file:

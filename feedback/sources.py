@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
-from feedback.gathering import CLOSED, FACTS, Row, finished_items, given_rows, reviewed_rows
+from feedback.gathering import CLOSED, FACTS, Row, finished_items, given_rows, keys_of, reviewed_rows
 from feedback.models import Feedback
 from feedback.services.exporting import label_of, queues_named
 from files.storage import told_when_full
@@ -86,7 +86,7 @@ class FeedbackSource(SourceKind):
 def _rows(options: Mapping[str, Any]) -> Iterator[Row]:
     dropped: Counter[str] = Counter()
     if options["queues"]:
-        keys = finished_items(queues_named(options["queues"].split(",")))
+        keys = keys_of(finished_items(queues_named(options["queues"].split(","))))
         return reviewed_rows(keys, least_agreement=_share(options["least_agreement"]), dropped=dropped)
     until = moment_of("until", options.get("until", "")) or timezone.now()
     return given_rows(options["deployment"], moment_of("since", options.get("since", "")), until, dropped)

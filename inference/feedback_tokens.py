@@ -61,7 +61,11 @@ def read(token: str) -> Right:
 
 def wish(header: str) -> str:
     """Give the end user of the header that asks for a token: `token`, or `token; end-user=…`. Raises Invalid."""
-    what, _mark, rest = header.partition(";")
+    try:
+        text = header.encode("latin-1").decode()  # as HTTP carries it
+    except UnicodeError:
+        raise Invalid(f"{WISH}: no UTF-8", fields={WISH: "no UTF-8"}) from None
+    what, _mark, rest = text.partition(";")
     name, _mark, end_user = rest.strip().partition("=")
     if what.strip().lower() != "token" or (rest.strip() and name.strip().lower() != "end-user"):
         said = "write token, or token; end-user=ID"

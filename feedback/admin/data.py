@@ -90,7 +90,7 @@ def _make(request: HttpRequest, data: dict[str, Any]) -> Any:
 def _headline(queue: ReviewQueue | None) -> str:
     if queue is None:
         return gettext("Make a dataset version of what reviewers agree about")
-    count = len(finished_items([queue]))
+    count = finished_items([queue]).count()
     said = gettext("%(count)d items of %(queue)s are agreed or settled")
     return said % {"count": count, "queue": queue.name}
 

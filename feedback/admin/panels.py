@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -23,6 +23,7 @@ from registry.models import ModelVersion
 SHOWN = 20
 LATELY = "30d"
 MOST_LABELS = 500
+MOST_COUNTED = 20_000
 
 
 def request_panel(request: HttpRequest, call: InferenceRequest) -> SafeString:
@@ -58,16 +59,35 @@ def deployment_panel(request: HttpRequest, deployment: Deployment) -> SafeString
     assert length
     since = uuid7_floor(int((timezone.now() - length).timestamp() * 1000))
     rows = Feedback.objects.visible_to(request.user).filter(deployment=deployment.name, pk__gte=since)  # type: ignore[arg-type]
-    by_version = rows.exclude(thumb=None).order_by().values("version_id", "version")
-    counted = by_version.annotate(up=Count("pk", filter=Q(thumb=1)), down=Count("pk", filter=Q(thumb=-1)))
-    lines = [_figures(deployment, one) for one in sorted(counted, key=lambda one: -(one["version"] or 0))]
+    newest = rows.order_by("-pk").values_list("version", "version_id", "thumb")[:MOST_COUNTED]
+    counted: dict[Any, Counter[int]] = defaultdict(Counter)
+    for version, version_id, thumb in newest:
+        counted[version or 0, version_id][thumb or 0] += 1
+    lines = [
+        _figures(deployment, *key, thumbs)
+        for key, thumbs in sorted(counted.items(), reverse=True, key=_number)
+        if thumbs[1] + thumbs[-1]
+    ]
     url = f"{reverse('admin:feedback_feedback_changelist')}?{urlencode({'deployment': deployment.name})}"
-    return render_to_string("admin/feedback/on_deployment.html", {"lines": lines, "all_url": url}, request)
+    return render_to_string(
+        "admin/feedback/on_deployment.html",
+        {
+            "lines": lines,
+            "all_url": url,
+            "most": MOST_COUNTED if sum(map(Counter.total, counted.values())) == MOST_COUNTED else 0,
+        },
+        request,
+    )
 
 
-def _figures(deployment: Deployment, counted: dict[str, Any]) -> dict[str, Any]:
+def _number(entry: tuple[Any, Counter[int]]) -> int:
+    return int(entry[0][0])
+
+
+def _figures(deployment: Deployment, version: int, version_id: Any, thumbs: Counter[int]) -> dict[str, Any]:
     """Give one version's figures, with the addresses of the rows behind them."""
     base = reverse("admin:feedback_feedback_changelist")
-    query = {"deployment": deployment.name, "version": counted["version_id"] or "", "range": LATELY}
+    query = {"deployment": deployment.name, "version": version_id or "", "range": LATELY}
     urls = {name: f"{base}?{urlencode({**query, 'thumb': thumb})}" for name, thumb in (("up_url", 1), ("down_url", -1))}
-    return {**counted, **urls, "share": counted["up"] / (counted["up"] + counted["down"])}
+    share = thumbs[1] / (thumbs[1] + thumbs[-1])
+    return {"version": version, "up": thumbs[1], "down": thumbs[-1], "share": share, **urls}

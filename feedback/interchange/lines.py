@@ -32,7 +32,9 @@ class Aside:
         """Count one."""
         self.count += 1
         if len(self.first) < SHOWN:
-            self.first.append({"line": line, "reason": reason[:500]})
+            # What a file holds may be no text that a database keeps.
+            plain = reason[:500].replace("\0", "").encode("utf-8", "replace").decode()
+            self.first.append({"line": line, "reason": plain})
 
 
 def read_lines(stream: BinaryIO, name: str, aside: Aside) -> Iterator[Line]:

@@ -112,7 +112,7 @@ def _check(queues: Sequence[ReviewQueue], least: float, likeness: float, against
         _refuse("likeness", _("Likeness is from 0.5 to 1."))
     if against is not None and not against.is_sealed:
         raise NotReady(_("%(version)s is not sealed.") % {"version": against}, code="not_sealed")
-    if not finished_items(queues):
+    if not finished_items(queues).exists():
         _refuse("queues", _("Nothing of these queues has been agreed or settled yet."))
 
 
