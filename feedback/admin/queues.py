@@ -22,7 +22,6 @@ from feedback.admin.queue_form import QueueForm, cards_of, labels_by_deployment,
 from feedback.admin.queue_list import rows_of
 from feedback.admin.review import review_view
 from feedback.admin.settling import settle_view
-from feedback.gathering import finished_items
 from feedback.models import ReviewItem, ReviewQueue
 from feedback.services.filling import preview
 from feedback.services.queues import change_queue, close_queue, create_queue, reopen_queue
@@ -158,9 +157,6 @@ class ReviewQueueAdmin(ModelAdmin):
         disputed = obj.items.filter(state=ReviewItem.State.DISPUTED).exists()
         if disputed and may("feedback.adjudicate_reviewqueue"):
             links.append({"label": _("Settle disputes"), "url": reverse(f"{name}settle", args=[obj.pk])})
-        if may("datasets.add_datasetversion") and finished_items([obj]).exists():
-            url = f"{reverse('admin:feedback_feedback_data')}?queue={obj.pk}"
-            links.append({"label": _("Make a dataset version"), "url": url})
         if may("datasets.add_datasetversion") and may("feedback.view_reviewitem"):
             url = f"{reverse('admin:feedback_feedback_data')}?queue={obj.pk}"
             links.append({"label": _("Make a dataset version"), "url": url})
