@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from registry.comparing import signature_changes
 from registry.models import Evaluation, ModelVersion
 from registry.services.gates import failures
 from registry.services.promotion import Wish
@@ -84,18 +85,7 @@ def _evaluations(version: ModelVersion, now: ModelVersion | None) -> list[dict[s
 
 def _signature_changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give the inputs and outputs that are not the same, each as words before and after."""
-    changes = []
-    for side in ("inputs", "outputs"):
-        new = {one["name"]: _spec(one) for one in mine.get(side, [])}
-        old = {one["name"]: _spec(one) for one in theirs.get(side, [])}
-        changes += [
-            {"side": side, "name": name, "before": old.get(name, ""), "after": new.get(name, "")}
-            for name in {**old, **new}
-            if old.get(name) != new.get(name)
-        ]
-    return changes
-
-
-def _spec(one: Mapping[str, Any]) -> str:
-    shape = " × ".join("n" if length == -1 else str(length) for length in one.get("shape", []))
-    return f"{one.get('datatype', '')} [{shape}]"
+    return [
+        {"side": one.side, "name": one.name, "before": one.a or "", "after": one.b or ""}
+        for one in signature_changes(theirs, mine)
+    ]

@@ -66,11 +66,14 @@ def test_pages_when_on_a_phone_are_no_wider_than_the_screen(used_site: Site, mak
     models, requests = "/admin/registry/registeredmodel/", "/admin/inference/inferencerequest/"
     versions, deployments = "/admin/registry/modelversion/", "/admin/inference/deployment/"
     deployment = first_link(page, deployments, f"a[href*='{deployments}'][href$='/change/']")
+    model = first_link(page, models, "#result_list a[href$='/change/'], [data-rows] a[href$='/change/']")
     pages = {
         "home": "/admin/",
         "models": models,
-        "model": first_link(page, models, "#result_list a[href$='/change/'], [data-rows] a[href$='/change/']"),
+        "model": model,
         "upload": f"{models}upload/",
+        "deleted-models": f"{models}deleted/",
+        "card": model.replace("change", "card"),
         "versions": versions,
         "version": first_link(page, versions, "#result_list a[href$='/change/']"),
         "deployments": deployments,
@@ -122,3 +125,18 @@ def test_shares_when_moved_by_keys_add_up_and_live_figures_keep_the_focus(
         end.evaluate("one => { one.bearsAMark = true }")
     page.wait_for_timeout(200)
     assert end.evaluate("one => one === document.activeElement && one.bearsAMark") is True
+
+
+def test_versions_when_two_are_ticked_are_shown_beside_each_other(used_site: Site, make_page: MakePage) -> None:
+    page = make_page(WIDTH, HEIGHT)
+    log_in(page)
+    page.goto("/admin/registry/registeredmodel/")
+    page.get_by_role("link", name=DEPLOYMENT).first.click()
+    for number in (1, 2):  # the second one came with the canary of the test before
+        page.get_by_label(f"v{number} 비교").check()
+    page.get_by_role("button", name="선택한 둘 비교").click()
+    expect(page).to_have_url(re.compile(r"/compare/\?a=1&b=2$"))
+    expect(page.get_by_text("notes.txt")).to_be_visible()
+    expect(page.get_by_text("v2에만 있음")).to_be_visible()
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, page.evaluate(WIDER)
+    keep_picture(page, "phone-compare")
