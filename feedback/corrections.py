@@ -1,4 +1,4 @@
-"""The right answer that somebody gives, checked against what the version can answer. Pure: no ORM, no request."""
+"""The right answer that somebody gives, checked against what the version can answer: no ORM, no request."""
 
 from __future__ import annotations
 
