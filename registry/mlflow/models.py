@@ -82,8 +82,8 @@ def search(asked: Asked) -> dict[str, Any]:
 
 def get_latest_versions(asked: Asked) -> dict[str, Any]:
     """Give the newest version of each stage that is asked for."""
-    model, stages = find_model(asked.said.name()), [stage_name(text) for text in asked.said.texts("stages")]
-    return versions_body(newest_by_stage([model], stages or STAGES)[model.pk])
+    model, stages = find_model(asked.said.name()), dict.fromkeys(map(stage_name, asked.said.texts("stages")))
+    return versions_body(newest_by_stage([model], list(stages) or STAGES)[model.pk])
 
 
 def set_tag(asked: Asked) -> dict[str, Any]:

@@ -2,7 +2,17 @@ import pytest
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid, NotFound
-from registry.services import delete_alias, delete_tag, register_model, set_alias, set_tag, update_model
+from registry.services import (
+    delete_alias,
+    delete_tag,
+    refuse,
+    register_model,
+    set_alias,
+    set_tag,
+    start_check,
+    update_model,
+)
+from registry.services.alias_rules import protect_alias
 from tests.registry.make import make_ready, make_user, make_version
 
 pytestmark = pytest.mark.django_db
@@ -41,12 +51,22 @@ def test_alias_when_moved_then_both_versions_are_told(tmp_path):
         delete_alias(model=one.model, name="champion", actor=None)
 
 
-def test_alias_when_not_ready_or_of_another_model_then_refused(tmp_path):
-    pending, other = make_version(tmp_path), make_ready(make_version(tmp_path, name="other"))
-    with pytest.raises(Conflict):
-        set_alias(model=pending.model, name="champion", version=pending, actor=None)
+def test_alias_when_of_a_refused_version_or_of_another_model_then_refused(tmp_path):
+    version, other = make_version(tmp_path), make_ready(make_version(tmp_path, name="other"))
+    set_alias(model=version.model, name="candidate", version=version, actor=None)
     with pytest.raises(Invalid):
-        set_alias(model=pending.model, name="champion", version=other, actor=None)
+        set_alias(model=version.model, name="champion", version=other, actor=None)
+    start_check(version=version)
+    refuse(version=version, reason="no numbers", report={})
+    with pytest.raises(Conflict):
+        set_alias(model=version.model, name="champion", version=version, actor=None)
+
+
+def test_alias_when_protected_and_not_ready_then_refused(tmp_path):
+    version = make_version(tmp_path)
+    protect_alias(name="champion", approvals=0, is_gated=False, actor=None)
+    with pytest.raises(Conflict):
+        set_alias(model=version.model, name="champion", version=version, actor=None)
 
 
 def test_tags_when_set_and_deleted_on_model_and_version_then_apart(tmp_path):
