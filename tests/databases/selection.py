@@ -34,6 +34,7 @@ ONCE = (
     "tests/host/test_host.py",
     "tests/host/test_measure.py",
     "tests/jobs/test_cluster.py",
+    "tests/mlflow/test_client.py",
     "tests/mlflow/artifacts/test_client.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
