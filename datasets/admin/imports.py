@@ -68,12 +68,12 @@ def _is_filled(request: HttpRequest) -> bool:
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    """Fill in what a link has said: a dataset, or a file, after which the dataset is named."""
-    found: dict[str, Any] = {}
+    """Fill in what a link has said: options of the source, a dataset, or a file, after which the dataset is named."""
+    found: dict[str, Any] = {name: value for name, value in request.GET.items() if name.startswith("s_")}
     if key := request.GET.get("file"):
         file = StoredFile.objects.visible_to(request.user.pk).filter(pk=key).first() if _is_key(key) else None
         if file is not None:
-            found = {"s_file": file.pk, "dataset": file.name.partition(".")[0][:100]}
+            found |= {"s_file": file.pk, "dataset": file.name.partition(".")[0][:100]}
     if (key := request.GET.get("dataset")) and _is_key(key):
         found["dataset"] = Dataset.objects.filter(pk=key).values_list("name", flat=True).first() or ""
     return found

@@ -216,7 +216,7 @@ def _actions(request: HttpRequest, own: dict[str, str]) -> list[tuple[Any, str]]
     if may(MAY_QUEUE):
         actions.append((_("Put these into review"), f"{reverse('admin:feedback_feedback_review')}?{urlencode(own)}"))
     if may("datasets.add_source") and own.get("deployment"):
-        query = urlencode({"kind": "feedback", "deployment": own["deployment"]})
+        query = urlencode({"kind": "feedback", "s_deployment": own["deployment"]})
         actions.append((_("Copy as a dataset"), f"{reverse('admin:datasets_dataset_import')}?{query}"))
     return actions
 
