@@ -34,6 +34,7 @@ class InferenceConfig(AppConfig):
         from inference.sources import PredictionSource  # noqa: PLC0415 - models are there only now
         from inference.usages import (  # noqa: PLC0415 - models are there only now
             DEPLOY,
+            EVALUATE,
             RUN_BATCH,
             RUN_OVER_FILE,
             SETTINGS,
@@ -53,6 +54,7 @@ class InferenceConfig(AppConfig):
         register_traffic_finder(traffic_of)
         register_deployer(let_serve)
         register_next_step(DEPLOY)
+        register_next_step(EVALUATE)
         register_next_step(RUN_BATCH)
         register_next_step(SETTINGS)
         files.register_finder(batch_runs_with)

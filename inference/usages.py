@@ -78,6 +78,10 @@ def _batch_url(version: ModelVersion) -> str:
     return f"{reverse('admin:inference_batchrun_add')}?version={version.pk}"
 
 
+def _evaluate_url(version: ModelVersion) -> str:
+    return f"{reverse('admin:registry_evaluation_add')}?version={version.pk}"
+
+
 def _file_url(stored: StoredFile) -> str:
     is_readable = stored.name.lower().endswith(READABLE)
     return f"{reverse('admin:inference_batchrun_add')}?file={stored.pk}" if is_readable else ""
@@ -91,6 +95,7 @@ def _deploy_url(version: ModelVersion) -> str:
     return f"{reverse('admin:inference_deployment_add')}?version={version.pk}&name={version.model.name}"
 
 
+EVALUATE = NextStep(_("Evaluate"), "registry.add_evaluation", _evaluate_url)
 RUN_BATCH = NextStep(_("Run over a file"), "inference.add_batchrun", _batch_url)
 RUN_OVER_FILE = NextStep(_("Run a model over it"), "inference.add_batchrun", _file_url)
 DEPLOY = NextStep(_("Deploy"), "inference.deploy_deployment", _deploy_url)

@@ -172,6 +172,12 @@ def edit_url(model: RegisteredModel) -> str:
     return reverse("admin:registry_gatepolicy_edit", args=[model.pk])
 
 
+def gate_links(request: HttpRequest, model: RegisteredModel) -> list[dict[str, Any]]:
+    """Give the button of a model's page that leads to its gate."""
+    is_seen = request.user.has_perm("registry.view_gatepolicy")
+    return [{"label": _("Gate"), "url": edit_url(model)}] if is_seen else []
+
+
 def lacks_url(version: ModelVersion) -> str:
     """Give the address of what a version lacks."""
     return reverse("admin:registry_gatepolicy_lacks", args=[version.pk])

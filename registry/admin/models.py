@@ -25,6 +25,7 @@ from registry.admin.aliases import rows_of
 from registry.admin.card import card_view
 from registry.admin.compare import compare_view
 from registry.admin.deleted import MODEL_VERBS, deleted_view, is_deleted, is_present
+from registry.admin.gates import gate_links
 from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
 from registry.admin.was_live import was_live_view
@@ -145,6 +146,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             )
         return [
             *links,
+            *gate_links(request, obj),
             {"label": _("Model card"), "url": reverse("admin:registry_registeredmodel_card", args=[obj.pk])},
         ]
 

@@ -23,6 +23,7 @@ from registry import services
 from registry.admin import shown
 from registry.admin.asking import links_for
 from registry.admin.deleted import VERSION_VERBS, is_deleted, is_present
+from registry.admin.evaluated import evaluated
 from registry.admin.saved import of_mlflow
 from registry.models import ModelVersion
 from registry.naming import MAX_NAME_CHARACTERS
@@ -217,6 +218,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "usages": find_usages(ModelVersion.objects.filter(pk=obj.pk)).get(obj.pk, []),
             "aliases": obj.aliases.all(),
             "tags": obj.tags.all(),
+            "evaluated": evaluated(request, obj),
             "trained_on": shown.trained_on(obj),
             "mlflow": of_mlflow(obj),
             "same": [(one, shown.version_url(one)) for one in same[:5]],
