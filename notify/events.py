@@ -100,17 +100,27 @@ EVENTS: Mapping[str, Event] = {
     ),
 }
 
+ALL: Mapping[str, Event] = {**EVENTS, **mlflow_calls.EVENTS}
+
 
 def find(name: str) -> Event:
     """Give an event by name. Raises Invalid."""
     if name == TEST:
         return Event(_("test"), _("This is a test."), {})
-    known = EVENTS.get(name) or mlflow_calls.EVENTS.get(name)
-    if known is None:
+    if name not in ALL:
         raise Invalid(f"there is no event '{name}'", code="unknown_event", fields={"events": name})
-    return known
+    return ALL[name]
 
 
 def choices() -> list[tuple[str, Any]]:
     """Give name and label of each that people choose from."""
-    return [(name, event.label) for name, event in EVENTS.items()]
+    return _named(EVENTS)
+
+
+def mlflow_choices() -> list[tuple[str, Any]]:
+    """Give name and label of each that a webhook of MLflow's protocol can be told of."""
+    return _named(mlflow_calls.EVENTS)
+
+
+def _named(events: Mapping[str, Event]) -> list[tuple[str, Any]]:
+    return [(name, event.label) for name, event in events.items()]

@@ -38,7 +38,7 @@ def what(delivery: Delivery) -> str:
         return delivery.subject
     if delivery.event == events.TEST:
         return gettext("test")
-    known = events.EVENTS.get(delivery.event)
+    known = events.ALL.get(delivery.event)
     return str(known.label) if known else delivery.event
 
 

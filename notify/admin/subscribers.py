@@ -24,6 +24,13 @@ _CHECK = """# pip install standardwebhooks
 from standardwebhooks import Webhook
 
 event = Webhook("%s").verify(request.body, request.headers)"""
+_CHECK_MLFLOW = """import base64, hashlib, hmac
+
+id, time = request.headers["X-MLflow-Delivery-Id"], request.headers["X-MLflow-Timestamp"]
+digest = hmac.digest(b"%s", f"{id}.{time}.".encode() + request.body, hashlib.sha256)
+is_good = hmac.compare_digest(
+    request.headers["X-MLflow-Signature"], "v1," + base64.b64encode(digest).decode()
+)"""
 LAST = 8
 SHOWN_EVENTS = 2
 
@@ -66,6 +73,8 @@ def _edit_form(obj: Any) -> type[forms.Form]:
     }
     fields["events"].initial = obj.events
     if isinstance(obj, Webhook):
+        if obj.form == Webhook.Form.MLFLOW:
+            fields["events"].choices = events.mlflow_choices  # type: ignore[attr-defined]
         fields["url"] = forms.CharField(label=_("address"), max_length=2000, initial=obj.url)
     else:
         fields["address"] = forms.EmailField(label=_("e-mail address"), initial=obj.address)
@@ -169,7 +178,7 @@ class SubscriberAdmin(ModelAdmin):
         """Give what it is told, and what became of the last notices."""
         return {
             "state": badge(*self._state(obj)),
-            "wanted": [events.find(name).label for name in obj.events if name in events.EVENTS],
+            "wanted": [events.find(name).label for name in obj.events if name in events.ALL],
             "deliveries": [shown(one) for one in obj.delivery_set.order_by("-id")[:LAST]],
             "is_posted": settings.EMAIL_BACKEND.endswith("smtp.EmailBackend") or isinstance(obj, Webhook),
             "email_url": settings.EMAIL_URL.partition(":")[0],
@@ -185,7 +194,7 @@ class SubscriberAdmin(ModelAdmin):
         """Name the events."""
         if len(obj.events) > SHOWN_EVENTS:
             return ngettext("%d kind of event", "%d kinds of events", len(obj.events)) % len(obj.events)
-        words = ((events.find(name).label,) for name in obj.events if name in events.EVENTS)
+        words = ((events.find(name).label,) for name in obj.events if name in events.ALL)
         return format_html_join(" ", '<span class="fm-chip">{}</span>', words)
 
     @admin.display(description=_("created"))
@@ -222,11 +231,17 @@ class ChannelAdmin(SubscriberAdmin):
 def _rotate(*, obj: Webhook, actor: Any, reason: str) -> Shown:
     _webhook, secret = subscriptions.rotate_secret(webhook=obj, actor=actor, reason=reason)
     title = gettext("The new secret of “%(name)s”. Copy it now: it is not shown again.") % {"name": obj.name}
-    return Shown("admin/notify/secret.html", title, _secret_context(secret))
+    return Shown("admin/notify/secret.html", title, _secret_context(secret, obj.form))
 
 
-def _secret_context(secret: str) -> dict[str, str]:
-    return {"secret": secret, "check": _CHECK % secret}
+def _secret_context(secret: str, form: str) -> dict[str, str]:
+    return {"secret": secret, "check": (_CHECK_MLFLOW if form == Webhook.Form.MLFLOW else _CHECK) % secret}
+
+
+def _told_of_rotation(obj: Webhook) -> Consequence:
+    if obj.form == Webhook.Form.MLFLOW:
+        return Consequence(_("From now on calls are signed with the new secret only: MLflow's form knows one."))
+    return Consequence(_("Calls are signed with the new and the old secret for a day; then the old one ends."))
 
 
 @admin.register(Webhook)
@@ -247,9 +262,7 @@ class WebhookAdmin(SubscriberAdmin):
             label=_("Change the secret"),
             permission="notify.change_webhook",
             run=_rotate,
-            consequence=lambda _obj: Consequence(
-                _("Calls are signed with the new and the old secret for a day; then the old one ends.")
-            ),
+            consequence=_told_of_rotation,
         ),
     )
 
@@ -262,7 +275,7 @@ class WebhookAdmin(SubscriberAdmin):
     def response_add(self, request: HttpRequest, obj: Webhook, post_url_continue: str | None = None) -> HttpResponse:
         """Show the secret, once; no cache may keep the page."""
         title = gettext("“%(name)s” is ready. Copy its secret now: it is not shown again.") % {"name": obj.name}
-        context = _secret_context(request.new_secret)  # type: ignore[attr-defined]
+        context = _secret_context(request.new_secret, obj.form)  # type: ignore[attr-defined]
         response = self.page(request, "admin/notify/secret.html", title=title, original=obj, **context)
         response["Cache-Control"] = "no-store"
         return response
