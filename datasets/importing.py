@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from datasets.formats.values import dtype_of
 from datasets.formats.words import say, why
 from datasets.models import PreprocessingJob, Source
 from datasets.progress import Progress
+from datasets.running.ending import ended
 from datasets.running.memory import Watch, bounded
 from datasets.sealing import PartFile
 from datasets.services import give_up_version, seal_version, write_again
@@ -34,9 +35,7 @@ from datasets.workplace import work_folder
 from files.services import add_reference, store
 from files.storage import told_when_full
 from jobs.runner import JobRun
-from notify.services import publish
 
-FINISHED = "preprocessing.finished"
 ENOUGH_ROWS = 1000  # to judge the share of those set aside
 MOST_KEPT = 200_000
 SHOWN = 20
@@ -179,17 +178,8 @@ class _Import:
             actor=self._preprocessing.created_by,
             rejected_rows=rejected,
             rejects=self._rejects.path if rejected else None,
-            within=self._success(),
+            within=ended(self._run, self._preprocessing, self._watch, rows=self._rows),
         )
-
-    @contextmanager
-    def _success(self) -> Iterator[None]:
-        """Commit the seal with the end of the job, and tell who wants to know."""
-        with self._run.succeed():
-            yield
-            PreprocessingJob.objects.filter(pk=self._preprocessing.pk).update(peak_memory_bytes=self._watch.peak_bytes)
-            told = {"version": str(self._version), "rows": self._rows}
-            publish(event=FINISHED, payload=told, target=self._preprocessing)
 
 
 class _Rejects:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from datasets.models import PreprocessingJob
 from datasets.planning import columns_of, parse_steps, schema_of
 from datasets.progress import Progress
 from datasets.running.context import JobContext
+from datasets.running.ending import ended
 from datasets.running.memory import Watch, bounded
 from datasets.sealing import PartFile
 from datasets.services import seal_version, write_again
@@ -35,9 +35,7 @@ from feedback.masking import Masker
 from feedback.models import ReviewQueue
 from feedback.services.exporting import DUPLICATES, NEAR
 from jobs.runner import JobRun
-from notify.services import publish
 
-FINISHED = "preprocessing.finished"
 FRAME_ROWS = 4096
 NEAR_DROPPED, SAME_DROPPED = "near_to_training", "same_input"
 
@@ -161,17 +159,8 @@ class _Making:
             columns=columns_of(schema),
             parts=parts,
             actor=self._preprocessing.created_by,
-            within=self._success(rows),
+            within=ended(self._run, self._preprocessing, self._watch, rows=rows),
         )
-
-    @contextmanager
-    def _success(self, rows: int) -> Iterator[None]:
-        """Commit the seal with the end of the job, and tell who wants to know."""
-        with self._run.succeed():
-            yield
-            PreprocessingJob.objects.filter(pk=self._preprocessing.pk).update(peak_memory_bytes=self._watch.peak_bytes)
-            told = {"version": str(self._preprocessing.version), "rows": rows}
-            publish(event=FINISHED, payload=told, target=self._preprocessing)
 
     def _nothing(self) -> Unprocessable:
         why = ", ".join(f"{reason}: {count}" for reason, count in self._dropped.items())

@@ -25,16 +25,15 @@ from datasets.models import PreprocessingJob
 from datasets.planning import Planned, columns_of, parse_steps
 from datasets.progress import Progress, State
 from datasets.running.context import JobContext, files_of
+from datasets.running.ending import ended
 from datasets.running.folders import work_folder
 from datasets.running.memory import Watch, bounded
 from datasets.sealing import PartFile
 from datasets.services import seal_version, write_again
 from datasets.steps.base import RowStep
 from jobs.runner import JobRun
-from notify.services import publish
 
 LAYOUT = 1  # of the work folder: another one begins anew
-FINISHED = "preprocessing.finished"
 
 
 def run_recipe(run: JobRun, preprocessing: PreprocessingJob) -> None:
@@ -81,7 +80,7 @@ class _Attempt:
                 columns=columns_of(schema),
                 parts=parts,
                 actor=self._preprocessing.created_by,
-                within=self._success(watch, rows),
+                within=ended(self._run, self._preprocessing, watch, rows=rows),
             )
             is_over = True
         finally:
@@ -172,15 +171,6 @@ class _Attempt:
         """Give what decides every piece of the work."""
         said = [LAYOUT, pl.__version__, self._parent.digest, self._preprocessing.options, _raw(self._planned)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-    @contextmanager
-    def _success(self, watch: Watch, rows: int) -> Iterator[None]:
-        """Commit the seal with the end of the job, and tell who wants to know."""
-        with self._run.succeed():
-            yield
-            PreprocessingJob.objects.filter(pk=self._preprocessing.pk).update(peak_memory_bytes=watch.peak_bytes)
-            told = {"version": str(self._preprocessing.version), "rows": rows}
-            publish(event=FINISHED, payload=told, target=self._preprocessing)
 
 
 def _raw(planned: Sequence[Planned]) -> list[dict[str, Any]]:
