@@ -12,6 +12,7 @@ from registry.usage import (
     register_forgetter,
     register_history_finder,
     register_live_finder,
+    register_models_finder,
     register_next_step,
     register_traffic_finder,
 )
@@ -41,6 +42,7 @@ class InferenceConfig(AppConfig):
             batch_runs_of,
             batch_runs_with,
             deployments_of,
+            models_behind,
             evaluations_of,
             live_version_of,
         )
@@ -52,6 +54,7 @@ class InferenceConfig(AppConfig):
         register_live_finder(live_version_of)
         register_history_finder(served_of)
         register_traffic_finder(traffic_of)
+        register_models_finder(models_behind)
         register_deployer(let_serve)
         register_next_step(DEPLOY)
         register_next_step(EVALUATE)

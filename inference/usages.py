@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.names import composed
 from files.models import StoredFile
 from files.usage import NextStep, Use
 from inference.models import BatchRun, Route
@@ -36,6 +37,12 @@ def live_version_of(model: RegisteredModel) -> ModelVersion | None:
     routes = Route.objects.filter(version__model=model, kind=Route.Kind.LIVE, weight__gt=0).order_by("-weight", "id")
     found = routes.select_related("version__model").first()
     return found.version if found else None
+
+
+def models_behind(name: str) -> set[int]:
+    """Give the keys of the models that are live in a deployment."""
+    live = Route.objects.filter(deployment__name=composed(name), kind=Route.Kind.LIVE, weight__gt=0)
+    return set(live.values_list("version__model_id", flat=True))
 
 
 def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:

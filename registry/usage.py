@@ -61,6 +61,8 @@ _forgetters: list[Forgetter] = []
 _live_finders: list[LiveFinder] = []
 HistoryFinder = Callable[["RegisteredModel", datetime, datetime], list[Served]]
 Deployer = Callable[..., object]
+ModelsFinder = Callable[[str], set[int]]
+_models_finders: list[ModelsFinder] = []
 _history_finders: list[HistoryFinder] = []
 _deployers: list[Deployer] = []
 TrafficFinder = Callable[["ModelVersion"], Traffic]
@@ -78,6 +80,12 @@ def register_live_finder(finder: LiveFinder) -> None:
     """Add one who knows which version of a model answers most callers, if any does."""
     if finder not in _live_finders:
         _live_finders.append(finder)
+
+
+def register_models_finder(finder: ModelsFinder) -> None:
+    """Add one who knows which models are live in a deployment, by the keys of both."""
+    if finder not in _models_finders:
+        _models_finders.append(finder)
 
 
 def register_history_finder(finder: HistoryFinder) -> None:
@@ -134,6 +142,11 @@ def live_usages(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
 def live_version(model: RegisteredModel) -> ModelVersion | None:
     """Give the version of a model that answers most callers, `None` where none does."""
     return next((version for finder in _live_finders if (version := finder(model))), None)
+
+
+def models_behind(deployment: str) -> set[int]:
+    """Give the keys of the models that are live in a deployment."""
+    return {key for finder in _models_finders for key in finder(deployment)}
 
 
 def traffic_of(version: ModelVersion) -> Traffic:

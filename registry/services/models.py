@@ -17,6 +17,7 @@ from registry.models import RegisteredModel
 from registry.naming import model_name
 from registry.services._state import Actor, demand_present, lock_model
 from registry.services.labels import set_tag
+from registry.services.promotion import demand_free_name
 
 
 def register_model(
@@ -59,6 +60,7 @@ def rename_model(*, model: RegisteredModel, name: str, actor: Actor, reason: str
     demand_present(locked)
     if wanted == locked.name:
         return locked
+    demand_free_name(model=locked, actor=actor)
     if RegisteredModel.objects.filter(name=wanted).exists():
         told = _("There is another model %(name)s by now.") % {"name": wanted}
         raise Conflict(told, code="already_exists", fields={"name": told})

@@ -14,9 +14,10 @@ from accounts.roles import ADMINISTRATOR, ROLES
 from audit.services import record
 from common.errors import Conflict, NotAllowed
 from notify.services import publish
-from registry.models import AliasRule, ApprovalRequest, GatePolicy, ModelVersion
+from registry.models import AliasRule, ApprovalRequest, GatePolicy, ModelVersion, RegisteredModel
 from registry.services import gates
 from registry.services._state import Actor
+from registry.usage import models_behind
 
 MOVE = "registry.change_modelalias"
 State = ApprovalRequest.State
@@ -105,19 +106,32 @@ class Demand:
     """What a wish has to meet."""
 
     rule: AliasRule | None = None
-    policy: GatePolicy | None = None
+    policies: Sequence[GatePolicy] = ()
     approvals: int = 0
     is_gated: bool = False
 
+    def failures(self, version: ModelVersion) -> list[gates.Reason]:
+        """Give all that keeps a version from passing the gates that count."""
+        if not self.is_gated:
+            return []
+        if self.rule:
+            return gates.failures(version=version)
+        return [reason for policy in self.policies for reason in gates.failures(version=version, policy=policy)]
+
 
 def demanded(wish: Wish) -> Demand | None:
-    """Give what is demanded before a wish comes true, `None` where the permission alone is enough."""
+    """Give what is demanded before a wish comes true, `None` where the permission alone is enough.
+
+    For a deployment the policies of the models count that are live there too: no other model takes the place of one
+    that is guarded for less.
+    """
     model = wish.version.model
     if wish.alias:
         rule = AliasRule.objects.protecting(model, wish.alias)
-        return Demand(rule, None, rule.approvals, rule.is_gated and not wish.is_removal) if rule else None
-    policy = GatePolicy.objects.filter(model=model, guards_serving=True).first()
-    return Demand(None, policy, policy.approvals, True) if policy else None
+        return Demand(rule, (), rule.approvals, rule.is_gated and not wish.is_removal) if rule else None
+    models = {model.pk, *models_behind(wish.deployment)}
+    policies = list(GatePolicy.objects.filter(model__in=models, guards_serving=True).order_by("pk"))
+    return Demand(None, policies, max(one.approvals for one in policies), True) if policies else None
 
 
 def demand(
@@ -145,7 +159,7 @@ def demand(
         demand_right(rule=wanted.rule, actor=actor)
     if is_return:
         return Permit()
-    if wanted.is_gated and (reasons := gates.failures(version=version)):
+    if reasons := wanted.failures(version):
         raise GateFailed(version, reasons)
     return Permit(_agreed(wish, wanted.approvals, is_serving=is_serving) if wanted.approvals else None)
 
@@ -167,6 +181,18 @@ def may_move(*, rule: AliasRule, actor: object) -> bool:
         return False
     is_owner = actor.is_superuser and ADMINISTRATOR in rule.roles
     return is_owner or actor.groups.filter(name__in=list(rule.roles)).exists()
+
+
+def demand_free_name(*, model: RegisteredModel, actor: Actor) -> None:
+    """Raise NotAllowed where a model with a protected alias is given another name by somebody who may not change rules.
+
+    Whoever calls that alias would find nothing, or what somebody else puts under the old name.
+    """
+    protected = {rule.name.casefold() for rule in AliasRule.objects.of(model)}
+    named = [name for name in model.aliases.values_list("name", flat=True) if name.casefold() in protected]
+    if named and not (isinstance(actor, User) and actor.is_active and actor.has_perm("registry.change_aliasrule")):
+        told = _("The alias %(alias)s is protected: only an administrator gives the model another name.")
+        raise NotAllowed(told % {"alias": named[0]}, code="alias_protected")
 
 
 def requests_for(wish: Wish) -> list[ApprovalRequest]:

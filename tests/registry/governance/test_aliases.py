@@ -14,6 +14,7 @@ from registry.services import (
     delete_version,
     protect_alias,
     recheck,
+    rename_model,
     rollback_alias,
     set_alias,
     unprotect_alias,
@@ -255,3 +256,16 @@ def test_open_requests_when_the_version_is_not_ready_any_more_then_withdrawn():
     recheck(version=version, actor=operator)
     asked.refresh_from_db()
     assert asked.state == "withdrawn"
+
+
+def test_model_with_a_protected_alias_when_renamed_then_only_by_who_may_change_rules():
+    version, operator = make_ready(1), make_user("operator")
+    rename_model(model=version.model, name="free", actor=operator)
+    protect()
+    rename_model(model=version.model, name="still-free", actor=operator)
+    approve(ask(version, operator))
+    move(version, operator)
+    for actor in (operator, None):
+        with pytest.raises(NotAllowed):
+            rename_model(model=version.model, name="mine", actor=actor)
+    assert rename_model(model=version.model, name="intent", actor=make_admin()).name == "intent"

@@ -124,3 +124,18 @@ def test_history_when_served_then_each_share_from_when_until_when():
     ]
     assert spans[0].by == "minji"
     assert [span.version for span in between(one.model, end, end + timedelta(days=1))[1]] == [2]
+
+
+def test_deployment_when_guarded_then_no_other_model_and_no_new_one_of_its_name_gets_round_it():
+    guarded, other, operator = make_ready(1), make_ready(1, name="other"), make_user("operator")
+    deployment = deploy(guarded)
+    guard_serving(guarded.model)
+    assert refused(lambda: deploy(other, operator)) == "approval_needed"
+    way_in = lambda: services.start_canary(deployment=deployment, version=other, weight=5, actor=operator)  # noqa: E731
+    assert refused(way_in) == "approval_needed"
+    services.set_enabled(deployment=deployment, enabled=False, actor=operator)
+    for actor in (operator, "command line", None):
+        assert refused(lambda actor=actor: services.delete_deployment(deployment=deployment, actor=actor)) == "guarded"
+    approve(ask(other, operator, deployment="intent"))
+    deploy(other, operator)
+    services.delete_deployment(deployment=deployment, actor=operator)
