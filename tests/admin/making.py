@@ -41,7 +41,11 @@ from jobs.models import Job, Schedule
 from notify.services import publish
 from notify.subscriptions import create_channel, create_webhook
 from registry.models import AliasRule, ApprovalRequest, ModelAlias, ModelVersion, RegisteredModel
+from registry.services.gates import set_policy
 from tests.datasets.making import make_version as make_data
+from tests.inference.evaluating.making import evaluate
+from tests.inference.evaluating.making import make_model_version as make_judged_version
+from tests.inference.evaluating.making import make_rows as make_sentences
 
 PASSWORD = "맑은 하늘 아래 1"
 
@@ -183,6 +187,15 @@ def make_approval(version: ModelVersion, person: User) -> None:
     )  # fmt: skip
 
 
+def make_judged(name: str, person: User) -> None:
+    """Make an evaluation that has ended, and a gate that asks for it."""
+    data, right = make_sentences(12, f"{name}-labels")
+    version = make_judged_version(f"{name}-judged")
+    evaluate(version, data, right, 0.9, actor=person)
+    demand = {"kind": "metric", "dataset": str(data.dataset_id), "metric": "accuracy", "at_least": 0.99}
+    set_policy(model=version.model, requirements=[demand], actor=person)
+
+
 def make_rows(count: int, prefix: str = "row") -> None:
     """Make so many rows of every kind that has a list, each with people and things of its own."""
     signing_key()
@@ -203,6 +216,7 @@ def make_rows(count: int, prefix: str = "row") -> None:
         make_preprocessing(name, person)
         make_review(name, person)
         make_approval(make_version(f"{name}-asked"), person)
+        make_judged(name, person)
         VersionSettings.objects.create(version=make_version(f"{name}-set"), processes=2)
         Job.objects.create(kind="inference.check_version", target_label=name, created_by=person)
         Schedule.objects.create(name=name, kind="inference.roll_up", every_s=60, next_run_at=timezone.now())

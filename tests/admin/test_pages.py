@@ -62,6 +62,8 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "registry.AliasRule": {"list": EVERYBODY, "add": ADMINISTRATORS, "change": EVERYBODY},
     "registry.ApprovalRequest": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "registry.RegisteredModel": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
+    "registry.Evaluation": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
+    "registry.GatePolicy": {"list": EVERYBODY, "add": ADMINISTRATORS, "change": EVERYBODY},
     "registry.ModelVersion": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
 }
 SHOWN = re.compile(r"<(script|style|pre|template)\b.*?</\1>|<[^>]*>", re.DOTALL)
