@@ -42,9 +42,9 @@ class InferenceConfig(AppConfig):
             batch_runs_of,
             batch_runs_with,
             deployments_of,
-            models_behind,
             evaluations_of,
             live_version_of,
+            models_behind,
         )
 
         register_finder(deployments_of)
