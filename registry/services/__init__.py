@@ -8,7 +8,7 @@ from registry.services.asking import request_approval
 from registry.services.checks import note_step, pass_check, refuse, release_checks, start_check
 from registry.services.deletion import delete_model, delete_version, restore_model, restore_version
 from registry.services.labels import delete_tag, set_tag
-from registry.services.models import register_model, register_model_once, update_model
+from registry.services.models import register_model, register_model_once, rename_model, update_model
 from registry.services.purging import Weight, ask_purge, purge_expired, purge_model, purge_version, weigh
 from registry.services.versions import (
     KeptFiles,
@@ -51,6 +51,7 @@ __all__ = [
     "register_model",
     "register_model_once",
     "release_checks",
+    "rename_model",
     "request_approval",
     "restore_model",
     "restore_version",

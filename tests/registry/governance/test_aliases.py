@@ -14,12 +14,12 @@ from registry.services import (
     delete_version,
     protect_alias,
     recheck,
-    rename_model,
     rollback_alias,
     set_alias,
     unprotect_alias,
 )
 from registry.services.history import as_of
+from registry.services.models import rename_model
 from registry.services.promotion import ApprovalNeeded, GateFailed, demand
 from tests.accounts.making import make_user
 from tests.registry.governance.making import approve, ask, champion, guard_serving, make_admin, make_ready, protect
