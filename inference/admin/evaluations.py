@@ -103,7 +103,7 @@ class EvaluationAdmin(ReadOnlyAdmin):
         return [
             ("<uuid:pk>/live/", self.live_view, "live"),
             ("<uuid:pk>/rows/", self.rows_view, "rows"),
-            ("missing/<uuid:pk>/", self.missing_view, "missing"),
+            ("missing/<uuid:version>/", self.missing_view, "missing"),
         ]
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
@@ -174,23 +174,23 @@ class EvaluationAdmin(ReadOnlyAdmin):
         title = gettext("Rows of %(evaluation)s") % {"evaluation": found}
         return self.page(request, "admin/inference/evaluation_rows.html", title=title, original=found, **context)
 
-    def missing_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
+    def missing_view(self, request: HttpRequest, version: Any) -> HttpResponseBase:
         """Begin the evaluations that a version's gate misses, and lead back to the page that said so."""
         if request.method != "POST":
             raise Http404
         if not self.has_add_permission(request):
             raise PermissionDenied
-        version = ModelVersion.objects.select_related("model").filter(pk=pk).first()
-        if version is None:
+        own = ModelVersion.objects.present().select_related("model").filter(pk=version).first()
+        if own is None:
             raise Http404
         try:
-            made = services.run_missing(version=version, actor=request.user)
+            made = services.run_missing(version=own, actor=request.user)
         except FluemanError as error:
             messages.error(request, error.message)
         else:
             told = ngettext("%(count)d evaluation was begun.", "%(count)d evaluations were begun.", len(made))
             messages.success(request, told % {"count": len(made)})
-        return HttpResponseRedirect(reverse("admin:registry_gatepolicy_lacks", args=[version.pk]))
+        return HttpResponseRedirect(reverse("admin:registry_gatepolicy_lacks", args=[own.pk]))
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say how good it is."""

@@ -57,8 +57,8 @@ class GatePolicyAdmin(ReadOnlyAdmin):
     def pages(self) -> list[Any]:
         """Add the form of a model's gate, and what a version lacks."""
         return [
-            ("of/<int:pk>/", self.edit_view, "edit"),
-            ("lacks/<uuid:pk>/", self.lacks_view, "lacks"),
+            ("of/<int:model>/", self.edit_view, "edit"),
+            ("lacks/<uuid:version>/", self.lacks_view, "lacks"),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
@@ -79,29 +79,29 @@ class GatePolicyAdmin(ReadOnlyAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         return self.edit_view(request, policy.model_id)
 
-    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+    def edit_view(self, request: HttpRequest, model: int) -> HttpResponseBase:
         """Show a model's gate, and save it for those who may change it."""
-        model = RegisteredModel.objects.present().filter(pk=pk).first()
-        if model is None:
+        own = RegisteredModel.objects.present().filter(pk=model).first()
+        if own is None:
             raise Http404
         if not self.has_view_permission(request):
             raise PermissionDenied
         may_change = request.user.has_perm("registry.change_gatepolicy")
         if request.method == "POST" and not may_change:
             raise PermissionDenied
-        policy = GatePolicy.objects.filter(model=model).first()
+        policy = GatePolicy.objects.filter(model=own).first()
         sent = changed(request.POST) if request.method == "POST" else None
         page = Page(policy, sent or (request.POST if request.method == "POST" else None))
-        if request.method == "POST" and sent is None and page.is_valid() and self._is_saved(request, model, page):
+        if request.method == "POST" and sent is None and page.is_valid() and self._is_saved(request, own, page):
             messages.success(request, gettext("Saved."))
-            return HttpResponseRedirect(edit_url(model))
+            return HttpResponseRedirect(edit_url(own))
         is_shown_fresh = sent is not None
         return self.page(
             request,
             "admin/registry/gate.html",
-            title=gettext("Gate of %(model)s") % {"model": model},
-            headline=_headline(model, policy),
-            model=model,
+            title=gettext("Gate of %(model)s") % {"model": own},
+            headline=_headline(own, policy),
+            model=own,
             gate=self.dress(page.form),
             cards=[
                 _card(place, kind, self.dress(card), is_shown_fresh) for place, (kind, card) in enumerate(page.cards)
@@ -127,27 +127,27 @@ class GatePolicyAdmin(ReadOnlyAdmin):
             return False
         return True
 
-    def lacks_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
+    def lacks_view(self, request: HttpRequest, version: Any) -> HttpResponseBase:
         """Say what a version still lacks, and offer to run the evaluations that are missing."""
-        version = ModelVersion.objects.present().select_related("model").filter(pk=pk).first()
-        if version is None:
+        own = ModelVersion.objects.present().select_related("model").filter(pk=version).first()
+        if own is None:
             raise Http404
         if not self.has_view_permission(request):
             raise PermissionDenied
-        policy = GatePolicy.objects.filter(model_id=version.model_id).first()
-        reasons = failures(version=version, policy=policy) if policy else []
+        policy = GatePolicy.objects.filter(model_id=own.model_id).first()
+        reasons = failures(version=own, policy=policy) if policy else []
         may_run = request.user.has_perm("registry.add_evaluation") and any(one.data for one in reasons)
         return self.page(
             request,
             "admin/registry/gate_lacks.html",
-            title=gettext("What %(version)s lacks") % {"version": version},
-            headline=_lacks(version, policy, reasons),
-            version=version,
+            title=gettext("What %(version)s lacks") % {"version": own},
+            headline=_lacks(own, policy, reasons),
+            version=own,
             policy=policy,
             reasons=[{"words": one.words, "url": _evaluation_url(one)} for one in reasons],
             passed=len(policy.requirements) - len({one.requirement for one in reasons}) if policy else 0,
-            run_url=_run_url(version) if may_run else "",
-            edit_url=edit_url(version.model),
+            run_url=_run_url(own) if may_run else "",
+            edit_url=edit_url(own.model),
             may_change=request.user.has_perm("registry.change_gatepolicy"),
         )
 
