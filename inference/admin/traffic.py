@@ -16,6 +16,7 @@ from inference.admin.guarded import guard_words
 from inference.admin.lately import clients_lately, pulse_of, rate
 from inference.admin.traffic_forms import (
     GUARDS,
+    PLANNED,
     Kind,
     canary_form,
     candidates,
@@ -36,7 +37,7 @@ STEPS = (25, 50, 100)
 
 def _start_canary(obj: Deployment, actor: User, reason: str, guard: str, grows: str, **given: Any) -> str:
     steps = tuple(step for step in STEPS if step > given["weight"]) if grows else ()
-    wanted = replace(GUARDS[guard], steps=steps)
+    wanted = None if guard == PLANNED else replace(GUARDS[guard], steps=steps)
     services.start_canary(deployment=obj, actor=actor, reason=reason, guard=wanted, **given)
     told = gettext("%(version)s is loading; then it gets %(share)s of the calls.")
     return told % {"version": given["version"], "share": f"{given['weight']} %"}

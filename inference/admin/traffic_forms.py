@@ -17,10 +17,12 @@ from inference.admin.shares import Share, SharesField, SharesWidget
 from inference.models import Deployment, Revision, Route
 from inference.traffic.choosing import SLOTS, scaled
 from inference.traffic.judging import Guard
+from registry.services.gates import planned_guard
 
 FIRST_WEIGHT, FIRST_COPIES = 5, 10
 REVISIONS_OFFERED = 50
 Kind = Route.Kind
+PLANNED = "planned"
 GUARDS = {
     "usual": Guard(),
     "early": Guard(error_rate=0.002, latency_factor=1.2, drift=0.1, min_requests=1000),
@@ -64,13 +66,21 @@ def last_number(obj: Deployment) -> int:
     return obj.revisions.order_by("-number").values_list("number", flat=True).first() or 0
 
 
+def _guards(obj: Deployment) -> list[tuple[str, Any]]:
+    """Give the ways to guard a canary; the plan of the model's gate first, where there is one."""
+    models = {route.version.model for route in routes_of(obj, Kind.LIVE)}
+    has_plan = any(planned_guard(model) for model in models)
+    plan = [(PLANNED, _("as the gate of its model plans it, with its steps"))] if has_plan else []
+    return [*plan, *_GUARD_LABELS]
+
+
 def canary_form(obj: Deployment) -> type[ReasonForm]:
     """Which version, how many calls, and when it is stopped or grown without anybody asking."""
     return _form(
         obj,
         version=_newcomers(obj, _("It gets calls as soon as it has loaded.")),
         weight=_percent(_("Share of the calls in %"), FIRST_WEIGHT, 99, _("The same callers keep meeting it.")),
-        guard=forms.ChoiceField(label=_("When it is stopped by itself"), choices=_GUARD_LABELS, initial="usual"),
+        guard=forms.ChoiceField(label=_("When it is stopped by itself"), choices=_guards(obj)),
         grows=forms.ChoiceField(
             label=_("If it does no harm"),
             choices=[("", _("it keeps its share")), ("yes", _("it grows to 25, 50, 100 %, a step every 10 minutes"))],

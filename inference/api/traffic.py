@@ -94,7 +94,8 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
     def start_canary(self, request: Request, name: str) -> Response:
         """Give a new version a share of the calls, and stop it by itself where it does harm."""
         deployment, data = self._deployment(), _checked(CanarySerializer, request)
-        guard = Guard.from_dict(data.pop("guard", {}))
+        given = data.pop("guard", None)
+        guard = None if given is None else Guard.from_dict(given)
         version = self._version(deployment, data)
         services.start_canary(deployment=deployment, version=version, guard=guard, actor=request.user, **data)
         return self._told(deployment)

@@ -17,6 +17,7 @@ from inference.services.routing import Kind, Share, locked, reroute, reweighed, 
 from inference.traffic.choosing import SLOTS, scaled
 from inference.traffic.judging import Guard
 from registry.models import ModelVersion
+from registry.services.gates import planned_guard
 from registry.services.promotion import Permit, demand
 
 What = Revision.What
@@ -56,7 +57,7 @@ def start_canary(
 ) -> Route:
     """Give a new version a share of the calls, taken from the live ones by their weights; `guard` stops it.
 
-    Raises Conflict if the version is not ready, has another signature, is routed already or if there is a canary.
+    Without a guard it is that of the gate of the version's model. Raises Conflict if the version is not ready, has another signature, is routed already or if there is a canary.
     """
     _checked_percent(weight, most=SLOTS - 1)
     version = servable(version)
@@ -69,7 +70,7 @@ def start_canary(
     _check_room(live, SLOTS - weight)
     permit = _permitted(deployment, version, shares, actor)
     lighter = reweighed(live, scaled(_weights(live), SLOTS - weight))
-    canary = Share(version, Kind.CANARY, weight, (guard or Guard()).checked())
+    canary = Share(version, Kind.CANARY, weight, (guard or planned_guard(version.model) or Guard()).checked())
     data = {"version": str(version), "weight": weight}
     reroute(
         deployment,

@@ -113,6 +113,12 @@ def set_policy(
     return policy
 
 
+def planned_guard(model: RegisteredModel) -> Guard | None:
+    """Give how the gate of a model wants its canaries to grow and to be stopped, `None` where it does not say."""
+    plan = GatePolicy.objects.filter(model=model).values_list("canary_plan", flat=True).first()
+    return Guard.from_dict(plan) if plan else None
+
+
 def _plan(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return Guard.from_dict(given).checked().as_dict()
