@@ -57,7 +57,8 @@ def start_canary(
 ) -> Route:
     """Give a new version a share of the calls, taken from the live ones by their weights; `guard` stops it.
 
-    Without a guard it is that of the gate of the version's model. Raises Conflict if the version is not ready, has another signature, is routed already or if there is a canary.
+    Without a guard it is that of the gate of the version's model. Raises Conflict if the version is not ready, has
+    another signature, is routed already or if there is a canary.
     """
     _checked_percent(weight, most=SLOTS - 1)
     version = servable(version)
