@@ -136,7 +136,8 @@ def _slices(evaluation: Evaluation, rows_url: str) -> list[dict[str, Any]]:
     tables = []
     for column, values in evaluation.report.get("slices", {}).items():
         others = {one["value"]: one["other"] for one in beside.get(column, [])}
-        worst = sorted(values, key=lambda one: one[name] if name == "accuracy" else -one[name])
+        known = [one for one in values if one.get(name) is not None]
+        worst = sorted(known, key=lambda one: one[name] if name == "accuracy" else -one[name])
         lines = [
             {
                 "value": one["value"] or "–",

@@ -1,4 +1,4 @@
-"""Labels as numbers, in the order in which they were first met. Pure."""
+"""Labels as numbers, in the order in which they were first met."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+from django.utils.translation import gettext as _
 
 from common.errors import Unprocessable
 
@@ -34,7 +35,9 @@ class Labels:
             if label is not None:
                 self._places.setdefault(label, len(self._places))
         if len(self._places) > MOST:
-            said = f"there are more than {MOST} different labels; is this the column of right answers?"
+            said = _("There are more than %(most)d different labels. Is this the column of right answers?") % {
+                "most": MOST
+            }
             raise Unprocessable(said, code="too_many_labels", fields={"label": said})
         places = np.array([self._places.get(label, -1) for label in encoded.dictionary.to_pylist()] + [-1], np.int64)
         indices = encoded.indices.fill_null(len(places) - 1).to_numpy(zero_copy_only=False)

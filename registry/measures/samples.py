@@ -19,12 +19,12 @@ class Sample:
         values = values[np.isfinite(values)]
         first = -self._seen % self._every
         self._seen += len(values)
-        self._parts.append(values[first :: self._every].astype(np.float32))
+        self._parts.append(values[first :: self._every].astype(np.float64))
         while sum(map(len, self._parts)) > self._most:
             self._parts = [np.concatenate(self._parts)[::2]]
             self._every *= 2
 
     def percentiles(self, shares: tuple[float, ...]) -> list[float]:
         """Give the numbers below which these shares lie; none without numbers."""
-        known = np.concatenate(self._parts) if self._parts else np.empty(0, np.float32)
+        known = np.concatenate(self._parts) if self._parts else np.empty(0)
         return [float(value) for value in np.quantile(known, shares)] if len(known) else []

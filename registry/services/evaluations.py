@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,8 @@ def begin_evaluation(
 @transactional
 def finish_evaluation(*, evaluation: Evaluation, found: Found) -> bool:
     """Keep what was found; false if an attempt before this one has done so."""
-    changes = {"metrics": dict(found.metrics), "report": dict(found.report), "answers": found.answers}
+    metrics = {name: value for name, value in found.metrics.items() if math.isfinite(value)}
+    changes = {"metrics": metrics, "report": _as_json(found.report), "answers": found.answers}
     own = Evaluation.objects.filter(pk=evaluation.pk, finished_at=None)
     if not own.update(rows=found.rows, wrong_rows=found.wrong_rows, finished_at=timezone.now(), **changes):
         return False
@@ -63,7 +65,11 @@ def keep_comparison(*, evaluation: Evaluation, baseline: Evaluation, comparison:
     """Keep how an evaluation compares with that of another version over the same rows."""
     own = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
     own.baseline = baseline
-    own.report["comparison"] = {"evaluation": str(baseline.pk), "version": str(baseline.version), **comparison}
+    own.report["comparison"] = {
+        "evaluation": str(baseline.pk),
+        "version": str(baseline.version),
+        **_as_json(comparison),
+    }
     own.save(update_fields=["baseline", "report"])
 
 
@@ -87,3 +93,12 @@ def forget_evaluations(evaluations: QuerySet[Evaluation]) -> None:
         if one.answers:
             release(blob=one.answers)
     evaluations.delete()
+
+
+def _as_json(value: Any) -> Any:
+    """Give data that every database takes as JSON: null for numbers that are not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _as_json(one) for key, one in value.items()}
+    return [_as_json(one) for one in value] if isinstance(value, list | tuple) else value
