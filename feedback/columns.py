@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from feedback.gathering import FACTS
+from feedback.gathering import FACTS, TYPES
 
 _TYPES: dict[str, pl.DataType] = {
     "text": pl.String(),
@@ -39,7 +39,7 @@ class Columns:
         """Take in what a row holds."""
         for name, value in row.items():
             known = self._kinds.get(name, "")
-            kind = FACTS.get(name) or _kind(value)
+            kind = TYPES.get(name) or _kind(value)
             if not known or not kind:
                 self._kinds[name] = known or kind
             elif known != kind:

@@ -23,6 +23,7 @@ FACTS = {
     "reviews": "integer", "queue": "text", "item": "integer", "request": "text", "row": "integer", "model": "text",
     "version": "integer", "at": "datetime",
 }  # fmt: skip
+TYPES = {**FACTS, "label": "text", "answer": "text", "thumb": "integer", "rating": "integer"}
 # Columns without free text: ids would look like numbers of cards to whoever masks.
 CLOSED = (FACTS.keys() | RIGHT.values() | {"thumb"}) - {"model_answer", "feedback_labels", "comment", "note", "answer"}
 TOO_LITTLE, NO_INPUT = "too_little_agreement", "no_input"

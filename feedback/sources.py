@@ -15,12 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
-from feedback.gathering import CLOSED, FACTS, Row, finished_items, given_rows, keys_of, reviewed_rows
+from feedback.gathering import CLOSED, TYPES, Row, finished_items, given_rows, keys_of, reviewed_rows
 from feedback.models import Feedback
 from feedback.services.exporting import label_of, queues_named
 from files.storage import told_when_full
-
-TYPES = {**FACTS, "label": "text", "answer": "text", "thumb": "integer", "rating": "integer"}
 
 
 class FeedbackSource(SourceKind):
