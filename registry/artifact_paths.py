@@ -41,7 +41,10 @@ def artifact_path(text: str) -> str:
 
 def joined(folder: str, name: str) -> str:
     """Give the path of a name, or of the last part of a client's own path, in a folder."""
-    return artifact_path("/".join(filter(None, (artifact_path(folder), re.split(r"[/\\]", name)[-1]))))
+    folder, last = artifact_path(folder), re.split(r"[/\\]", name)[-1]
+    if not last:
+        raise _bad(name, "names no file")
+    return artifact_path(f"{folder}/{last}" if folder else last)
 
 
 def source_path(source: str) -> str | None:

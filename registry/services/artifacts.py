@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from django.db.models import F, Sum, Value
 from django.db.models.functions import StrIndex, Substr
@@ -102,7 +103,7 @@ def list_folder(path: str) -> list[Entry]:
     """Give what stands right in a folder, by name; nothing for a file, and for what is not there."""
     path = artifact_path(path)
     if where := version_of(path):
-        return _listed({file.path: file.blob.size_bytes for file in _files_of(*where)}, where[1])
+        return _listed({file.path: file.blob.size_bytes for file in _files_of(where[0])}, where[1])
     if not path:
         rows = Artifact.objects.annotate(rest=F("path"))
     else:
@@ -118,7 +119,7 @@ def find_artifact(path: str) -> tuple[str, Blob]:
     """Give the name and the blob of a file of the tree. Raises Invalid, NotFound."""
     path = artifact_path(path)
     if where := version_of(path):
-        found = next((file.blob for file in _files_of(*where) if file.path == where[1]), None)
+        found = next((file.blob for file in _files_of(where[0]) if file.path == where[1]), None)
     else:
         artifact = Artifact.objects.filter(path=path).select_related("blob").first()
         found = artifact.blob if artifact else None
@@ -130,7 +131,7 @@ def find_artifact(path: str) -> tuple[str, Blob]:
 def files_below(path: str) -> dict[str, Blob]:
     """Give the files of a folder by their path in it, or the one file of a path. Raises Invalid for too many."""
     if where := version_of(path):
-        found = {file.path: file.blob for file in _files_of(*where)}
+        found = {file.path: file.blob for file in _files_of(where[0])}
         inside = where[1]
         return _below(found, inside) or {key.rpartition("/")[2]: blob for key, blob in found.items() if key == inside}
     rows = Artifact.objects.at_or_below(path).select_related("blob").order_by("path")[: MAX_ENTRIES + 1]
@@ -168,7 +169,7 @@ def writable_path(path: str) -> str:
     return path
 
 
-def _files_of(version_id: object, _inside: str) -> list[ModelFile]:
+def _files_of(version_id: UUID) -> list[ModelFile]:
     found = ModelFile.objects.filter(version__in=ModelVersion.objects.present().filter(pk=version_id))
     return list(found.select_related("blob").order_by("path"))
 

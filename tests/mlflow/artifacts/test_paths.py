@@ -37,7 +37,7 @@ def test_joined_when_a_client_sends_its_own_path_then_the_last_part_of_it(folder
     assert joined(folder, name) == path
 
 
-@pytest.mark.parametrize("name", ["..", "a/..", "x\\..", "%2e%2e"])
+@pytest.mark.parametrize("name", ["..", "a/..", "x\\..", "%2e%2e", "a/", "\\"])
 def test_joined_when_the_last_part_is_a_step_then_refused(name):
     with pytest.raises(Invalid):
         joined("a", name)
