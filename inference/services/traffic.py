@@ -13,12 +13,12 @@ from common.names import safe_name
 from common.transactions import transactional
 from inference.models import Deployment, Revision, Route
 from inference.services.deployments import Actor
+from inference.services.permits import permitted, served_before
 from inference.services.routing import Kind, Share, locked, reroute, reweighed, servable, shares_of
 from inference.traffic.choosing import SLOTS, scaled
 from inference.traffic.judging import Guard
 from registry.models import ModelVersion
 from registry.services.gates import planned_guard
-from registry.services.promotion import Permit, demand
 
 What = Revision.What
 NAME_LENGTH = 100
@@ -38,7 +38,7 @@ def deploy(
     deployment = locked(deployment, revision)
     wanted = [Share(version, Kind.LIVE, SLOTS)]
     if (shares := shares_of(deployment)) != wanted:
-        permit = _permitted(deployment, version, shares, actor)
+        permit = permitted(deployment, version, shares, actor)
         reroute(deployment, wanted, what=What.DEPLOYED, action="deployed", actor=actor, reason=reason)
         permit.use(actor)
     return deployment
@@ -69,7 +69,7 @@ def start_canary(
         raise Conflict(f"{deployment.name} has a canary already; end it first", code="has_canary")
     _check_same_signature(live, version)
     _check_room(live, SLOTS - weight)
-    permit = _permitted(deployment, version, shares, actor)
+    permit = permitted(deployment, version, shares, actor)
     lighter = reweighed(live, scaled(_weights(live), SLOTS - weight))
     canary = Share(version, Kind.CANARY, weight, (guard or planned_guard(version.model) or Guard()).checked())
     data = {"version": str(version), "weight": weight}
@@ -117,7 +117,7 @@ def set_weights(
         raise Conflict("a canary cannot have everything; promote it instead", code="no_live_version")
     shadows = [share for share in shares if share.kind == Kind.SHADOW and share.version.pk not in wanted]
     if _weights(changed) != _weights(list(_routed(shares))):
-        permits = [_permitted(deployment, share.version, shares, actor) for share in changed]
+        permits = [permitted(deployment, share.version, shares, actor) for share in changed]
         reroute(
             deployment, [*changed, *shadows], what=What.WEIGHTS_SET, action="weights_set", actor=actor, reason=reason
         )
@@ -204,7 +204,7 @@ def promote(
         return deployment
     if before.kind == Kind.SHADOW:
         _check_same_signature(_live(shares), version)
-    permit = _permitted(deployment, version, shares, actor)
+    permit = permitted(deployment, version, shares, actor)
     data = {"version": str(version), "kind": before.kind}
     wanted = [Share(version, Kind.LIVE, SLOTS)]
     reroute(deployment, wanted, what=What.PROMOTED, action="promoted", actor=actor, reason=reason, data=data)
@@ -230,10 +230,9 @@ def rollback(
         raise Conflict(f"a version of revision {target.number} is gone: {min(map(str, missing))}", code="version_gone")
     wanted = [Share(found[key], Kind.LIVE, weight) for key, weight in weights.items()]
     shares = shares_of(deployment)
-    earlier = _served_before(deployment, shares)
+    earlier = served_before(deployment, shares)
     permits = [
-        _permitted(deployment, version, shares, actor, is_return=version.pk.hex in earlier)
-        for version in found.values()
+        permitted(deployment, version, shares, actor, is_return=version.pk.hex in earlier) for version in found.values()
     ]
     reroute(
         deployment,
@@ -256,32 +255,6 @@ def without(shares: Sequence[Share], ended: Share) -> list[Share]:
         return rest
     live = _live(rest)
     return [*reweighed(live, scaled(_weights(live), SLOTS)), *(share for share in rest if share.kind != Kind.LIVE)]
-
-
-def _permitted(
-    deployment: Deployment, version: ModelVersion, shares: Sequence[Share], actor: Actor, *, is_return: bool = False
-) -> Permit:
-    """Ask the rule of promotion before a version answers callers. One that is live does so already."""
-    kind = next((share.kind for share in shares if share.version == version and share.kind != Kind.SHADOW), None)
-    if kind == Kind.LIVE:
-        return Permit()
-    is_serving = kind == Kind.CANARY
-    return demand(version=version, actor=actor, deployment=deployment.name, is_serving=is_serving, is_return=is_return)
-
-
-def _served_before(deployment: Deployment, shares: Sequence[Share]) -> set[str]:
-    """Give the keys of the versions that were live before one that is live now was so for the first time.
-
-    A version that was rolled back from is not among them: to let it serve once more it is asked for anew.
-    """
-    now = {share.version.pk.hex for share in _live(shares)}
-    earlier: set[str] = set()
-    for routes in deployment.revisions.order_by("number").values_list("routes", flat=True).iterator(chunk_size=100):
-        live = {one["version"] for one in routes if one["kind"] == Kind.LIVE}
-        if live & now:
-            return earlier | live
-        earlier |= live
-    return earlier
 
 
 def _checked_target(deployment: Deployment, to: Revision) -> Revision:

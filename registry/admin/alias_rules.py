@@ -132,6 +132,11 @@ class AliasRuleAdmin(ModelAdmin):
         made = services.protect_alias(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
         obj.__dict__.update(made.__dict__)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show the form in the theme's look."""
+        self.dress(context["adminform"].form)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> Any:
         """Go to the list once the rule is gone."""
         answer = super().verb_view(request, object_id, verb)
