@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
 
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -31,13 +29,6 @@ INCOMING = ".incoming"
 log = logging.getLogger(__name__)
 # EFBIG: a file size limit of the process or the file system.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_AWAY: tuple[type[Exception], ...] = (BotoCoreError, Boto3Error)
-if settings.STORAGE_URL.startswith("gs://"):  # the embedded set is without it
-    _AWAY += (
-        import_module("google.api_core.exceptions").GoogleAPIError,
-        import_module("google.auth.exceptions").GoogleAuthError,
-        import_module("requests").RequestException,
-    )
 
 
 class Whole(Protocol):
@@ -176,7 +167,7 @@ def open_part(key: str, start: int, length: int) -> BinaryIO:
         return Limited(client.get_object(Bucket=bucket, Key=s3_key(key), **wanted)["Body"], length)  # type: ignore[return-value]
     except FileNotFoundError:
         raise _lost(key) from None
-    except ClientError as error:
+    except s3_refusal() as error:
         if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
             raise _lost(key) from None
         raise
@@ -244,12 +235,28 @@ def told_when_full() -> Iterator[None]:
         if error.errno in _FULL:
             raise StorageFull("no room is left in the file store") from error
         raise
-    except ClientError as error:
+    except s3_refusal() as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == StorageFull.status:
             raise StorageFull("no room is left in the file store") from error
         raise _away(error) from error
-    except _AWAY as error:
+    except _trouble() as error:
         raise _away(error) from error
+
+
+def s3_refusal() -> Any:
+    """Give what a bucket of S3 raises that says no. An `except` asks once something was raised: botocore is heavy."""
+    return import_module("botocore.exceptions").ClientError
+
+
+def _trouble() -> tuple[type[Exception], ...]:
+    """Give what a bucket raises that does not answer as it should."""
+    if not settings.STORAGE_URL.startswith("gs://"):  # the embedded set is without Google's
+        return import_module("botocore.exceptions").BotoCoreError, import_module("boto3.exceptions").Boto3Error
+    return (
+        import_module("google.api_core.exceptions").GoogleAPIError,
+        import_module("google.auth.exceptions").GoogleAuthError,
+        import_module("requests").RequestException,
+    )
 
 
 def _away(error: Exception) -> Unavailable:

@@ -332,7 +332,7 @@ JOB_MEMORY_BYTES = env.integer("JOB_MEMORY_BYTES", 4 * 1024**3, least=64 * 1024*
 _queue = urlsplit(QUEUE_URL)
 if _queue.scheme == "sqs":
     _options = {name: values[0] for name, values in parse_qs(_queue.query).items()}
-    _broker = {"broker_class": "jobs.brokers.SqsBell", "sqs": {**_options, "receive_message_wait_time_seconds": 2}}
+    _broker = {"broker_class": "jobs.sqs_broker.SqsBell", "sqs": {**_options, "receive_message_wait_time_seconds": 2}}
 elif _queue.scheme in ("redis", "rediss"):
     _patience = "" if "socket_timeout" in _queue.query else "socket_timeout=3&socket_connect_timeout=2"
     _address = _queue._replace(query="&".join(filter(None, (_queue.query, _patience)))).geturl()

@@ -11,9 +11,7 @@ import threading
 import time
 import uuid
 from importlib import import_module
-from importlib.util import find_spec
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -24,9 +22,6 @@ from common.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-GONE: tuple[type[Exception], ...] = (OSError, BotoCoreError, ClientError)
-if find_spec("redis"):  # the embedded set is without it
-    GONE += (import_module("redis").RedisError,)
 ASK_AGAIN_S = 3.0  # a queue that did not answer is left alone for so long: each try may cost seconds
 _own = threading.local()
 _away_until = 0.0
@@ -50,9 +45,17 @@ def is_silent() -> bool:
         raise Unavailable("the queue does not answer")
     try:
         return not _broker().queue_size()
-    except GONE as error:
+    except gone() as error:
         keep_away(error)
         raise Unavailable(f"the queue does not answer: {error}") from error
+
+
+def gone() -> tuple[type[Exception], ...]:
+    """Give what the queue raises when it does not answer; only a process that has such a queue imports its client."""
+    if "sqs" in settings.Q_CLUSTER:
+        trouble = import_module("botocore.exceptions")
+        return OSError, trouble.BotoCoreError, trouble.ClientError
+    return (OSError, import_module("redis").RedisError) if "redis" in settings.Q_CLUSTER else (OSError,)
 
 
 def is_away() -> bool:
@@ -80,7 +83,7 @@ def _ring() -> None:
         return
     try:
         _broker().enqueue(message())
-    except GONE as error:
+    except gone() as error:
         keep_away(error)
 
 

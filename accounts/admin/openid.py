@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -38,7 +40,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         if mark := request.GET.get("link"):
             openid.check_mark(request, mark)
             request.session[_LINK] = request.user.pk
-        return HttpResponseRedirect(openid.begin(request, _callback_url()))
+        return HttpResponseRedirect(_provider().begin(request, _callback_url()))
     except FluemanError as error:
         _note(request, error)
     return HttpResponseRedirect(reverse("admin:login"))
@@ -52,7 +54,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         raise Http404
     linking = request.session.pop(_LINK, None)
     try:
-        claims = openid.finish(request)
+        claims = _provider().finish(request)
         if linking is not None:
             return _link(request, linking, claims)
         user = services.sign_in(claims=claims)
@@ -82,7 +84,7 @@ def log_out(request: HttpRequest, extra_context: object = None) -> HttpResponse:
     """Log out here, and of the provider where the person came from it."""
     came_by_provider = request.method == "POST" and request.session.get(_MARK) and openid.is_configured()
     response: HttpResponse = _log_out_here(request, extra_context)
-    if came_by_provider and (url := openid.log_out_url(f"{settings.PUBLIC_URL}{reverse('admin:login')}")):
+    if came_by_provider and (url := _provider().log_out_url(f"{settings.PUBLIC_URL}{reverse('admin:login')}")):
         return HttpResponseRedirect(url)
     return response
 
@@ -118,3 +120,8 @@ urlpatterns = [
     path("callback", callback, name="openid-callback"),
     path("unlink", unlink, name="openid-unlink"),
 ]
+
+
+def _provider() -> Any:
+    """Give the module that speaks with the provider; Authlib takes long to import, and most do without."""
+    return import_module("accounts.provider")

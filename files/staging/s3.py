@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from common.errors import NotFound
 from files.content import BINARY, HEAD_BYTES, sniff
 from files.models import Upload
-from files.storage import CHUNK_BYTES, incoming_folder, s3, s3_key, storage_key, told_when_full
+from files.storage import CHUNK_BYTES, incoming_folder, s3, s3_key, s3_refusal, storage_key, told_when_full
 
 _GONE = frozenset({"NoSuchKey", "NoSuchUpload", "404"})
 PRESIGNED_S = 3600
@@ -123,7 +121,7 @@ def assembled(upload: Upload) -> Iterator[StagedObject]:
             kind = kind if size else sniff(chunk[:HEAD_BYTES])
             digest.update(chunk)
             size += len(chunk)
-    except ClientError as error:
+    except s3_refusal() as error:
         if error.response["Error"].get("Code") in _GONE:
             raise NotFound("the bytes of this upload are gone", code="upload_lost") from None
         raise
@@ -135,7 +133,7 @@ def discard(upload: Upload) -> None:
     client, bucket = s3()
     try:
         client.abort_multipart_upload(Bucket=bucket, Key=_key(upload), UploadId=upload.multipart_id)
-    except ClientError as error:
+    except s3_refusal() as error:
         if error.response["Error"].get("Code") not in _GONE:
             raise
     found = client.list_objects_v2(Bucket=bucket, Prefix=f"{s3_key(str(upload.staging_key))}/")
@@ -186,6 +184,6 @@ def _complete(upload: Upload, parts: list[dict[str, Any]]) -> None:
         client.complete_multipart_upload(
             Bucket=bucket, Key=_key(upload), UploadId=upload.multipart_id, MultipartUpload={"Parts": parts}
         )
-    except ClientError as error:
+    except s3_refusal() as error:
         if error.response["Error"].get("Code") != "NoSuchUpload":  # an earlier try has completed it
             raise

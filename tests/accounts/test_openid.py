@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
 from accounts import openid, services
+from accounts import provider as provider_module
 from accounts.models import ExternalIdentity, Session, User
 from accounts.services.people import roles_of
 from audit.models import AuditEvent
@@ -190,7 +191,7 @@ def test_provider_when_broken_anywhere_leaves_the_password_and_no_fault(
 def test_provider_when_it_trickles_or_is_down_does_not_hold_the_thread(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openid, "_WHOLE_S", 0)
+    monkeypatch.setattr(provider_module, "_WHOLE_S", 0)
     assert Client().get(BEGIN).headers["Location"] == "/admin/login/"
     monkeypatch.undo()
     provider.server.server_close()
