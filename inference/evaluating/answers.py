@@ -94,15 +94,19 @@ class Reader:
 
     def _best(self, scores: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Give the label with the highest score of each row, and that score."""
-        is_there = np.asarray(scores.is_valid())
-        values = scores.flatten().to_numpy(zero_copy_only=False).reshape(int(is_there.sum()), -1)
+        is_there, values = matrix_of(scores, len(self.labels))
         places = np.zeros(len(scores), np.int64)
         best = np.zeros(len(scores), np.float32)
-        if len(values):
-            places[is_there] = values.argmax(1)
-            best[is_there] = values.max(1)
+        places[is_there] = values.argmax(1)
+        best[is_there] = values.max(1)
         labels = pa.array(self.labels, pa.string())
         return pc.take(labels, pa.array(places, mask=~is_there)), pa.array(best, mask=~is_there)
+
+
+def matrix_of(column: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give which rows have numbers, and these as (rows that have some, width)."""
+    is_there = np.asarray(column.is_valid())
+    return is_there, column.flatten().to_numpy(zero_copy_only=False).reshape(int(is_there.sum()), width)
 
 
 def finite(column: pa.Array) -> pa.Array:

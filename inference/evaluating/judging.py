@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inference.batches.results import ERROR
-from inference.evaluating.answers import SLICE
+from inference.evaluating.answers import SLICE, matrix_of
 from inference.evaluating.labels import Labels
 from inference.evaluating.slicing import Slices
 from registry.measures.calibration import Calibration, are_probabilities, losses
@@ -141,9 +141,7 @@ class LabelJudge(_Common):
             self._calibration.add(scores[mask].clip(0, 1), is_right[mask])
 
     def _score(self, table: pa.Table, right: np.ndarray, is_known: np.ndarray) -> pa.Table:
-        column = table["scores"].combine_chunks()
-        is_there = np.asarray(column.is_valid())
-        scores = column.flatten().to_numpy(zero_copy_only=False).reshape(int(is_there.sum()), -1)
+        is_there, scores = matrix_of(table["scores"].combine_chunks(), self._own)
         both = is_there & is_known
         own, labels = scores[is_known[is_there]], right[both]
         rank = _spread(ranks(labels, own), both)

@@ -156,6 +156,8 @@ class _Search:
         numbers = table["row"].to_numpy()[places]
         values = self._values(numbers, most)
         kept = [place for place, number in zip(places.tolist(), numbers.tolist(), strict=True) if number in values]
+        if not kept:
+            return []
         shown = table.take(pa.array(kept[:most])).to_pylist()
         return [
             {"place": place, **row, "values": values[row["row"]]} for place, row in zip(kept[:most], shown, strict=True)
