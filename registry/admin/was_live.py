@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import require
 from common.display import moment
 from registry.models import AliasHistory, RegisteredModel
-from registry.services.history import Then, as_of, between
+from registry.services.history import EARLIEST, Then, as_of, between
 from registry.usage import Served
 
 BEFORE, AFTER = timedelta(days=30), timedelta(days=7)
@@ -60,7 +60,7 @@ def was_live_view(request: HttpRequest, model_admin: Any, pk: int) -> HttpRespon
         raise Http404
     form = AtForm(request.GET or None)
     now = timezone.now()
-    at = min((form.is_valid() and form.cleaned_data["at"]) or now, now)
+    at = max(min((form.is_valid() and form.cleaned_data["at"]) or now, now), EARLIEST)
     since, until = at - BEFORE, min(at + AFTER, now)
     aliases, served = between(model, since, until)
     spans = [*map(_of_alias, aliases), *map(_of_served, served)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db.models import Q
 from django.utils import timezone
@@ -12,6 +12,8 @@ from accounts.models import User
 from registry.models import AliasHistory, ApprovalRequest, ModelVersion, RegisteredModel
 from registry.services._state import Actor
 from registry.usage import Served, served_between
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Then:
 
 
 def as_of(model: RegisteredModel, at: datetime) -> Then:
-    """Give what the aliases of a model pointed at, and what was served of it, at a time."""
+    """Give what the aliases of a model pointed at, and what was served of it, at a time; now for one to come."""
+    at = min(max(at, EARLIEST), timezone.now())
     rows = model.alias_history.filter(since__lte=at).filter(Q(until=None) | Q(until__gt=at))
     return Then(at, list(rows.select_related("version").order_by("name")), served_between(model, at, at))
 

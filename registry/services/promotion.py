@@ -84,14 +84,14 @@ def tell_approval(
 ) -> None:
     """Tell of a change of a request's state: to the audit and to all who want to know."""
     wish = wish_of(request)
-    told = {"request": str(request.pk), "wish": str(wish), "state": after, "reason": reason}
+    told = {"request": str(request.pk), "wish": str(wish), "state": str(after), "reason": reason}
     publish(event="approval.decided", payload=told, target=request)
     record(
         action=f"registry.approval_{what}",
         actor=actor,
         target=request,
-        before={"state": before},
-        after={"state": after},
+        before={"state": str(before)},
+        after={"state": str(after)},
         reason=reason,
     )
 

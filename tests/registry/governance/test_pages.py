@@ -155,6 +155,7 @@ def test_what_was_live_when_asked_then_drawn_and_told():
     then = (timezone.localtime() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     assert "champion v1" in text_of(client, f"{page}?at={then}")
     assert "nothing of intent was live" in text_of(client, f"{page}?at=2020-01-01T00:00")
+    assert "nothing of intent was live" in text_of(client, f"{page}?at=0001-01-01T00:00")
     assert "Enter a valid date" in text_of(client, f"{page}?at=x")
     assert client.get(reverse("admin:registry_registeredmodel_was_live", args=[0])).status_code == 404
 
