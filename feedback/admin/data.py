@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import require
+from common.admin import CheckboxSelectMultiple, require
 from common.errors import FluemanError
 from datasets.models import Dataset, DatasetVersion
 from datasets.services.splits import DEFAULT_SHARES
@@ -25,10 +25,13 @@ class DataForm(forms.Form):
     """What becomes of which queues."""
 
     queues = forms.ModelMultipleChoiceField(
-        ReviewQueue.objects.all(), label=_("Review queues"), widget=forms.CheckboxSelectMultiple
+        ReviewQueue.objects.all(), label=_("Review queues"), widget=CheckboxSelectMultiple
     )
     dataset = forms.CharField(
-        label=_("Dataset"), max_length=100, help_text=_("One that is there gets a new version; another name makes one.")
+        label=_("Dataset"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"list": "fb-datasets"}),
+        help_text=_("One that is there gets a new version; another name makes one."),
     )
     least_agreement = forms.IntegerField(
         label=_("Agreement at least, in percent"), initial=0, min_value=0, max_value=100,
