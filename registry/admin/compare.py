@@ -79,7 +79,7 @@ def _chosen(
         return found.first() if found else None
 
     live = live_version(model)
-    two = named("b") or (model.versions.filter(number=int(ticked[0][:9])).first() if ticked else None)
+    two = named("b") or (model.versions.present().filter(number=int(ticked[0][:9])).first() if ticked else None)
     one = named("a")
     if one is None and live is not None and (two is None or live.pk != two.pk):
         one = live
@@ -185,7 +185,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "width_b": f"{abs(one['b'] or 0) / top * 100:.1f}",
         "change": f"{sign}{told}",
         "tone": {True: "better", False: "worse", None: ""}[one["is_better"]],
-        "gain": gain_in_words(name, one["gain"]) if one.get("gain") else "",
+        "gain": gain_in_words(name, one["gain"]) if one.get("gain") and name in METRICS else "",
     }
 
 
