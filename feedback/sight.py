@@ -10,7 +10,7 @@ from typing import Protocol
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from feedback.models import Review, ReviewItem, ReviewQueue
+from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 
 OPEN = (ReviewItem.State.WAITING, ReviewItem.State.GOLDEN)
 
@@ -61,8 +61,8 @@ def items_seen_by(onlooker: Onlooker) -> QuerySet[ReviewItem]:
         items = items.filter(queue__deployment__in=allowed)
     if sees_all_items(onlooker):
         return items
-    said = Review.objects.filter(item=OuterRef("pk"), reviewer_id=onlooker.user_id)
-    return items.filter(Q(locks__reviewer_id=onlooker.user_id) | Q(Exists(said)))
+    own = {"item": OuterRef("pk"), "reviewer_id": onlooker.user_id}
+    return items.filter(Exists(Review.objects.filter(**own)) | Exists(ReviewLock.objects.filter(**own)))
 
 
 def reviews_seen_by(onlooker: Onlooker) -> QuerySet[Review]:

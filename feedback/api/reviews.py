@@ -75,7 +75,7 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     def get_queryset(self) -> QuerySet[ReviewItem]:
         """Narrow to what the caller may see."""
-        return items_seen_by(self.request.auth).distinct() if self.request else super().get_queryset()
+        return items_seen_by(self.request.auth) if self.request else super().get_queryset()
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Say who looks."""

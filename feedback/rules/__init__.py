@@ -13,12 +13,13 @@ from feedback.rules.base import (
     clean,
     find,
     register,
+    say,
 )
 from feedback.rules.judged import Corrected, LowRating, ThumbsDown
 from feedback.rules.logged import LowScore, RandomSample
 from feedback.rules.shadowed import Disagreement
 
-for _rule in (ThumbsDown, LowRating, Corrected, LowScore, Disagreement, RandomSample):
-    register(_rule())
+for _rule in (ThumbsDown(), LowRating(), Corrected(), LowScore(), Disagreement(), RandomSample()):
+    register(_rule)
 
-__all__ = ["MOST_RULES", "RULES", "Chunk", "Rule", "RuleField", "Source", "clean", "find", "register"]
+__all__ = ["MOST_RULES", "RULES", "Chunk", "Rule", "RuleField", "Source", "clean", "find", "register", "say"]

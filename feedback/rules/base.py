@@ -124,6 +124,12 @@ def find(kind: Any) -> Rule:
     return RULES[kind]
 
 
+def say(values: Mapping[str, Any]) -> str:
+    """Give a rule of a queue in words; of one whose app is gone only its kind."""
+    rule = RULES.get(values["kind"])
+    return rule.say(values) if rule else str(values["kind"])
+
+
 def clean(given: Any, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give rules as a queue keeps them; one that says what it said keeps its id, and so how far it has looked.
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from common.ids import uuid7_floor
 from feedback.rules.base import AT_ONCE, Chunk, Rule, RuleField, Source
 from inference.models import InferenceRequest, Prediction, prediction_key
 
-KEYS_AT_ONCE = 1000
+KEYS_AT_ONCE, ROWS_AT_ONCE = 1000, 5_000
 Call = tuple[UUID, int]
 
 
@@ -38,7 +39,7 @@ class LoggedRule(Rule):
         rows = InferenceRequest.objects.filter(status=200, id__lt=floor_of(until)).order_by("id")
         if deployment:
             rows = rows.filter(deployment=deployment)
-        while calls := list(rows.filter(id__gt=UUID(after)).values_list("id", "rows")[:AT_ONCE]):
+        while calls := _some(list(rows.filter(id__gt=UUID(after)).values_list("id", "rows")[:AT_ONCE])):
             after = str(calls[-1][0])
             yield Chunk(after, len(calls), list(self.pick(values, calls)))
 
@@ -92,6 +93,12 @@ class RandomSample(LoggedRule):
                 drawn = blake2b(call.bytes + row.to_bytes(4, "big"), digest_size=4).digest()
                 if int.from_bytes(drawn, "big") < limit:
                     yield Source(call, row)
+
+
+def _some(calls: list[Call]) -> list[Call]:
+    """Give the first calls, of not too many rows together; at least one."""
+    sums = list(accumulate(rows for _call, rows in calls))
+    return calls[: max(1, sum(one <= ROWS_AT_ONCE for one in sums))]
 
 
 def floor_of(moment: datetime) -> UUID:

@@ -85,7 +85,8 @@ def _follow(queue: ReviewQueue, values: Mapping[str, Any], end: float) -> int:
     now = timezone.now()
     after = queue.filled_until.get(values["id"], {}).get("after") or rule.start(now - FIRST_LOOK)
     for chunk in rule.look(values, queue.deployment, after, now - timedelta(seconds=rule.lag_s)):
-        items = copies_of(chunk.sources, is_masked=queue.is_masked)
+        sources = chunk.sources if _left_today(queue, values) else []
+        items = copies_of(sources, is_masked=queue.is_masked)
         brought = _bring_chunk(queue, values, after, chunk.position, items)
         if brought is None:
             break  # another worker is at it, or the queue was changed
@@ -105,17 +106,21 @@ def _bring_chunk(
     is_same = known.get("after", after) == after
     if not own.is_open or not is_same or values["id"] not in {rule["id"] for rule in own.rules}:
         return None
-    today = timezone.localdate().isoformat()
-    already = known.get("brought", 0) if known.get("day") == today else 0
-    left = max(0, int(values["most_per_day"]) - already)
+    left = _left_today(own, values)
     added = _write(own, items, values["kind"], int(values["priority"]), most=left)
-    told = {"after": position, "day": today, "brought": already + added}
-    own.filled_until = {
-        **{rule["id"]: own.filled_until[rule["id"]] for rule in own.rules if rule["id"] in own.filled_until},
-        values["id"]: told,
-    }
+    brought = int(values["most_per_day"]) - left + added
+    kept = {rule["id"]: own.filled_until[rule["id"]] for rule in own.rules if rule["id"] in own.filled_until}
+    told = {"after": position, "day": timezone.localdate().isoformat(), "brought": brought}
+    own.filled_until = queue.filled_until = {**kept, values["id"]: told}
     own.save(update_fields=["filled_until"])
     return added
+
+
+def _left_today(queue: ReviewQueue, values: Mapping[str, Any]) -> int:
+    """Give how many items a rule may still bring today."""
+    known = queue.filled_until.get(values["id"], {})
+    already = known.get("brought", 0) if known.get("day") == timezone.localdate().isoformat() else 0
+    return max(0, int(values["most_per_day"]) - already)
 
 
 @transactional

@@ -174,10 +174,8 @@ def test_settling_when_done_then_final_audited_and_not_by_a_party() -> None:
     with pytest.raises(Invalid):
         leave_out(item=item, actor=boss, reason="")
     leave_out(item=item, actor=boss, reason="중복")
-    for verb in (settle, make_golden):
-        if verb is settle:
-            with pytest.raises(Conflict):
-                verb(item=item, actor=boss, answer="기타")
+    with pytest.raises(Conflict):
+        settle(item=item, actor=boss, answer="기타")
     with pytest.raises(Conflict):
         leave_out(item=item, actor=boss, reason="또")
     with pytest.raises(Conflict):
