@@ -23,7 +23,7 @@ from registry.usage import Traffic, traffic_of
 
 MOST_EVALUATIONS = 10
 MOST_SLICES = 30
-MAIN = ("accuracy", "rmse", "mae")
+MAIN = ("accuracy", "mae", "rmse")
 
 
 def compare(a: ModelVersion, b: ModelVersion) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _pair(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         "metrics": [{**one.as_dict(), "gain": differences.get(one.name)} for one in numbers],
         "confusion": confusion(a.report, b.report) if a.report.get("confusion") or b.report.get("confusion") else None,
         "slices": slices(a.report.get("slices", {}), b.report.get("slices", {}))[:MOST_SLICES],
-        "comparison": _compared(a, b),
+        "test": _test(a, b),
     }
 
 
@@ -140,6 +140,18 @@ def _compared(a: Evaluation, b: Evaluation) -> Mapping[str, Any]:
     """Give the paired test of the two, if there was one."""
     told: Mapping[str, Any] = b.report.get("comparison", {})
     return told if told.get("evaluation") == str(a.pk) else {}
+
+
+def _test(a: Evaluation, b: Evaluation) -> dict[str, Any] | None:
+    """Give the paired test, seen from `b`: rows that became right and wrong, and which evaluation lists them."""
+    if told := _compared(a, b):
+        changed, key = ("became_right", "became_wrong"), str(b.pk)
+    elif told := _compared(b, a):
+        changed, key = ("became_wrong", "became_right"), str(a.pk)
+    else:
+        return None
+    found = {"evaluation": key, "is_turned": key == str(a.pk), **told.get("test", {})}
+    return {**found, "became_right": told.get(changed[0]), "became_wrong": told.get(changed[1])}
 
 
 def _differences(a: Evaluation, b: Evaluation) -> dict[str, Mapping[str, float]]:

@@ -209,9 +209,22 @@ def _evaluation(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
         "figures": [_row(row) for row in one["metrics"]],
         "slices": [{**row, **_row(row), "value": row["value"] or "–"} for row in one["slices"]],
         "confusion": _matrix(one["confusion"]) if one["confusion"] else None,
-        "comparison": one["comparison"],
+        "test": _test(one["test"]) if one["test"] else None,
         "urls": [(names[key], evaluation_url(one[key])) for key in ("a", "b")],
     }
+
+
+def _test(found: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = ("became_wrong", "became_right") if found["is_turned"] else ("became_right", "became_wrong")
+    page = evaluation_url(found["evaluation"], "rows")
+    labels = (gettext("became right"), gettext("became wrong"))
+    counts = (found["became_right"], found["became_wrong"])
+    changed = [
+        (label, count, f"{page}?kind={kind}" if page else "")
+        for label, count, kind in zip(labels, counts, kinds, strict=True)
+        if count is not None
+    ]
+    return {"changed": changed, "name": found.get("name", "").partition("_")[0], "p": found.get("p")}
 
 
 def _matrix(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,9 +244,9 @@ def _matrix(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"labels": [label or gettext("no answer") for label in labels], "rows": rows, "left_out": found["left_out"]}
 
 
-def evaluation_url(key: str) -> str:
-    """Give the page of an evaluation, empty where there is none."""
+def evaluation_url(key: str, page: str = "change") -> str:
+    """Give a page of an evaluation, empty where there is none: `inference` brings them."""
     try:
-        return reverse("admin:registry_evaluation_change", args=[key])
+        return reverse(f"admin:registry_evaluation_{page}", args=[key])
     except NoReverseMatch:
         return ""
