@@ -15,7 +15,7 @@ _GLOB = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
 _MANY = re.compile("%{2,}")
 
 
-class Like(Lookup[bool]):
+class Like(Lookup):  # type: ignore[type-arg]
     """Compares with a pattern, case and all."""
 
     lookup_name = "like"
