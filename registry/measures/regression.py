@@ -36,7 +36,8 @@ class Errors:
         self.absolute += float(error.sum())
         self.squares += float(np.square(error).sum())
         is_something = right != 0
-        self.shares += float((error[is_something] / np.abs(right[is_something])).sum())
+        with np.errstate(over="ignore"):  # left out of the metrics
+            self.shares += float((error[is_something] / np.abs(right[is_something])).sum())
         self.share_rows += int(is_something.sum())
 
     def metrics(self) -> dict[str, float]:
