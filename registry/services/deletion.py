@@ -42,6 +42,7 @@ def delete_version(*, version: ModelVersion, actor: Actor, reason: str = "") -> 
     if not _put_away(ModelVersion.objects.filter(pk=version.pk)):
         raise Conflict(_("%(version)s is deleted already.") % {"version": version}, code="deleted")
     _let_go(version.model, ModelVersion.objects.filter(pk=version.pk), actor, reason)
+    RegisteredModel.objects.filter(pk=version.model_id).update(updated_at=timezone.now())
     version.refresh_from_db()
     tell(version, "version_deleted", actor, before, reason=reason)
     return version

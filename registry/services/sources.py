@@ -91,4 +91,5 @@ def _manifest(kind: str, signature: Signature, raw: Mapping[str, object]) -> Man
 
 
 NO_SIGNATURE = Signature((), ())
-NOTHING = KeptFiles(_manifest(ModelVersion.Format.OTHER, NO_SIGNATURE, {}), {})
+KIND = str(ModelVersion.Format.OTHER)
+NOTHING = KeptFiles(_manifest(KIND, NO_SIGNATURE, {"format": KIND}), {})
