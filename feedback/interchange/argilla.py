@@ -34,7 +34,7 @@ def record_of(item: Exchanged) -> dict[str, Any]:
 
 def read_record(record: Mapping[str, Any], _kind: str) -> Answered:
     """Give the responses in an exported record. Raises Invalid."""
-    handle, responses = text_in(record.get("id"), "id"), record.get("responses") or {}
+    handle, responses = text_in(record.get("id"), "id"), record.get("responses", {})
     if not isinstance(responses, Mapping):
         refuse("responses are no object")
     answers = []

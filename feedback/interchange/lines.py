@@ -26,15 +26,20 @@ class Aside:
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: list[dict[str, Any]] = []
+        self._first: list[dict[str, Any]] = []
+
+    @property
+    def first(self) -> list[dict[str, Any]]:
+        """The first ones by line: a batch is read before its rows are taken."""
+        return sorted(self._first, key=lambda one: int(one["line"]))
 
     def add(self, line: int, reason: str) -> None:
         """Count one."""
         self.count += 1
-        if len(self.first) < SHOWN:
+        if len(self._first) < SHOWN:
             # What a file holds may be no text that a database keeps.
             plain = reason[:500].replace("\0", "").encode("utf-8", "replace").decode()
-            self.first.append({"line": line, "reason": plain})
+            self._first.append({"line": line, "reason": plain})
 
 
 def read_lines(stream: BinaryIO, name: str, aside: Aside) -> Iterator[Line]:
