@@ -13,10 +13,10 @@ PICTURES = ROOT / "test-results" / "browser"
 MakePage = Callable[[int, int], Page]
 
 
-def log_in(page: Page) -> None:
-    """Log in as the administrator."""
+def log_in(page: Page, name: str = "손준") -> None:
+    """Log in, as the administrator unless told otherwise."""
     page.goto("/")
-    page.get_by_label("사용자 이름").fill("손준")
+    page.get_by_label("사용자 이름").fill(name)
     page.get_by_label("비밀번호").fill(PASSWORD)
     page.get_by_role("button", name="로그인").click()
     expect(page).to_have_url("/admin/")

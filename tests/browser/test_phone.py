@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.person import MakePage, keep_picture, log_in
+from tests.browser.person import PASSWORD, MakePage, keep_picture, log_in
 from tests.house.installation import wait_until
 from tests.runner.making import make_text_folder
 from tests.site import Site
@@ -140,3 +140,33 @@ def test_versions_when_two_are_ticked_are_shown_beside_each_other(used_site: Sit
     expect(page.get_by_text("v2에만 있음")).to_be_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, page.evaluate(WIDER)
     keep_picture(page, "phone-compare")
+
+
+def test_protected_alias_when_one_asks_and_another_agrees_is_moved_and_rolled_back(
+    used_site: Site, make_page: MakePage
+) -> None:
+    used_site.manage("create_user", "지우", "--role", "operator", "--password-stdin", typed=PASSWORD)
+    used_site.manage("protect_alias", "champion", "--role", "operator", "--role", "administrator", "--user", "손준")
+    asking, agreeing = make_page(1440, 900), make_page(WIDTH, HEIGHT)
+    log_in(asking, "지우")
+    asking.goto("/admin/registry/registeredmodel/")
+    asking.get_by_role("link", name=DEPLOYMENT).first.click()
+    model = asking.url
+    asking.get_by_role("link", name="옮기기(승인 필요)").click()
+    asking.get_by_label("사유").fill("짧은 문장에서 더 정확함")
+    asking.get_by_role("button", name="별칭 옮기기").click()
+    expect(asking.get_by_label("왜 이 버전인가요?")).to_have_value("짧은 문장에서 더 정확함")
+    asking.get_by_role("button", name="승인 요청하기").click()
+    expect(asking.get_by_text("직접 요청하셨으므로 다른 사람이 결정합니다.")).to_be_visible()
+    log_in(agreeing)
+    agreeing.get_by_role("link", name=re.compile("champion")).first.click()
+    keep_picture(agreeing, "phone-approval")
+    assert agreeing.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, agreeing.evaluate(WIDER)
+    agreeing.get_by_label("의견").fill("확인했습니다")
+    agreeing.get_by_role("button", name="승인하고 바로 실행").click()
+    expect(agreeing.get_by_text("실행됨").first).to_be_visible()
+    asking.goto(model)
+    expect(asking.get_by_role("row", name=re.compile("champion.*v[12]")).first).to_be_visible()
+    agreeing.goto(model.replace("change", "was-live"))
+    keep_picture(agreeing, "phone-was-live")
+    assert agreeing.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, agreeing.evaluate(WIDER)

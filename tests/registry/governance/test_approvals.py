@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from django.utils import timezone
 
@@ -52,8 +53,8 @@ def test_request_when_asked_then_the_evidence_is_there_and_all_who_may_decide_ar
     assert asker.username not in f"{event.before}{event.after}{event.target_label}"
 
 
-def test_evidence_when_both_were_evaluated_over_the_same_data_then_side_by_side(tmp_path):
-    operator, data = make_user("operator"), make_data()
+def test_evidence_when_both_were_evaluated_over_the_same_data_then_side_by_side():
+    operator, data = make_user("operator"), make_data(pl.DataFrame({"label": ["a"]}))
     old, new = make_ready(1), make_ready(2)
     set_alias(model=old.model, name="champion", version=old, actor=None)
     now = timezone.now()

