@@ -58,7 +58,7 @@ class FeedbackSource(SourceKind):
     def label_of(self, options: Mapping[str, Any]) -> str:
         """Name queues, or deployment and times."""
         if options["queues"]:
-            return label_of(options)
+            return label_of(dict(options))
         return f"{options['deployment']} · {options['since'][:16] or '…'} – {options['until'][:16]}"
 
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:

@@ -73,16 +73,16 @@ def _prediction(reference: Mapping[str, Any], caller: Any) -> Judged:
     """Find a row of a call that was answered."""
     key, row = _key(reference, "request_id"), _row(reference)
     calls = InferenceRequest.objects.all() if caller is None else InferenceRequest.objects.open_to(caller)
-    names = ("id", "status", "rows", "deployment", "model", "version", "version_id", "user_id")
-    call = calls.filter(pk=key).only(*names).first()
+    columns = ("id", "status", "rows", "deployment", "model", "version", "version_id", "user_id")
+    call = calls.filter(pk=key).only(*columns).first()
     if call is None:
         raise _unknown("request_id", _("There is no request of this id that you may see."))
     if call.status >= 400:
         raise Conflict(_("This request got no answer that could be judged."), code="no_answer")
     if row >= call.rows:
         raise _no_row(call.rows)
-    names = {"deployment": call.deployment, "model": call.model, "version": call.version, "version_id": call.version_id}
-    return Judged(Target.PREDICTION, f"request:{key.hex}:{row}", call.user_id, row, request_id=key, **names)
+    names = (call.deployment, call.model, call.version, call.version_id)
+    return Judged(Target.PREDICTION, f"request:{key.hex}:{row}", call.user_id, row, key, None, *names)
 
 
 @target(Target.BATCH_ROW)
@@ -99,8 +99,8 @@ def _batch_row(reference: Mapping[str, Any], caller: Any) -> Judged:
     if row >= found.rows_done:
         raise _no_row(found.rows_done)
     version = found.version
-    names = {"model": version.model.name, "version": version.number, "version_id": version.pk}
-    return Judged(Target.BATCH_ROW, f"batch:{key.hex}:{row}", found.created_by_id, row, batch_run_id=key, **names)
+    names = ("", version.model.name, version.number, version.pk)
+    return Judged(Target.BATCH_ROW, f"batch:{key.hex}:{row}", found.created_by_id, row, None, key, *names)
 
 
 def _key(reference: Mapping[str, Any], name: str) -> UUID:

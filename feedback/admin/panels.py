@@ -34,16 +34,14 @@ def request_panel(request: HttpRequest, call: InferenceRequest) -> SafeString:
     version = ModelVersion.objects.filter(pk=call.version_id).first() if call.version_id else None
     names = label_names(version)
     found = Feedback.objects.visible_to(request.user).filter(request_id=call.pk).order_by("-pk")  # type: ignore[arg-type]
-    items = (
-        ReviewItem.objects.filter(request_id=call.pk).select_related("queue") if may("feedback.view_reviewitem") else []
-    )
+    items = ReviewItem.objects.filter(request_id=call.pk).select_related("queue")
     context = {
         "call": call,
         "lines": [
             (one, thumb_of(one), correction_words(one, names), said_of(one, names), one.row + 1)
             for one in found[:SHOWN]
         ],
-        "items": list(items[:SHOWN]) if items else [],
+        "items": list(items[:SHOWN]) if may("feedback.view_reviewitem") else [],
         "names": list(names.items())[:MOST_LABELS],
         "may_say": may("feedback.add_feedback"),
         "all_url": f"{reverse('admin:feedback_feedback_changelist')}?{urlencode({'request': call.pk})}",
@@ -64,7 +62,7 @@ def deployment_panel(request: HttpRequest, deployment: Deployment) -> SafeString
     for version, version_id, thumb in newest:
         counted[version or 0, version_id][thumb or 0] += 1
     lines = [
-        _figures(deployment, *key, thumbs)
+        _figures(deployment, key[0], key[1], thumbs)
         for key, thumbs in sorted(counted.items(), reverse=True, key=_number)
         if thumbs[1] + thumbs[-1]
     ]

@@ -75,14 +75,14 @@ def _take(values: Mapping[str, Any], actor: Any, sight: Onlooker) -> Given:
         raise Invalid(said % {"column": unknown[0][:50], "columns": ", ".join(known)})
     judged = find_target({name: values[name] for name in TARGETS if name in values}, caller=sight)
     person = _person(values, actor)
-    said = _said(values)
+    words = _said(values)
     try:
-        return _give(judged=judged, person=person, said=said)
+        return _give(judged=judged, person=person, said=words)
     except Invalid as error:
-        read = _as_json(said.get("correction"))
+        read = _as_json(words.get("correction"))
         if "correction" not in error.fields or read is None:
             raise
-        return _give(judged=judged, person=person, said={**said, "correction": read})
+        return _give(judged=judged, person=person, said={**words, "correction": read})
 
 
 def _give(**given: Any) -> Given:

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         except FluemanError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"job {made.job_id}: {made.version}")
-        if not options["no_wait"]:
+        if made.job and not options["no_wait"]:
             result = follow(made.job, self.stdout).result
             dropped = "".join(f", {count} {reason}" for reason, count in result["dropped"].items())
             self.stdout.write(self.style.SUCCESS(f"{result['version']}: {result['rows']} rows{dropped}"))

@@ -179,7 +179,13 @@ def test_inbox_queries_walk_an_index() -> None:
     say(make_call(), thumb=-1, rating=1, correction="x")
     if connection.vendor != "sqlite":
         return
-    for name, value in (("thumb", -1), ("rating", 1), ("has_correction__in", [True]), ("user_id", 1), ("deployment", "a")):
+    for name, value in (
+        ("thumb", -1),
+        ("rating", 1),
+        ("has_correction__in", [True]),
+        ("user_id", 1),
+        ("deployment", "a"),
+    ):
         plan = Feedback.objects.filter(**{name: value}).order_by("-pk")[:50].explain()
         assert "USING INDEX feedback_by_" in plan
         assert "TEMP B-TREE" not in plan
