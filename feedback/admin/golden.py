@@ -45,7 +45,7 @@ class GoldenAnswerAdmin(ReadOnlyAdmin):
         """Read what labels are called, and how reviewers did."""
         names = names_by_version([row.item for row in rows])
         said = Review.objects.filter(item__in=[row.item_id for row in rows], state=Review.State.COUNTS).order_by()
-        counted = said.values_list("item").annotate(Count("pk"), Count("pk", filter=Q(is_right=True)))
+        counted = said.values_list("item").annotate(tries=Count("pk"), right=Count("pk", filter=Q(is_right=True)))
         results = {key: (tries, right) for key, tries, right in counted}
         for row in rows:
             row.names = names.get(row.item.version_id, {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -26,16 +28,15 @@ ADJUDICATE, CHANGE = "feedback.adjudicate_reviewqueue", "feedback.change_reviewq
 class AnswerWidget(forms.Widget):
     """The control of a queue's answers."""
 
-    template_name = "admin/feedback/parts/answer_widget.html"
-
     def __init__(self, item: ReviewItem) -> None:
         super().__init__()
         self.item = item
 
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Give the control with the answer that is known."""
         queue = self.item.queue
-        return {"control": control_for(queue, label_names_in(queue), chosen=value)}
+        control = control_for(queue, label_names_in(queue), chosen=value)
+        return render_to_string("admin/feedback/parts/answer_widget.html", {"control": control})
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Give what was chosen."""

@@ -83,7 +83,7 @@ def body_context(request: HttpRequest, queue: ReviewQueue) -> dict[str, Any]:
         refusal = None
     except FluemanError as error:
         item, refusal = None, error
-    shared = {"queue": queue, "last": _last_id(request, queue), "request": request}
+    shared = {"queue": queue, "last": _last_id(request, queue)}
     shared |= {"progress": progress_of(queue), "mine": mine_of(queue, request.user)}
     if item is None:
         return shared | {"body": "admin/feedback/review/state.html", "state": state_of(request, queue, refusal)}

@@ -15,7 +15,6 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ModelAdmin, Onlooker, require
-from common.display import percent
 from common.errors import Conflict, FluemanError, Invalid
 from feedback.admin.answers import control_for, read_answer
 from feedback.admin.items import reviews_of
@@ -79,7 +78,7 @@ def _page(
 
 
 def _context(request: HttpRequest, queue: ReviewQueue, item: ReviewItem | None) -> dict[str, Any]:
-    shared: dict[str, Any] = {"queue": queue, "request": request, "last": request.GET.get("last", "")}
+    shared: dict[str, Any] = {"queue": queue, "last": request.GET.get("last", "")}
     if item is None:
         return shared | {"body": "admin/feedback/review/state.html", "state": _nothing(queue)}
     shown = show_item(request, item, with_answer=True)
@@ -109,10 +108,9 @@ def _sides(request: HttpRequest, item: ReviewItem, shown: ShownItem) -> list[dic
         side.setdefault("notes", []).extend([review.note] if review.note else [])
         side["is_flagged"] = side.get("is_flagged", False) or review.is_flagged
     ranked = sorted(sides.values(), key=lambda side: -len(side["people"]))[:MOST_SIDES]
-    whole = sum(len(side["people"]) for side in ranked) or 1
+    whole = sum(len(side["people"]) for side in sides.values())
     for place, side in enumerate(ranked, 1):
-        share = percent(len(side["people"]) / whole)
-        side |= {"key": str(place), "who": f"{', '.join(side['people'])} · {share}"}
+        side |= {"key": str(place), "who": f"{', '.join(side['people'])} · {len(side['people'])}/{whole}"}
     return ranked
 
 

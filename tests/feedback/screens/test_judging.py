@@ -202,14 +202,13 @@ def strip_tokens(html: str) -> str:
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|data-left="\d+"', "", body)
 
 
-@pytest.mark.parametrize("item", ["", "7", "zz", "0" * 16, "f" * 16, "0" * 400, "\0", "٣" * 16])
-@pytest.mark.parametrize("do", ["submit", "skip", "keep", "undo", "nonsense"])
-def test_item_when_its_handle_is_nonsense_is_refused_kindly(item: str, do: str) -> None:
-    queue = make_queue()
-    sent = {"item": item, "do": do, "answer": "환불", "reason": "unclear", "last": item}
-    client = browser(make_user("reviewer"))
-    assert client.post(review_url(queue), sent, headers=SCRIPT).status_code == 200
-    assert client.post(review_url(queue), sent).status_code in (200, 302)
+def test_item_when_its_handle_is_nonsense_is_refused_kindly() -> None:
+    queue, client = make_queue(), browser(make_user("reviewer"))
+    for item in ("", "7", "zz", "0" * 16, "f" * 16, "0" * 400, "\0", "٣" * 16):
+        for do in ("submit", "skip", "keep", "undo", "nonsense"):
+            sent = {"item": item, "do": do, "answer": "환불", "reason": "unclear", "last": item}
+            assert client.post(review_url(queue), sent, headers=SCRIPT).status_code == 200
+    assert client.post(review_url(queue), sent).status_code == 200
 
 
 def test_item_when_its_text_is_a_script_is_shown_as_text() -> None:
