@@ -107,7 +107,7 @@ class SourceSerializer(serializers.Serializer[Any]):
 class ItemsSerializer(serializers.Serializer[Any]):
     """Rows of calls to review."""
 
-    items = SourceSerializer(many=True, max_length=MOST_ITEMS)
+    items = serializers.ListField(child=SourceSerializer(), max_length=MOST_ITEMS)
     priority = serializers.IntegerField(
         min_value=PRIORITIES[0], max_value=PRIORITIES[1], required=False, default=PRIORITIES[1] // 10
     )

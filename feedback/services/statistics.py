@@ -103,7 +103,7 @@ def reviewer_statistics(queue: ReviewQueue) -> list[ReviewerStatistics]:
     )  # fmt: skip
     by_person: dict[int | None, list[dict[str, Any]]] = defaultdict(list)
     for one in totals:
-        by_person[one["reviewer_id"]].append(one)
+        by_person[one["reviewer_id"]].append(dict(one))
     seconds, same = _seconds_and_majority(_newest(queue))
     golden = _golden(queue)
     found = [_of_person(key, told, seconds[key], same[key], golden[key]) for key, told in by_person.items()]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
 from feedback.agreement import (
     INTERVAL,
@@ -70,7 +71,6 @@ def test_cohen_when_computed_for_his_table_then_as_published() -> None:
 
 @pytest.mark.parametrize("weights", [None, "linear", "quadratic"])
 def test_cohen_when_compared_with_scikit_learn_then_the_same(weights: str | None) -> None:
-    cohen_kappa_score = pytest.importorskip("sklearn.metrics").cohen_kappa_score
     draw = np.random.default_rng(3)
     for values in (2, 3, 7):
         first = draw.integers(0, values, 400)

@@ -96,7 +96,8 @@ def test_queue_when_closed_opened_and_deleted_then_each_once() -> None:
     reopen_queue(queue=queue, actor=queue.owner)
     delete_queue(queue=queue, actor=queue.owner)
     assert not ReviewItem.objects.exists()
-    done = AuditEvent.objects.filter(action__startswith="feedback.queue_").values_list("action", flat=True)
+    events = AuditEvent.objects.filter(action__startswith="feedback.queue_").order_by("pk")
+    done = events.values_list("action", flat=True)
     assert [one.rpartition("_")[2] for one in done] == ["created", "closed", "reopened", "deleted"]
 
 

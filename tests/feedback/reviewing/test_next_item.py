@@ -122,7 +122,8 @@ def test_item_when_reassigned_or_released_then_told_and_never_to_one_who_had_it(
         release(item=one, reviewer=third, actor=boss)
     one.refresh_from_db()
     assert (one.places_taken, one.reviews_done) == (1, 1)
-    actions = list(AuditEvent.objects.filter(action__startswith="feedback.item_").values_list("action", "reason"))
+    events = AuditEvent.objects.filter(action__startswith="feedback.item_").order_by("pk")
+    actions = list(events.values_list("action", "reason"))
     assert actions == [("feedback.item_reassigned", "휴가"), ("feedback.item_released", "비움")]
 
 
@@ -172,6 +173,7 @@ def test_next_item_when_the_way_from_the_front_is_long_then_on_behind_the_last_a
     cache.delete(f"feedback:slow:{queue.pk}:{person.pk}")
 
 
+@pytest.mark.django_db(transaction=True)  # statistics of a table commit, on MariaDB
 def test_next_item_when_explained_then_an_index_leads_to_it_without_sorting() -> None:
     from feedback.services.assignment import _for_them
 
