@@ -142,7 +142,7 @@ def test_command_when_called_twice_then_begun_once(capsys):
     Job.objects.update(state="succeeded")
     call_command(*wanted)
     assert "nothing that can be judged" in capsys.readouterr().out
-    for wrong in (["-n", "7"], ["--data", "nothing"], ["--data", "문장:9"], ["--user", "nobody"]):
+    for wrong in (["-n", "7"], ["--data", "nothing"], ["--data", "문장:9"], ["--user", "nobody", "--again"]):
         with pytest.raises(CommandError):
             call_command(*wanted, *wrong)
     assert version.evaluations.count() == 2

@@ -189,4 +189,4 @@ def test_form_when_cards_are_added_filled_in_and_taken_away_then_saved_as_they_s
     assert client.get(url).status_code == 200
     assert log_in("operator").post(url, {**both, "save": "1"}).status_code == 403
     lacks = client.get(reverse("admin:registry_gatepolicy_lacks", args=[version.pk]))
-    assert lacks.content.count(b"fm-bad") == 2
+    assert lacks.content.count(b">missing<") == 2
