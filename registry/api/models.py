@@ -75,6 +75,7 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
     keyset = "name"
+    permission_map = {"compare": "registry.view_modelversion", "card": "registry.view_modelversion"}
 
     @extend_schema(request=ModelInputSerializer, responses={201: ModelSerializer})
     def create(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from common.ids import uuid7
 from datasets.models import DatasetVersion
@@ -38,7 +39,7 @@ class ModelVersion(models.Model):
         READY = "ready", _("ready")
         REFUSED = "refused", _("refused")
         ARCHIVED = "archived", _("archived")
-        DELETED = "deleted", _("deleted")
+        DELETED = "deleted", pgettext_lazy("state", "deleted")
 
     class Format(models.TextChoices):
         SAFETENSORS = "safetensors", "safetensors"

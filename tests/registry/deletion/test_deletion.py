@@ -86,7 +86,7 @@ def test_delete_version_when_it_serves_or_is_evaluated_or_protected_then_refused
     evaluation = Evaluation.objects.create(
         version=other, dataset_version=make_data(pl.DataFrame({"text": ["a"]})), task="classification", job=job
     )
-    with pytest.raises(Conflict, match="evaluation"):
+    with pytest.raises(Conflict, match="문장"):
         delete_version(version=other, actor=None)
     Job.objects.filter(pk=evaluation.job_id).update(state=Job.State.SUCCEEDED)
     set_alias(model=other.model, name="Best", version=other, actor=None)
@@ -102,7 +102,7 @@ def test_delete_version_when_it_serves_or_is_evaluated_or_protected_then_refused
 def test_deploy_when_deleted_then_refused_and_said_so(tmp_path):
     version = make_ready(make_version(tmp_path))
     delete_version(version=version, actor=None)
-    with pytest.raises(Conflict, match="deleted"):
+    with pytest.raises(Conflict, match="삭제됨"):
         deploy(name="calls", version=version, actor=None)
 
 
@@ -130,8 +130,9 @@ def test_restore_version_when_its_model_is_deleted_then_refused(tmp_path):
     version = make_version(tmp_path)
     delete_version(version=version, actor=None)
     delete_model(model=version.model, actor=None)
-    with pytest.raises(Conflict, match="restore it first"):
+    with pytest.raises(Conflict) as refused:
         restore_version(version=version, actor=None)
+    assert refused.value.code == "deleted"
 
 
 def test_writes_when_deleted_then_refused(tmp_path):
