@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
 from common.display import percent, person_name, thousands
@@ -61,7 +61,7 @@ def progress_words(counts: dict[str, int]) -> dict[str, Any]:
     return {
         "total": total,
         "percent": judged * 100 // total if total else 0,
-        "words": said if total else pgettext("queue", "empty"),
+        "words": said if total else gettext("no items yet"),
     }
 
 
