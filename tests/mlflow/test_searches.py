@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import orjson
@@ -40,41 +41,40 @@ def names(mlflow: Mlflow, **said: Any) -> list[str]:
     return [model["name"] for model in found]
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("name = 'intent'", {"intent"}),
-        ("name = 'INTENT'", set()),
-        ("name != 'intent'", set(NAMES) - {"intent"}),
-        ("name LIKE 'intent%'", {"intent", "intent_2"}),
-        ("name LIKE 'Intent%'", {"Intent"}),
-        ("name LIKE 'intent__'", {"intent_2"}),
-        ("name LIKE '%%%n%t%_'", {"intent_2", "Intent", "intent"}),
-        ("name LIKE '_도'", {"의도"}),
-        ("name LIKE '*'", set()),
-        ("name LIKE '[Ii]ntent'", set()),
-        ("name LIKE 'a.b'", {"a.b"}),
-        ("name ILIKE 'INTENT'", {"intent", "Intent"}),
-        ("name ILIKE 'INT%'", {"intent", "Intent", "intent_2"}),
-        ("name IN ('intent', '의도', 'nothing')", {"intent", "의도"}),
-        ("name NOT IN ('intent', '의도')", set(NAMES) - {"intent", "의도"}),
-        ("tags.stage = 'prod'", {"intent"}),
-        ("tags.stage != 'prod'", set(NAMES) - {"intent"}),
-        ("tag.`stage` LIKE 'pr%'", {"intent"}),
-        ("tags.stage ILIKE 'pr%'", {"intent", "Intent"}),
-        ("tags.stage LIKE '%[*]?\\'", {"의도"}),
-        ("tags.stage ILIKE '%[*]?\\'", {"의도"}),
-        ("tags.stage LIKE '%\\%'", {"의도"}),
-        ("tags.Stage = 'prod'", set()),
-        ("tags.nothing != 'x'", set(NAMES)),
-        ("tags.nothing = 'x'", set()),
-        ("tag.`mlflow.prompt.is_prompt` != 'true'", set(NAMES)),
-        ("tag.`mlflow.prompt.is_prompt` = 'false'", set(NAMES)),
-        ("name LIKE 'i%' AND tags.stage = 'prod' AND tag.`mlflow.prompt.is_prompt` != 'true'", {"intent"}),
-    ],
-)
-def test_models_when_searched_then_those_that_fit(models: Mlflow, text: str, wanted: set[str]) -> None:
-    assert set(names(models, filter=text)) == wanted
+MODEL_SEARCHES: dict[str, set[str]] = {
+    "name = 'intent'": {"intent"},
+    "name = 'INTENT'": set(),
+    "name != 'intent'": set(NAMES) - {"intent"},
+    "name LIKE 'intent%'": {"intent", "intent_2"},
+    "name LIKE 'Intent%'": {"Intent"},
+    "name LIKE 'intent__'": {"intent_2"},
+    "name LIKE '%%%n%t%_'": {"intent_2", "Intent", "intent"},
+    "name LIKE '_도'": {"의도"},
+    "name LIKE '*'": set(),
+    "name LIKE '[Ii]ntent'": set(),
+    "name LIKE 'a.b'": {"a.b"},
+    "name ILIKE 'INTENT'": {"intent", "Intent"},
+    "name ILIKE 'INT%'": {"intent", "Intent", "intent_2"},
+    "name IN ('intent', '의도', 'nothing')": {"intent", "의도"},
+    "name NOT IN ('intent', '의도')": set(NAMES) - {"intent", "의도"},
+    "tags.stage = 'prod'": {"intent"},
+    "tags.stage != 'prod'": set(NAMES) - {"intent"},
+    "tag.`stage` LIKE 'pr%'": {"intent"},
+    "tags.stage ILIKE 'pr%'": {"intent", "Intent"},
+    "tags.stage LIKE '%[*]?\\'": {"의도"},
+    "tags.stage ILIKE '%[*]?\\'": {"의도"},
+    "tags.stage LIKE '%\\%'": {"의도"},
+    "tags.Stage = 'prod'": set(),
+    "tags.nothing != 'x'": set(NAMES),
+    "tags.nothing = 'x'": set(),
+    "tag.`mlflow.prompt.is_prompt` != 'true'": set(NAMES),
+    "tag.`mlflow.prompt.is_prompt` = 'false'": set(NAMES),
+    "name LIKE 'i%' AND tags.stage = 'prod' AND tag.`mlflow.prompt.is_prompt` != 'true'": {"intent"},
+}
+
+
+def test_models_when_searched_then_those_that_fit(models: Mlflow) -> None:
+    assert {text: set(names(models, filter=text)) for text in MODEL_SEARCHES} == MODEL_SEARCHES
 
 
 def test_models_when_ordered_then_in_that_order_and_by_name_without_one(models: Mlflow) -> None:
@@ -134,38 +134,37 @@ def numbers(mlflow: Mlflow, **said: Any) -> list[str]:
     return [f"{one['name']}{one['version']}" for one in found]
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("name = 'm'", {"m1", "m2", "m3"}),
-        ("name != 'm'", {"other1"}),
-        ("name LIKE 'M%'", set()),
-        ("name ILIKE 'M%'", {"m1", "m2", "m3"}),
-        ("name IN ('m', 'other') AND version_number = 1", {"m1", "other1"}),
-        ("name NOT IN ('m')", {"other1"}),
-        ("name = 'nothing'", set()),
-        ("run_id = 'run1'", {"m1", "other1"}),
-        ("run_id != 'run1' AND name = 'm'", {"m2", "m3"}),
-        ("run_id IN ('run1', 'Run1')", {"m1", "m2", "other1"}),
-        ("run_id NOT IN ('run1', 'Run1')", {"m3"}),
-        ("run_id ILIKE 'RUN_'", {"m1", "m2", "other1"}),
-        ("source_path = 's3://bucket/a'", {"m2", "other1"}),
-        ("source_path LIKE 's3://bucket/%'", {"m2", "m3", "other1"}),
-        ("source_path LIKE '%/b_c'", {"m3"}),
-        ("version_number > 1", {"m2", "m3"}),
-        ("version_number >= 2 AND version_number < 3", {"m2"}),
-        ("version_number <= 1", {"m1", "other1"}),
-        ("version_number != 1", {"m2", "m3"}),
-        ("version_number = 99999999999999999", set()),
-        ("version_number < 99999999999999999", {"m1", "m2", "m3", "other1"}),
-        ("version_number > -5", {"m1", "m2", "m3", "other1"}),
-        ("tags.k = 'v'", {"m1"}),
-        ("tags.k != 'v'", {"m2", "m3", "other1"}),
-        ("tags.k LIKE '_'", {"m1"}),
-    ],
-)
-def test_versions_when_searched_then_those_that_fit(versions: Mlflow, text: str, wanted: set[str]) -> None:
-    assert set(numbers(versions, filter=text)) == wanted
+VERSION_SEARCHES: dict[str, set[str]] = {
+    "name = 'm'": {"m1", "m2", "m3"},
+    "name != 'm'": {"other1"},
+    "name LIKE 'M%'": set(),
+    "name ILIKE 'M%'": {"m1", "m2", "m3"},
+    "name IN ('m', 'other') AND version_number = 1": {"m1", "other1"},
+    "name NOT IN ('m')": {"other1"},
+    "name = 'nothing'": set(),
+    "run_id = 'run1'": {"m1", "other1"},
+    "run_id != 'run1' AND name = 'm'": {"m2", "m3"},
+    "run_id IN ('run1', 'Run1')": {"m1", "m2", "other1"},
+    "run_id NOT IN ('run1', 'Run1')": {"m3"},
+    "run_id ILIKE 'RUN_'": {"m1", "m2", "other1"},
+    "source_path = 's3://bucket/a'": {"m2", "other1"},
+    "source_path LIKE 's3://bucket/%'": {"m2", "m3", "other1"},
+    "source_path LIKE '%/b_c'": {"m3"},
+    "version_number > 1": {"m2", "m3"},
+    "version_number >= 2 AND version_number < 3": {"m2"},
+    "version_number <= 1": {"m1", "other1"},
+    "version_number != 1": {"m2", "m3"},
+    "version_number = 99999999999999999": set(),
+    "version_number < 99999999999999999": {"m1", "m2", "m3", "other1"},
+    "version_number > -5": {"m1", "m2", "m3", "other1"},
+    "tags.k = 'v'": {"m1"},
+    "tags.k != 'v'": {"m2", "m3", "other1"},
+    "tags.k LIKE '_'": {"m1"},
+}
+
+
+def test_versions_when_searched_then_those_that_fit(versions: Mlflow) -> None:
+    assert {text: set(numbers(versions, filter=text)) for text in VERSION_SEARCHES} == VERSION_SEARCHES
 
 
 def test_versions_when_ordered_then_last_changed_first_without_an_order(versions: Mlflow) -> None:
@@ -182,36 +181,26 @@ def test_versions_when_ordered_then_last_changed_first_without_an_order(versions
     assert numbers(versions, order_by=["last_updated_timestamp"]) == ["other1", "m3", "m2", "m1"]
 
 
-@pytest.mark.parametrize("text", ["", "name = 'm'", "name LIKE '%'"])
-@pytest.mark.parametrize("order", [[], ["version_number"], ["last_updated_timestamp", "name DESC"]])
-def test_versions_when_paged_then_each_once(versions: Mlflow, text: str, order: list[str]) -> None:
+def test_versions_when_paged_then_each_once(versions: Mlflow) -> None:
     ModelVersion.objects.update(updated_at=timezone.now())
-    whole, seen, token = numbers(versions, filter=text, order_by=order), [], ""
-    for _ in range(10):
-        said = {"filter": text, "order_by": order, "max_results": 1, **({"page_token": token} if token else {})}
-        page = versions("GET", "model-versions/search", **said)
-        seen += [f"{one['name']}{one['version']}" for one in page["model_versions"]]
-        if not (token := page["next_page_token"]):
-            break
-    assert seen == whole
+    orders: tuple[list[str], ...] = ([], ["version_number"], ["last_updated_timestamp", "name DESC"])
+    for text, order in product(("", "name = 'm'", "name LIKE '%'"), orders):
+        whole, seen, token = numbers(versions, filter=text, order_by=order), [], ""
+        for _ in range(10):
+            said = {"filter": text, "order_by": order, "max_results": 1, **({"page_token": token} if token else {})}
+            page = versions("GET", "model-versions/search", **said)
+            seen += [f"{one['name']}{one['version']}" for one in page["model_versions"]]
+            if not (token := page["next_page_token"]):
+                break
+        assert seen == whole, (text, order)
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        "x",
-        "가",
-        "AAAA",
-        base64.urlsafe_b64encode(b"[]").decode(),
-        base64.urlsafe_b64encode(b'{"a":1}').decode(),
-        base64.urlsafe_b64encode(b'["mark"]').decode(),
-        "A" * 30_000,
-    ],
-)
-def test_token_when_it_is_none_of_ours_then_refused(versions: Mlflow, token: str) -> None:
-    status, code, message = versions.refused("GET", "model-versions/search", {"page_token": token})
-    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
-    assert "token" in message
+def test_token_when_it_is_none_of_ours_then_refused(versions: Mlflow) -> None:
+    made = [base64.urlsafe_b64encode(text).decode() for text in (b"[]", b'{"a":1}', b'["mark"]')]
+    for token in ("x", "가", "AAAA", "A" * 30_000, *made):
+        status, code, message = versions.refused("GET", "model-versions/search", {"page_token": token})
+        assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+        assert "token" in message
 
 
 def test_token_when_of_another_search_or_with_other_values_then_refused(versions: Mlflow) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from accounts.services import create_user
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid, NotFound
 from registry.services import (
@@ -64,7 +65,8 @@ def test_alias_when_of_a_refused_version_or_of_another_model_then_refused(tmp_pa
 
 def test_alias_when_protected_and_not_ready_then_refused(tmp_path):
     version = make_version(tmp_path)
-    protect_alias(name="champion", approvals=0, is_gated=False, actor=None)
+    ruler = create_user(username="ruler", password=None, roles=["administrator"], actor=None)
+    protect_alias(name="champion", approvals=0, is_gated=False, actor=ruler)
     with pytest.raises(Conflict):
         set_alias(model=version.model, name="champion", version=version, actor=None)
 
