@@ -43,6 +43,7 @@ _MAGIC = {
 _TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _GLOBALS = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"})
 _ACTIVE = _GLOBALS | {"REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"}
+_OPCODES = {opcode.name: opcode for opcode in pickletools.opcodes}
 _STATE_DICT_GLOBALS = frozenset(
     {
         "collections OrderedDict",
@@ -200,11 +201,46 @@ def _is_known(opcode: str, value: object) -> bool:
 
 
 def _is_old_pickle(file: IO[bytes]) -> bool:
-    """Whether the file is a pickle of protocol 0 or 1, which has no magic number."""
+    """Whether the file is a pickle of protocol 0 or 1, which has no magic number.
+
+    Texts may read as one, such as `torch==2.5.1`; but not where a reader would find nothing on its stack before it came
+    to anything that it runs.
+    """
+    stack = _Stack()
+    is_sound, is_active = True, False
     try:
-        return not _ACTIVE.isdisjoint({name for name, _ in _opcodes(file)})
+        for name, _ in _opcodes(file):
+            is_sound = is_sound and stack.step(_OPCODES[name])
+            is_active = is_active or (is_sound and name in _ACTIVE)
     except ValueError:
         return False
+    return is_active
+
+
+class _Stack:
+    """How many things lie on the stack of who reads a pickle, and which of them are marks."""
+
+    def __init__(self) -> None:
+        self._size, self._marks = 0, list[int]()
+
+    def step(self, opcode: pickletools.OpcodeInfo) -> bool:
+        """Do what an opcode does, and tell whether all was there that it takes. Source: `pickletools.dis`."""
+        mark, takes = pickletools.markobject, len(opcode.stack_before)
+        is_top_mark = bool(self._marks) and self._marks[-1] == self._size - 1
+        if mark in opcode.stack_before or (opcode.name == "POP" and is_top_mark):
+            if not self._marks:
+                return False
+            self._size = self._marks.pop()
+            takes = 0 if opcode.name == "POP" else opcode.stack_before.index(mark)
+        if self._size < takes:
+            return False
+        self._size -= takes
+        while self._marks and self._marks[-1] >= self._size:
+            self._marks.pop()
+        self._size += len(opcode.stack_after)
+        if mark in opcode.stack_after:
+            self._marks.append(self._size - 1)
+        return True
 
 
 def _opcodes(file: IO[bytes]) -> Iterator[tuple[str, object]]:

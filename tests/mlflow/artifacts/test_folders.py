@@ -52,7 +52,7 @@ def test_version_that_is_kept_when_it_shall_serve_then_refused_with_the_way_to_c
         lambda: deploy(name="d", version=version, actor=None),
         lambda: recheck(version=version, actor=None),
     ):
-        with pytest.raises(NotServable, match="is a pickle") as refused:
+        with pytest.raises(NotServable, match=r"data/model\.pth") as refused:
             attempt()
         assert 'mlflow.pytorch.load_model("models:/의도/1")' in refused.value.fields["conversion"]
         assert "import_model model.pt" in refused.value.message
@@ -213,3 +213,26 @@ def test_set_alias_when_protected_then_a_kept_version_is_refused_with_the_way_ou
     with pytest.raises(NotServable, match="load_model"):
         set_alias(model=version.model, name="champion", version=version, actor=admin)
     assert set_alias(model=version.model, name="candidate", version=version, actor=admin).version == version
+
+
+@pytest.mark.parametrize("text", ["torch==2.5.1\n", "torch==2.5.1\nmlflow==3.17.2\n", "to.", "tR.", "(to."])
+def test_add_version_when_a_list_of_packages_reads_like_a_pickle_then_text(tmp_path, text):
+    folder = make_mlflow(tmp_path / "saved")
+    (folder / "requirements.txt").write_text(text)
+    make_program(folder / "data" / "model.pth")
+    assert add(folder).format == "torchscript"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"cos\nsystem\n(S'id'\ntR.",
+        b"(cos\nsystem\nS'id'\no.",
+        b"(S'id'\nios\nsystem\n.",
+        b"(dp0\n0cos\nsystem\n(S'id'\ntRt.",
+    ],
+)
+def test_add_version_when_a_list_of_packages_is_a_pickle_then_kept(tmp_path, text):
+    folder = make_mlflow(tmp_path / "saved", {"requirements.txt": text})
+    make_program(folder / "data" / "model.pth")
+    assert "requirements.txt: is a pickle" in add(folder).refusal
