@@ -1,4 +1,4 @@
-"""The answers of a version beside the right ones, as Arrow tables. Pure.
+"""The answers of a version beside the right ones, as Arrow tables.
 
 | column | |
 | --- | --- |

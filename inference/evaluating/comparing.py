@@ -1,4 +1,4 @@
-"""Two versions over the same rows: which rows they answer differently, and how sure it is that one is better. Pure.
+"""Two versions over the same rows: which rows they answer differently, and how sure it is that one is better.
 
 Numbers that come from counts of labels are drawn anew by groups of equal rows, sums of losses by blocks of rows
 (`registry/measures/significance.py`).

@@ -1,4 +1,4 @@
-"""What the answers of a version are worth: sums while the rows go by, then numbers and a report. Pure.
+"""What the answers of a version are worth: sums while the rows go by, then numbers and a report.
 
 A judge adds columns to the rows: `is_wrong` (null without a right answer), for labels `rank`, `log_loss`, `brier` and
 `score:<n>` for each label of the version, for numbers `difference`.

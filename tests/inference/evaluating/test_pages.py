@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.services import create_api_key
 from jobs.models import Job
@@ -125,6 +125,7 @@ def test_rest_when_begun_read_cancelled_and_forgotten_then_each_answers():
     assert post("", {"model": "intent", "version": 2, "dataset": "문장"}).status_code == 403
 
 
+@translation.override("en")
 def test_command_when_called_twice_then_begun_once(capsys):
     version, _ = make_model_version(), make_rows(30)
     make_owner()
