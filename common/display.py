@@ -69,7 +69,8 @@ def percent(share: float | None) -> str:
     """Give a share of one as percent, with more digits where it is small."""
     if share is None:
         return _NOTHING
-    return f"{number_format(share * 100, 0 if share == 0 or share >= 0.1 else 2 if share < 0.01 else 1)} %"
+    digits = 0 if share == 0 or share >= 0.1 else 2 if share < 0.01 else 1
+    return f"{number_format(round(share * 100, digits), digits)} %"  # which by itself cuts off
 
 
 def ago(when: datetime | None) -> SafeString:

@@ -110,7 +110,8 @@ def _training_data(version: ModelVersion) -> list[dict[str, Any]]:
 
 
 def _data(version: DatasetVersion) -> dict[str, Any]:
-    made_of, above = [], version
+    made_of: list[str] = []
+    above = version
     while above.parent_id and len(made_of) < MOST_ANCESTORS:
         above = DatasetVersion.objects.select_related("dataset", "source").get(pk=above.parent_id)
         made_of.append(f"{above.dataset.name}:{above.number}")

@@ -161,7 +161,7 @@ def words_of(name: str, value: float | None) -> str:
         return duration(value)
     if name == "error_share":
         return percent(value)
-    return thousands(value) if float(value).is_integer() and abs(value) >= 10 else number_format(value, 4)
+    return thousands(value) if float(value).is_integer() else number_format(round(value, 4), 4)
 
 
 def gain_in_words(name: str, gain: Mapping[str, float]) -> str:
@@ -174,19 +174,23 @@ def gain_in_words(name: str, gain: Mapping[str, float]) -> str:
 
 def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     name, change = one["name"], one["change"]
-    told = words_of(name, abs(change)) if change else ""
+    told = (difference_in_words(name, abs(change)) if name in METRICS else words_of(name, abs(change))) if change else ""
     sign = "" if not change else "+" if change > 0 else "−"
     top = max(abs(one["a"] or 0), abs(one["b"] or 0)) or 1
     return {
         "label": label_of(name),
         "a": words_of(name, one["a"]),
         "b": words_of(name, one["b"]),
-        "width_a": f"{abs(one['a'] or 0) / top * 100:.1f}",
-        "width_b": f"{abs(one['b'] or 0) / top * 100:.1f}",
+        "width_a": _width(one["a"], top),
+        "width_b": _width(one["b"], top),
         "change": f"{sign}{told}",
         "tone": {True: "better", False: "worse", None: ""}[one["is_better"]],
         "gain": gain_in_words(name, one["gain"]) if one.get("gain") and name in METRICS else "",
     }
+
+
+def _width(value: float | None, top: float) -> str:
+    return "" if value is None else f"{abs(value) / top * 100:.1f}"
 
 
 def _changed(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

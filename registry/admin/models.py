@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ReadOnlyAdmin, Verb
 from common.confirm import ReasonForm
 from common.display import ago
+from common.markdown import markdown
 from registry import services
 from registry.admin import shown
 from registry.admin.aliases import VERBS as ALIAS_VERBS
@@ -212,6 +213,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             version.data = shown.trained_on(version)
             version.shown_state, version.uses = shown.state(version), shown.usage_links(usages.get(version.pk, []))
         return {
+            "words": markdown(obj.description),
             "versions": versions,
             "can_compare": len(versions) > 1 and not is_deleted(obj),
             "compare_url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk]),

@@ -51,7 +51,7 @@ def figure_in_words(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if METRICS[name].is_share:
-        return f"{number_format(value * 100, 1)} %"
+        return f"{number_format(round(value * 100, 1), 1)} %"
     if name.endswith("_ms"):
         return f"{number_format(value, 1)} ms"
     return number_format(value, 4 if abs(value) < 10 else 2)
@@ -60,5 +60,5 @@ def figure_in_words(name: str, value: float | None) -> str:
 def difference_in_words(name: str, value: float) -> str:
     """Give how far two values of a metric are apart: points for shares."""
     if METRICS[name].is_share:
-        return gettext("%(points)s points") % {"points": number_format(value * 100, 1)}
+        return gettext("%(points)s points") % {"points": number_format(round(value * 100, 1), 1)}
     return figure_in_words(name, value)

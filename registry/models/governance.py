@@ -197,7 +197,7 @@ class GatePolicy(models.Model):
     guards_serving = models.BooleanField(_("asked before a version serves"), default=True)
     approvals = models.PositiveSmallIntegerField(_("approvals needed to serve"), default=0)
     requirements = models.JSONField(_("requirements"), default=list, blank=True)
-    canary_plan = models.JSONField(_("canary plan"), default=dict, blank=True)
+    canary_plan = models.JSONField(_("canary plan"), default=list, blank=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     class Meta:
