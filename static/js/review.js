@@ -147,7 +147,8 @@
       return true;
     }
     const scope = root.querySelector("details[data-scope][open]") || (root.querySelector("[data-other]:checked") && root.querySelector("[data-other-answer]")) || root;
-    const one = key === "?" ? document.querySelector("[data-help]") : scope.querySelector(`[data-key="${CSS.escape(key)}"]:not([disabled])`);
+    const named = key === "?" ? [document.querySelector("[data-help]")] : [...scope.querySelectorAll(`[data-key="${CSS.escape(key)}"]:not([disabled])`)];
+    const one = named.find((each) => each.checkVisibility()); // not what a closed panel holds
     if (one) press(one);
     return Boolean(one);
   };

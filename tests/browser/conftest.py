@@ -53,8 +53,12 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def make_page(site: Site, chromium: Browser) -> Iterator[MakePage]:
     """Give a maker of pages of a size; whatever goes wrong in one of them fails the test at its end."""
+    yield from pages_at(f"http://127.0.0.1:{site.installation.port}", chromium)
+
+
+def pages_at(home: str, chromium: Browser) -> Iterator[MakePage]:
+    """Give the maker of pages of a server."""
     expect.set_options(timeout=20_000)
-    home = f"http://127.0.0.1:{site.installation.port}"
     problems: list[str] = []
 
     def make(width: int, height: int) -> Page:
