@@ -97,7 +97,8 @@ class _Search:
 
     def run(self, place: int, most: int, budget_s: float) -> FoundRows:
         """Look through the row groups from the one that holds the place on."""
-        until, found, at = monotonic() + budget_s, [], place
+        until, at = monotonic() + budget_s, place
+        found: list[dict[str, Any]] = []
         total = self._own.metadata.num_rows
         for group in range(place // CHUNK_ROWS, self._own.num_row_groups):
             first = group * CHUNK_ROWS

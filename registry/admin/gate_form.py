@@ -169,11 +169,12 @@ class Page:
 
 def changed(sent: QueryDict) -> QueryDict | None:
     """Give what was sent with a card more or less, `None` where it is to be saved."""
-    if sent.get("add") in KINDS:
+    kind = str(sent.get("add", ""))
+    if kind in KINDS:
         more = sent.copy()
-        more.appendlist("kinds", sent["add"])
+        more.appendlist("kinds", kind)
         place = len(more.getlist("kinds")) - 1
-        for name, field in CARDS[sent["add"]].base_fields.items():
+        for name, field in CARDS[kind].base_fields.items():
             if field.initial not in (None, ""):
                 more[f"r{place}-{name}"] = str(field.initial)
         return more
