@@ -19,6 +19,7 @@ from common.admin import ReadOnlyAdmin, require
 from common.display import thousands
 from common.errors import FluemanError
 from common.onlooker import Onlooker
+from feedback.admin.answers import joined
 from feedback.admin.criteria import DEFAULT_RANGE, RANGE_LABELS, THUMBS, chosen_of, filtered, in_review
 from feedback.admin.data import data_view
 from feedback.admin.said import correction_words, lines_of, said_of, stars, thumb_of
@@ -86,7 +87,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
             version=ModelVersion.objects.filter(pk=chosen["version"] or None).select_related("model").first(),
             older_url=f"?{urlencode({**own, 'cursor': page[-1].pk})}" if len(rows) > PER_PAGE else "",
             first_url=f"?{urlencode(own)}" if cursor else "",
-            actions=_actions(request, own) if page else [],
+            links=_links(request, own) if page else [],
         )
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
@@ -210,15 +211,16 @@ def _headline(rows: QuerySet[Feedback]) -> str:
     return gettext("%(said)s, %(left)s not yet in review") % {"said": said, "left": thousands(left)}
 
 
-def _actions(request: HttpRequest, own: dict[str, str]) -> list[tuple[Any, str]]:
+def _links(request: HttpRequest, own: dict[str, str]) -> list[dict[str, Any]]:
     """Give what can be done with all that the filters find."""
-    may, actions = request.user.has_perm, []  # type: ignore[union-attr]
+    may, links = request.user.has_perm, []  # type: ignore[union-attr]
     if may(MAY_QUEUE):
-        actions.append((_("Put these into review"), f"{reverse('admin:feedback_feedback_review')}?{urlencode(own)}"))
+        url = f"{reverse('admin:feedback_feedback_review')}?{urlencode(own)}"
+        links.append({"label": _("Put these into review"), "url": url, "primary": True})
     if may("datasets.add_source") and own.get("deployment"):
         query = urlencode({"kind": "feedback", "s_deployment": own["deployment"]})
-        actions.append((_("Copy as a dataset"), f"{reverse('admin:datasets_dataset_import')}?{query}"))
-    return actions
+        links.append({"label": _("Copy as a dataset"), "url": f"{reverse('admin:datasets_dataset_import')}?{query}"})
+    return links
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
@@ -239,8 +241,8 @@ def _row(request: HttpRequest) -> int:
 
 def _words(said: dict[str, Any], names: dict[str, str]) -> str:
     row = Feedback(**said, has_correction=said.get("correction") is not None)
-    thumb = {1: "👍", -1: "👎"}.get(row.thumb or 0, "")
-    return " ".join(filter(None, [thumb, said_of(row, names)])) or "–"
+    thumb = {1: gettext("good"), -1: gettext("bad")}.get(row.thumb or 0, "")
+    return joined([thumb, said_of(row, names)]) or "–"
 
 
 def _version(obj: Feedback) -> ModelVersion | None:

@@ -73,11 +73,7 @@ def _line(row: Feedback, call: Any, names: dict[str, str], queued: dict[tuple[UU
 def thumb_of(row: Feedback) -> SafeString | str:
     """Show the thumb, else the stars."""
     if row.thumb is not None:
-        return (
-            badge("up", f"👍 {gettext('good')}", "good")
-            if row.thumb > 0
-            else badge("down", f"👎 {gettext('bad')}", "bad")
-        )
+        return badge("up", gettext("good"), "good") if row.thumb > 0 else badge("down", gettext("bad"), "bad")
     return stars(row.rating)
 
 

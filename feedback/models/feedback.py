@@ -98,7 +98,7 @@ class Feedback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person}: {self.target_key}"
+        return f"{self.person}: {self.deployment or self.model}"
 
 
 class FeedbackRevision(models.Model):
