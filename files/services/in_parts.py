@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -98,7 +99,7 @@ def hand_over(*, upload: Upload) -> Blob:
 
 
 @transactional
-def _close(upload: Upload, chosen: list[dict[str, object]], size: int) -> None:
+def _close(upload: Upload, chosen: list[dict[str, Any]], size: int) -> None:
     """Take no more parts; if another call was quicker, its choice stands."""
     demand_room(owner=upload.owner, size_bytes=size)
     Upload.objects.filter(pk=upload.pk, state=State.RECEIVING).update(
@@ -106,7 +107,7 @@ def _close(upload: Upload, chosen: list[dict[str, object]], size: int) -> None:
     )
 
 
-def _chosen(upload: Upload, parts: Sequence[tuple[int, str]]) -> list[dict[str, object]]:
+def _chosen(upload: Upload, parts: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
     numbers, held = [number for number, _tag in parts], numbered.listed(upload)
     if len(set(numbers)) < len(numbers) or numbers != sorted(numbers):
         raise _bad("must name each part once, in order")

@@ -185,7 +185,7 @@ def test_import_model_when_pickled_then_kept_and_told_why_it_is_not_served(tmp_p
     out = io.StringIO()
     call_command("import_model", str(make_pickled(tmp_path)), "--name", "m", stdout=out)
     said = out.getvalue()
-    assert "kept and not served" in said
+    assert "data/model.pth" in said
     assert "import_model model.pt" in said
     assert said.splitlines()[-1] == "m v1 registered"
 
