@@ -13,7 +13,7 @@ from common.display import duration, percent, thousands
 from inference.evaluating.plan import Plan
 from inference.evaluating.rows_asked import address
 from inference.evaluating.wording import comparison_of, difference_words, main_metric, signed, test_words
-from registry.measures.catalogue import CLASSIFICATION
+from registry.measures.catalogue import CLASSIFICATION, METRICS
 from registry.measures.words import figure_in_words, metric_label
 from registry.models import Evaluation
 
@@ -46,7 +46,7 @@ def found(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
 
 def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
     limits = evaluation.report.get("accuracy_interval")
-    notes = {"accuracy": f"95 %: {percent(limits[0])} – {percent(limits[1])}"} if limits else {}
+    notes = {"accuracy": f"95 %: {_share(limits[0])} – {_share(limits[1])}"} if limits else {}
     return [
         {
             "label": metric_label(name),
@@ -59,13 +59,13 @@ def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def _all_figures(evaluation: Evaluation) -> list[tuple[str, str]]:
-    return [
-        (metric_label(name), figure_in_words(name, value)) for name, value in evaluation.metrics.items() if _known(name)
-    ]
+    known = evaluation.metrics
+    return [(metric_label(name), figure_in_words(name, known[name])) for name in METRICS if name in known]
 
 
-def _known(name: str) -> bool:
-    return metric_label(name) != name
+def _share(share: float) -> str:
+    """Give a share in percent, to a tenth."""
+    return figure_in_words("accuracy", share)
 
 
 def _notes(evaluation: Evaluation, rows_url: str) -> list[dict[str, str]]:
@@ -101,7 +101,7 @@ def _comparison(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
     gap = told.get("metrics", {}).get(main_metric(evaluation))
     if not gap:
         return {}
-    names = [name for name in told["metrics"] if _known(name)]
+    names = [name for name in METRICS if name in told["metrics"]]
     rows = [
         {
             "label": metric_label(name),
@@ -143,7 +143,7 @@ def _slices(evaluation: Evaluation, rows_url: str) -> list[dict[str, Any]]:
                 "value": one["value"] or "–",
                 "rows": thousands(one["rows"]),
                 "figure": figure_in_words(name, one[name]),
-                "limits": f"{percent(one['low'])} – {percent(one['high'])}" if "low" in one else "",
+                "limits": f"{_share(one['low'])} – {_share(one['high'])}" if "low" in one else "",
                 "width": round(one[name] * 100, 1) if name == "accuracy" else None,
                 "gap": signed(name, one[name] - others[one["value"]]) if one["value"] in others else "",
                 "url": address(rows_url, kind="wrong", slices={column: one["value"]}),
@@ -161,7 +161,8 @@ def _labels(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
         "matrix": _matrix(report, names, rows_url),
         "per_label": [
             {
-                **row,
+                **{name: _share(row[name]) for name in ("precision", "recall", "f1")},
+                "support": row["support"],
                 "name": names.get(row["label"], row["label"]),
                 "url": address(rows_url, kind="wrong", right=row["label"]),
             }
