@@ -22,6 +22,7 @@ from accounts.models import User
 from accounts.throttling import count_anonymous
 from common.errors import Invalid, NotAllowed, NotAuthenticated, NotFound, TooLarge
 from common.strict_json import loads
+from registry.mlflow.errors import HEADERS
 from registry.mlflow.fields import Fields
 
 READS = ("GET", "HEAD")
@@ -86,7 +87,7 @@ def known(request: HttpRequest, permission: str) -> tuple[User, Caller]:
 
 def answer(body: Mapping[str, Any]) -> HttpResponse:
     """Give an answer as JSON that no cache keeps."""
-    return HttpResponse(orjson.dumps(body), content_type="application/json", headers={"Cache-Control": "no-store"})
+    return HttpResponse(orjson.dumps(body), content_type="application/json", headers=HEADERS)
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:

@@ -25,6 +25,7 @@ BY_STATUS = {
     504: "DEADLINE_EXCEEDED",
     507: "RESOURCE_EXHAUSTED",
 }
+HEADERS = {"Cache-Control": "no-store", "Content-Language": "en"}
 BY_CODE = {
     "already_exists": (400, "RESOURCE_ALREADY_EXISTS"),
     "malformed": (400, "BAD_REQUEST"),
@@ -40,7 +41,7 @@ def shape(error: FluemanError) -> HttpResponse:
     """Give the answer to an error."""
     status, code = BY_CODE.get(error.code, (error.status, BY_STATUS.get(error.status, "INTERNAL_ERROR")))
     body = orjson.dumps({"error_code": code, "message": _message(error)})
-    headers = {**error_headers(error), "Cache-Control": "no-store"}
+    headers = {**error_headers(error), **HEADERS}
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
