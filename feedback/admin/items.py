@@ -86,6 +86,8 @@ class ReviewItemAdmin(ReadOnlyAdmin):
             return gettext("%(queue)s: reviewers disagree") % said
         if obj.state == State.LEFT_OUT:
             return gettext("%(queue)s: left out") % said
+        if obj.is_golden:
+            return gettext("%(queue)s: golden item") % said
         left = obj.reviews_needed - obj.reviews_done
         words = ngettext(
             "%(queue)s: %(count)d more answer is needed", "%(queue)s: %(count)d more answers are needed", left
@@ -166,7 +168,7 @@ def _hidden(items: list[ReviewItem], onlooker: Onlooker) -> set[int]:
 def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:
     judged = answer_words(item.final_answer, names)
     if item.final_answer is None:
-        judged = f"{item.reviews_done}/{item.reviews_needed}"
+        judged = str(item.reviews_done) if item.is_golden else f"{item.reviews_done}/{item.reviews_needed}"
     return Line(
         item,
         reverse("admin:feedback_reviewitem_change", args=[item.pk]),
