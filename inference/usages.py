@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -46,11 +46,11 @@ def models_behind(name: str) -> set[int]:
 
 
 def batch_runs_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
-    """Give the batch runs of some versions that go on, and the last one that has ended, in two queries."""
+    """Give the batch runs of some versions that go on, and the last one that has ended, in one query."""
     found: dict[UUID, list[Usage]] = defaultdict(list)
-    runs = BatchRun.objects.filter(version__in=versions).select_related("job").order_by("-id")
-    unfinished = Q(job__state__in=[Job.State.QUEUED, Job.State.RUNNING])
-    for run in (*runs.filter(unfinished), *runs.exclude(unfinished)[:SHOWN_RUNS]):
+    going_on_first = Case(When(job__state__in=[Job.State.QUEUED, Job.State.RUNNING], then=0), default=1)
+    runs = BatchRun.objects.filter(version__in=versions).select_related("job").order_by(going_on_first, "-id")
+    for run in runs[:SHOWN_RUNS]:
         is_live = not run.job.is_finished
         if is_live or run.version_id not in found:
             label = gettext("batch run over %(file)s") % {"file": run.file_name}

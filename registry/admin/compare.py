@@ -174,8 +174,8 @@ def gain_in_words(name: str, gain: Mapping[str, float]) -> str:
 
 def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     name, change = one["name"], one["change"]
-    told = (difference_in_words(name, abs(change)) if name in METRICS else words_of(name, abs(change))) if change else ""
-    sign = "" if not change else "+" if change > 0 else "−"
+    told = difference_in_words if name in METRICS else words_of
+    sign = "+" if change and change > 0 else "−"
     top = max(abs(one["a"] or 0), abs(one["b"] or 0)) or 1
     return {
         "label": label_of(name),
@@ -183,7 +183,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "b": words_of(name, one["b"]),
         "width_a": _width(one["a"], top),
         "width_b": _width(one["b"], top),
-        "change": f"{sign}{told}",
+        "change": f"{sign}{told(name, abs(change))}" if change else "",
         "tone": {True: "better", False: "worse", None: ""}[one["is_better"]],
         "gain": gain_in_words(name, one["gain"]) if one.get("gain") and name in METRICS else "",
     }
