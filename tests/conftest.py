@@ -12,9 +12,8 @@ from django.test import TransactionTestCase
 
 from audit import triggers
 from common.ids import uuid7
-from tests.databases import WANTED
 from tests.databases.emptying import Emptying
-from tests.databases.selection import asks_database
+from tests.databases.selection import belongs_here
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
     from tests.inference.serving import Serving
@@ -22,12 +21,13 @@ if TYPE_CHECKING:  # they bring torch, which most tests do without
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the run on SQLite what no database could change."""
-    if WANTED == "sqlite":
-        return
-    left = [item for item in items if not asks_database(item)]
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if asks_database(item)]
+    """Leave out what the run on another database shows."""
+    kept, left = [], []
+    for item in items:
+        (kept if belongs_here(item) else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""Which tests ask the database: only they run again on the second and third one."""
+"""Which tests run on which database: each on the first, those that ask it again on the second and third."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tests.databases import WANTED
+from tests.mariadb import mariadb_problem
 
 FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_db_reset_sequences"}
 # What boots everything and asks the database nothing that other tests do not: once, on the first database; faults on
@@ -24,11 +25,12 @@ ONCE = (
     "tests/datasets/sources/test_sources.py",
     "tests/demo/",
     "tests/elsewhere/oip/test_two_installations.py",
-    "tests/elsewhere/host/test_door.py",
+    "tests/elsewhere/host/",
     "tests/elsewhere/on_ray/",
     "tests/elsewhere/standalone/",
     "tests/faults/",
     "tests/files/test_google.py",
+    "tests/files/test_housekeeping.py",
     "tests/files/test_resume.py",
     "tests/host/test_check.py",
     "tests/host/test_host.py",
@@ -36,14 +38,18 @@ ONCE = (
     "tests/jobs/test_cluster.py",
     "tests/mlflow/test_client.py",
     "tests/mlflow/artifacts/test_client.py",
+    "tests/slow_work/test_killed.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
+    "tests/walk/",
 )
+# What a database server shows, and SQLite does not: refused values, lost connections. On SQLite where there is none.
+ON_A_SERVER = ("tests/api/test_any_input.py", "tests/doors/test_database_gone.py")
 # What kills and stops processes for minutes, or works on files for the most part: the second
 # database shows it; the third in the long form (`make faults`).
 TWICE = (
     "tests/accounts/test_two_processes.py",
-    "tests/api/test_any_input.py",
+    "tests/api/",
     "tests/attacks/",
     "tests/crash/",
     "tests/datasets/difference/",
@@ -57,21 +63,23 @@ TWICE = (
     "tests/datasets/split/",
     "tests/doors/",
     "tests/elsewhere/",
-    "tests/files/test_housekeeping.py",
     "tests/host/",
     "tests/house/",
     "tests/runner/",
     "tests/slow_work/",
-    "tests/walk/",
 )
+# Of those, what asks each database in the long form.
+PROCESSES = ("tests/faults/", "tests/files/test_housekeeping.py", "tests/slow_work/test_killed.py")
 # What starts real processes on the database of the run, or opens connections of its own.
 STARTERS = ("tests.site", "tests.databases", "tests.crash", "tests.faults", "tests.jobs.cluster", "tests.host.hosting")
 
 
-def asks_database(item: pytest.Item) -> bool:
-    """Say whether a test could behave differently on another database."""
+def belongs_here(item: pytest.Item) -> bool:
+    """Say whether the run on this database has a test: whether it could behave differently on another one."""
     is_long = os.environ.get("FLUEMAN_FAULTS") == "long"
-    if item.nodeid.startswith(ONCE) and not (is_long and item.nodeid.startswith("tests/faults/")):
+    if WANTED == "sqlite":
+        return is_long or not item.nodeid.startswith(ON_A_SERVER) or bool(mariadb_problem())
+    if item.nodeid.startswith(ONCE) and not (is_long and item.nodeid.startswith(PROCESSES)):
         return False
     if WANTED == "postgresql" and item.nodeid.startswith(TWICE) and not is_long:
         return False

@@ -22,6 +22,7 @@ PARTS = ("models", "worker", "web")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder that was started once: secrets, tables and static files are there."""
     first = Installation(tmp_path_factory.mktemp("prepared") / "home")
+    first.is_first = True
     first.start()
     try:
         first.wait_ready()

@@ -22,9 +22,11 @@ class Cluster:
     def __init__(self, home: Path, url: str = "") -> None:
         self.log, self.url = home / "cluster.log", url
         self.process: subprocess.Popen[bytes] | None = None
+        self.given: dict[str, str] = {}
 
     def start(self, **environment: str) -> None:
         """Start it; it is ready when its workers are there."""
+        self.given = environment
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_jobs"],
@@ -35,6 +37,11 @@ class Cluster:
                 process_group=0,
             )
         wait_until(lambda: len(self.workers()) >= 4 or self.process.poll() is not None)  # workers, monitor, pusher
+
+    def revive(self) -> None:
+        """Start it again if it has ended, as the supervisor does: it ends where a killed process held a lock."""
+        if self.process and self.process.poll() is not None:
+            self.start(**self.given)
 
     def environment(self) -> dict[str, str]:
         """Give what leads a process to the database of the test and the kinds of its jobs."""

@@ -41,9 +41,9 @@ def again(run):
     return begin_preprocessing(kind="recipe", version=version, actor=make_owner(), steps=steps, job_kind=job_kind)
 
 
-def kill_in_the_middle(job, choose):
+def kill_in_the_middle(cluster, job, choose):
     """Kill the process of the job, or its worker too, while pieces of its work are being made."""
-    wait_until(lambda: job.refresh_from_db() or job.is_finished or job.worker)
+    wait_until(lambda: cluster.revive() or job.refresh_from_db() or job.is_finished or job.worker)
     if job.is_finished:
         return False
     worker = int(job.worker.rpartition(":")[2])
@@ -68,10 +68,11 @@ def test_recipe_when_killed_again_and_again_gives_one_version_of_the_same_bytes(
         Job.objects.filter(pk=second.job.pk).update(max_attempts=30)
         kills = 0
         for _number in range(KILLS * 3):
-            kills += kill_in_the_middle(second.job, choose)
+            kills += kill_in_the_middle(cluster, second.job, choose)
             if kills == KILLS:
                 break
-        wait_for(second.job, Job.State.SUCCEEDED)
+        wait_until(lambda: cluster.revive() or second.job.refresh_from_db() or second.job.is_finished, 300)
+        assert second.job.state == Job.State.SUCCEEDED, second.job.error
     finally:
         cluster.stop()
     made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
