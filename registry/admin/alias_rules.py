@@ -151,7 +151,7 @@ class AliasRuleAdmin(ModelAdmin):
     @admin.display(description=_("alias"))
     def shown_name(self, obj: Any) -> SafeString:
         """Show the name with its lock."""
-        return format_html('<span class="fm-chip">🔒 {}</span>', obj.name)
+        return format_html('<span class="fm-chip">{}</span>', obj.name)
 
     @admin.display(description=_("model"))
     def shown_model(self, obj: Any) -> str:

@@ -222,7 +222,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             ],
             "trained_on": evidence.get("trained_on", []),
             "decisions": obj.decisions.all(),
-            "others": [str(one) for one in deciders(obj)[: MOST_NAMES + 1]] if obj.state == State.WAITING else [],
+            "others": _others(obj),
         }
 
     def _buttons(self, request: HttpRequest, obj: ApprovalRequest) -> list[dict[str, Any]]:
@@ -304,6 +304,14 @@ def _state(obj: ApprovalRequest) -> SafeString:
     if _is_over_time(obj):
         return badge(State.EXPIRED, State.EXPIRED.label, "quiet")
     return badge(obj.state, obj.get_state_display(), _TONES.get(State(obj.state), "quiet"))
+
+
+def _others(obj: ApprovalRequest) -> list[str]:
+    """Name those who may still approve."""
+    if obj.state != State.WAITING:
+        return []
+    decided = obj.decisions.values("person")
+    return [str(one) for one in deciders(obj).exclude(pk__in=decided)[:MOST_NAMES]]
 
 
 def _why_not(user: User, obj: ApprovalRequest) -> str:

@@ -12,8 +12,6 @@ from django.utils.translation import gettext
 from registry.measures.catalogue import METRICS, gain
 from registry.measures.words import difference_in_words, figure_in_words, metric_label
 
-SMALL = 10
-
 
 def tables(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give a table for the author's figures, and one for each evaluation, with where it leads."""
@@ -41,7 +39,7 @@ def _rows(figures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _words(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return figure_in_words(name, value) if name in METRICS else number_format(value, 4 if abs(value) < SMALL else 2)
+    return figure_in_words(name, value) if name in METRICS else f"{value:.4g}"
 
 
 def _difference(name: str, value: float, before: float) -> dict[str, str]:

@@ -24,7 +24,8 @@ from registry.usage import Served
 BEFORE, AFTER = timedelta(days=30), timedelta(days=7)
 MOST_LINES = 200
 WIDTH, LEFT, ROW, TOP = 960.0, 190.0, 30.0, 24.0
-NARROWEST_LABEL = 26.0
+LETTER = 8.0
+_KINDS = {"canary": _("canary"), "shadow": _("shadow")}
 
 
 class AtForm(forms.Form):
@@ -90,12 +91,11 @@ def _headline(model: RegisteredModel, then: Then) -> str:
 
 
 def _share(one: Served) -> str:
-    kinds = {"canary": gettext("canary"), "shadow": gettext("shadow")}
     whole = one.kind == "live" and one.weight == 100
     return (
         f"v{one.version}"
         + ("" if whole else f" {one.weight} %")
-        + (f" ({kinds[one.kind]})" if one.kind in kinds else "")
+        + (f" ({_KINDS[one.kind]})" if one.kind in _KINDS else "")
     )
 
 
@@ -106,6 +106,7 @@ def _of_alias(row: AliasHistory) -> Span:
 
 def _of_served(one: Served) -> Span:
     name = gettext("deployment %(name)s") % {"name": one.deployment}
+    name = f"{name} · {_KINDS[one.kind]}" if one.kind in _KINDS else name
     return Span(name, _share(one), one.since, one.until, one.by, url=one.url, kind=one.kind)
 
 
@@ -127,7 +128,7 @@ def _picture(spans: Sequence[Span], since: datetime, until: datetime, at: dateti
             bars.append(
                 {
                     **_text_of(x=x, y=top, width=max(end - x, 1.5), text_x=x + 6, text_y=top + 15),
-                    "text": span.text if end - x > NARROWEST_LABEL else "",
+                    "text": span.text if end - x > LETTER * len(span.text) + 8 else "",
                     "tone": "rg-canary" if is_tried else ("rg-other" if turn % 2 else ""),
                     "title": f"{span.name} {span.text}: {moment(span.since)} – {moment(span.until)}",
                 }
