@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from common.api.errors import told_at
 from common.asgi import Receive, Scope, Send, send_body
 from common.errors import FluemanError, Unavailable
 
@@ -34,8 +33,9 @@ class TooSlow(FluemanError):
 class Gathered:
     """An ASGI application that is called once the beginning of a request's body is there."""
 
-    def __init__(self, application: Any, *, most: int) -> None:
-        self._application, self._most = application, most
+    def __init__(self, application: Any, *, most: int, tell: Callable[[str, FluemanError], Any]) -> None:
+        """Take the application, how much is gathered, and what makes Django's answer to an error at a path."""
+        self._application, self._most, self._tell = application, most, tell
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,10 +48,10 @@ class Gathered:
         try:
             last = await self._gather(receive, parts)
         except TimeoutError:
-            await _refuse(scope, send, TooSlow("the body did not come in time"))
+            await self._refuse(scope, send, TooSlow("the body did not come in time"))
             return
         except MemoryError:
-            await _refuse(scope, send, Unavailable("too many bodies are on their way", retry_after_s=1))
+            await self._refuse(scope, send, Unavailable("too many bodies are on their way", retry_after_s=1))
             return
         finally:
             self._held -= sum(map(len, parts))
@@ -62,6 +62,11 @@ class Gathered:
             length = (b"content-length", b"%d" % len(body))
             scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != b"transfer-encoding"), length]
         await self._application(scope, _replayed(body, has_more, receive), send)
+
+    async def _refuse(self, scope: Scope, send: Send, error: FluemanError) -> None:
+        answer = self._tell(scope["path"], error)
+        kept = [(b"retry-after", answer["Retry-After"].encode())] if "Retry-After" in answer else []
+        await send_body(send, answer.status_code, answer.content, [(b"connection", b"close"), *kept])
 
     async def _gather(self, receive: Receive, parts: list[bytes]) -> Message:
         """Put the body's beginning into `parts`, give the last message. Raises TimeoutError or MemoryError."""
@@ -77,12 +82,6 @@ class Gathered:
                     raise MemoryError
                 if size > self._most or not message.get("more_body"):
                     return message
-
-
-async def _refuse(scope: Scope, send: Send, error: FluemanError) -> None:
-    answer = told_at(scope["path"], error)
-    kept = [(b"retry-after", answer["Retry-After"].encode())] if "Retry-After" in answer else []
-    await send_body(send, answer.status_code, answer.content, [(b"connection", b"close"), *kept])
 
 
 def _replayed(body: bytes, has_more: bool, receive: Receive) -> Receive:

@@ -15,6 +15,7 @@ django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - the apps must be loaded first
 
+from common.api.errors import told_at  # noqa: E402
 from common.asgi import Receive, Scope, Send  # noqa: E402
 from common.bodies import LongBodies  # noqa: E402
 from common.cors import Cors  # noqa: E402
@@ -30,7 +31,8 @@ GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cy
 
 refuse_to_start_unsafe()
 
-_pages = Gathered(LongBodies(django_application, threads=settings.WEB_THREADS), most=settings.MAX_JSON_BYTES)
+_bodies = LongBodies(django_application, threads=settings.WEB_THREADS)
+_pages = Gathered(_bodies, most=settings.MAX_JSON_BYTES, tell=told_at)
 _readiness = Readiness(get_engine)
 _gateway = Gateway(get_engine, _readiness)
 _probes = Probes(_readiness)

@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 
 from common.errors import Invalid
 from registry.mlflow.filters import MODELS, VERSIONS, Condition, Grammar, parse_filter, parse_order
-from registry.models import ModelTag, ModelVersion, RegisteredModel, VersionTag
+from registry.models import ModelTag, ModelVersion, ModelVersionQuerySet, RegisteredModel, VersionTag
 
 # A search may name more; the rest comes on the next page, so that no answer fills the memory.
 MOST_ROWS = 10_000
@@ -182,6 +182,6 @@ def present_models() -> QuerySet[RegisteredModel]:
     return RegisteredModel.objects.present().select_related("owner").prefetch_related("aliases__version", "tags")
 
 
-def present_versions() -> QuerySet[ModelVersion]:
+def present_versions() -> ModelVersionQuerySet:
     """Give the versions that searches look through."""
     return ModelVersion.objects.present()
