@@ -60,7 +60,7 @@ def _row(user: Any, model: RegisteredModel, name: str, alias: Any, rule: AliasRu
 def _links(model: RegisteredModel, name: str, alias: Any, rule: AliasRule | None) -> list[dict[str, Any]]:
     query = f"?{urlencode({'name': name})}"
     is_asked = bool(rule and rule.approvals)
-    links = [
+    links: list[dict[str, Any]] = [
         {"label": gettext("Move (needs approval)") if is_asked else gettext("Move"), "url": _do(model, "move-alias")}
     ]
     if alias is not None:

@@ -20,7 +20,7 @@ def deciders(request: ApprovalRequest) -> QuerySet[User]:
     """Give the people who may approve a request: neither who asked nor who made the version."""
     may = Q(groups__permissions__codename="decide_approvalrequest") | Q(is_superuser=True)
     known = User.objects.filter(may, is_active=True).distinct()
-    return known.exclude(pk=request.asked_by_id).exclude(pk=request.version.created_by_id)
+    return known.exclude(pk__in=[key for key in (request.asked_by_id, request.version.created_by_id) if key])
 
 
 def tell_approvers(request: ApprovalRequest, wish: Wish) -> None:
