@@ -12,9 +12,9 @@ from common.curves import Axis, Line, axis_of, curve_plot
 from common.display import duration, percent, thousands
 from inference.evaluating.plan import Plan
 from inference.evaluating.rows_asked import address
-from inference.evaluating.wording import comparison_of, difference_words, main_metric, signed, test_words
+from inference.evaluating.wording import comparison_of, difference_words, main_metric, test_words
 from registry.measures.catalogue import CLASSIFICATION, METRICS
-from registry.measures.words import figure_in_words, metric_label
+from registry.measures.words import figure_in_words, metric_label, signed
 from registry.models import Evaluation
 
 MOST_LABELS = 20

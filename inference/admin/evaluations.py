@@ -22,11 +22,11 @@ from inference.admin import evaluation_shown as shown
 from inference.admin.evaluation_form import ChooseForm, columns_form, option_of
 from inference.admin.evaluation_rows import rows_context
 from inference.evaluating import services
-from inference.evaluating.wording import headline, main_metric, signed
+from inference.evaluating.wording import headline, main_metric
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job
 from registry.measures.catalogue import gain
-from registry.measures.words import figure_in_words
+from registry.measures.words import figure_in_words, signed
 from registry.models import Evaluation, ModelVersion
 from registry.services.evaluations import delete_evaluation
 

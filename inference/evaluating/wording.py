@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from common.display import thousands
 from jobs.models import Job
-from registry.measures.catalogue import CLASSIFICATION, METRICS
-from registry.measures.words import difference_in_words, figure_in_words, metric_label
+from registry.measures.catalogue import CLASSIFICATION
+from registry.measures.words import difference_in_words, figure_in_words, metric_label, signed
 from registry.models import Evaluation
 
 MAIN = {CLASSIFICATION: "accuracy"}
@@ -80,13 +79,6 @@ def test_words(comparison: Mapping[str, Any]) -> str:
         return ""
     p = "< 0.0001" if test["p"] < 0.0001 else f"= {test['p']:.4f}"
     return f"{TESTS.get(test['name'], test['name'])}: p {p}"
-
-
-def signed(name: str, value: float) -> str:
-    """Give a difference with its sign, shares in points."""
-    if METRICS[name].is_share:
-        return f"{'+' if value > 0 else ''}{number_format(value * 100, 1)}"
-    return f"{'+' if value > 0 else ''}{figure_in_words(name, value)}"
 
 
 def _beside(name: str, found: Mapping[str, float], other: str) -> str:

@@ -51,14 +51,26 @@ def figure_in_words(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if METRICS[name].is_share:
-        return f"{number_format(round(value * 100, 1), 1)} %"
+        return f"{_tenths(value)} %"
     if name.endswith("_ms"):
-        return f"{number_format(value, 1)} ms"
-    return number_format(value, 4 if abs(value) < 10 else 2)
+        return f"{number_format(round(value, 1), 1)} ms"
+    digits = 4 if abs(value) < 10 else 2
+    return number_format(round(value, digits), digits)
 
 
 def difference_in_words(name: str, value: float) -> str:
     """Give how far two values of a metric are apart: points for shares."""
     if METRICS[name].is_share:
-        return gettext("%(points)s points") % {"points": number_format(round(value * 100, 1), 1)}
+        return gettext("%(points)s points") % {"points": _tenths(value)}
     return figure_in_words(name, value)
+
+
+def signed(name: str, value: float) -> str:
+    """Give a difference with its sign, shares in points."""
+    told = _tenths(value) if METRICS[name].is_share else figure_in_words(name, value)
+    return f"+{told}" if value > 0 else told
+
+
+def _tenths(share: float) -> str:
+    """Give a share in percent to a tenth; Django's `number_format` cuts and does not round."""
+    return number_format(round(share * 100, 1), 1)
