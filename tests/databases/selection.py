@@ -65,6 +65,7 @@ TWICE = (
     "tests/elsewhere/",
     "tests/host/",
     "tests/house/",
+    "tests/inference/evaluating/test_running.py",
     "tests/runner/",
     "tests/slow_work/",
 )
