@@ -34,14 +34,14 @@ def persons() -> dict[str, User]:
     return identities.people()
 
 
-NUMBERED = ("audit", "alias-rules", "review-items")  # their keys are numbers
+KEYS = {"audit": "999999", "alias-rules": "999999", "review-items": "0" * 16}  # where a key is no UUID
 
 
 def call(client: Client, line: str) -> int:
     """Call a REST address of nothing and give the status."""
     method, _, address = line.partition(" ")
-    numbers = {"pk": "999999"} if address.startswith(NUMBERED) else {}
-    path = "/api/v1/" + re.sub(r"\{(\w+)\}", lambda found: (NOTHING | numbers).get(found[1], ZERO), address)
+    known = {"pk": key for first, key in KEYS.items() if address.startswith(first)}
+    path = "/api/v1/" + re.sub(r"\{(\w+)\}", lambda found: (NOTHING | known).get(found[1], ZERO), address)
     return client.generic(method, path, b"{}", content_type="application/json").status_code
 
 
