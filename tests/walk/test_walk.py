@@ -40,8 +40,8 @@ KEYS = {"audit": "999999", "alias-rules": "999999", "review-items": "0" * 16}  #
 def call(client: Client, line: str) -> int:
     """Call a REST address of nothing and give the status."""
     method, _, address = line.partition(" ")
-    known = {"pk": key for first, key in KEYS.items() if address.startswith(first)}
-    path = "/api/v1/" + re.sub(r"\{(\w+)\}", lambda found: (NOTHING | known).get(found[1], ZERO), address)
+    key = next((key for first, key in KEYS.items() if address.startswith(first)), ZERO)
+    path = "/api/v1/" + re.sub(r"\{(\w+)\}", lambda found: (NOTHING | {"pk": key}).get(found[1], ZERO), address)
     return client.generic(method, path, b"{}", content_type="application/json").status_code
 
 
