@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--reviewers", type=int, default=50)
     parser.add_argument("--each", type=int, default=2, help="reviews an item")
     parser.add_argument("--seconds", type=float, default=60, help="at most")
+    parser.add_argument("--think", type=float, default=1, help="mean seconds that a reviewer thinks")
     parser.add_argument("--solo", type=int, default=0)
     parser.add_argument("--database", choices=["sqlite", *SERVERS], default="sqlite")
     options = parser.parse_args()
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     context = multiprocessing.get_context("spawn")
     begun = time.monotonic()
     with context.Pool(len(groups)) as pool:
-        found = pool.starmap(work, [(group, options.seconds) for group in groups])
+        found = pool.starmap(work, [(group, options.seconds, options.think) for group in groups])
     seconds = time.monotonic() - begun
     nexts, answers = (sorted(time for one in found for time in one[place]) for place in (0, 1))
     told = f"{options.items:,} items, {len(people)} people, {len(answers):,} reviews, {seconds:.0f} s"
@@ -121,7 +122,7 @@ def judge_alone(queue: Any, person: Any, count: int) -> None:
         release(item=item, reviewer=person, actor=person)  # type: ignore[arg-type]
 
 
-def work(people: list[int], seconds: float) -> tuple[list[float], list[float]]:
+def work(people: list[int], seconds: float, think: float) -> tuple[list[float], list[float]]:
     """Be some reviewers at once; give how long each next item and each answer took."""
     import django  # noqa: PLC0415
 
@@ -137,12 +138,14 @@ def work(people: list[int], seconds: float) -> tuple[list[float], list[float]]:
 
     def be(key: int) -> None:
         person, queue, draw = User.objects.get(pk=key), ReviewQueue.objects.get(name="bench"), random.Random(key)
+        time.sleep(draw.expovariate(1 / think) if think else 0)  # not all in the same moment
         while time.monotonic() < end:
             begun = time.perf_counter()
             item = next_item(queue=queue, reviewer=person)
             nexts.append(time.perf_counter() - begun)
             if item is None:
                 return
+            time.sleep(draw.expovariate(1 / think) if think else 0)
             begun = time.perf_counter()
             submit(item=item, reviewer=person, answer=draw.choice(LABELS))
             answers.append(time.perf_counter() - begun)

@@ -50,9 +50,7 @@ def submit(
         own, reviewer, lock, answer=said, answer_key=key, note=_text("note", note, MOST_NOTE), is_flagged=is_flagged,
         is_right=_is_right(own, reviewer, key),
     )  # fmt: skip
-    recount(own)
-    if own.state == State.WAITING and own.reviews_done >= own.reviews_needed:
-        _conclude(own)
+    _conclude(own)
     return review
 
 
@@ -149,8 +147,11 @@ def _is_right(item: ReviewItem, reviewer: User, key: str) -> bool | None:
 
 
 def _conclude(item: ReviewItem) -> None:
+    """Bring an item that has all its reviews to its end."""
     said = list(item.reviews.filter(state=Review.State.COUNTS).values_list("answer_key", "answer"))
-    if len({key for key, _answer in said}) == 1:
+    if item.state != State.WAITING or len(said) < item.reviews_needed:
+        recount(item)
+    elif len({key for key, _answer in said}) == 1:
         end(item, State.AGREED, final_answer=said[0][1])
     else:
         end(item, State.DISPUTED)
