@@ -6,10 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -21,6 +19,7 @@ from common.display import ago, percent, thousands
 from common.errors import FluemanError
 from feedback.admin.answers import answer_words
 from feedback.admin.item_verbs import AnswerWidget
+from feedback.admin.items import detail_of_item
 from feedback.admin.showing import names_by_version, words_of
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
 from feedback.services.settling import add_golden
@@ -35,6 +34,7 @@ class GoldenAnswerAdmin(ReadOnlyAdmin):
 
     question = _("Items whose right answer is known, mixed in among the others: they show how reliable a reviewer is.")
     empty_text = _("Make an item golden from its own page, or write one by hand from the page of its queue.")
+    detail_template = "admin/feedback/item.html"
     list_display = ("what", "queue", "right", "tried", "share", "made")
     list_select_related = ("item__queue", "created_by")
     list_filter = (("item__queue", admin.RelatedOnlyFieldListFilter),)
@@ -51,16 +51,15 @@ class GoldenAnswerAdmin(ReadOnlyAdmin):
             row.names = names.get(row.item.version_id, {})
             row.tries, row.right_tries = results.get(row.item_id, (0, 0))
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        """Lead to the item: the answer stands there, with all that was said."""
-        row = self.get_object(request, object_id) if object_id else None
-        if row is None:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        if not self.has_view_permission(request, row):
-            raise PermissionDenied
-        return HttpResponseRedirect(reverse("admin:feedback_reviewitem_change", args=[row.pk]))
+    def headline(self, request: HttpRequest, obj: Any) -> str:
+        """Say what is right."""
+        names = names_by_version([obj.item]).get(obj.item.version_id, {})
+        said = {"queue": obj.item.queue.name, "answer": answer_words(obj.answer, names)}
+        return gettext("%(queue)s: “%(answer)s” is right") % said
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Give the page of its item."""
+        return {**detail_of_item(request, obj.item), "original": obj.item}
 
     @admin.display(description=_("what is judged"))
     def what(self, obj: Any) -> SafeString:

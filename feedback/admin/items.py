@@ -96,22 +96,27 @@ class ReviewItemAdmin(ReadOnlyAdmin):
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the item, what the model said, all reviews, and where it came from."""
-        onlooker = Onlooker(request.user)
-        is_blind = is_hidden(obj, onlooker)
-        shown = show_item(request, obj, with_answer=not is_blind)
-        golden = GoldenAnswer.objects.filter(item=obj).first() if knows_golden(onlooker) else None
-        return {
-            "queue": obj.queue,
-            "shown": shown,
-            "is_blind": is_blind,
-            "reviews": reviews_of(obj, shown.names, onlooker),
-            "final": answer_words(obj.final_answer, shown.names),
-            "reason": "–" if is_blind else reason_words(obj.reason),
-            "state": state_badge(obj),
-            "golden": golden,
-            "golden_words": answer_words(golden.answer, shown.names) if golden else "",
-            "list_url": f"{reverse('admin:feedback_reviewitem_changelist')}?{urlencode({'queue': obj.queue_id})}",
-        }
+        return detail_of_item(request, obj)
+
+
+def detail_of_item(request: HttpRequest, obj: ReviewItem) -> dict[str, Any]:
+    """Give what the page of an item shows."""
+    onlooker = Onlooker(request.user)
+    is_blind = is_hidden(obj, onlooker)
+    shown = show_item(request, obj, with_answer=not is_blind)
+    golden = GoldenAnswer.objects.filter(item=obj).first() if knows_golden(onlooker) else None
+    return {
+        "queue": obj.queue,
+        "shown": shown,
+        "is_blind": is_blind,
+        "reviews": reviews_of(obj, shown.names, onlooker),
+        "final": answer_words(obj.final_answer, shown.names),
+        "reason": "–" if is_blind else reason_words(obj.reason),
+        "state": state_badge(obj),
+        "golden": golden,
+        "golden_words": answer_words(golden.answer, shown.names) if golden else "",
+        "list_url": f"{reverse('admin:feedback_reviewitem_changelist')}?{urlencode({'queue': obj.queue_id})}",
+    }
 
 
 def state_badge(item: ReviewItem) -> Any:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.display import thousands
 from feedback.admin.answers import joined
-from feedback.admin.standing import MOST_QUEUES, counts_by_queue, progress_words, queues_of, waiting_by_queue
+from feedback.admin.standing import counts_by_queue, progress_words, queues_of, waiting_by_queue, waiting_queues
 from feedback.models import ReviewItem, ReviewQueue
 
 CARDS = 5
@@ -31,20 +31,14 @@ def rows_of(request: HttpRequest, queues: list[ReviewQueue]) -> list[dict[str, A
 
 def my_reviews(person: Any) -> list[dict[str, Any]]:
     """Give the queues that have items for a person, for Home."""
-    if not person.has_perm("feedback.add_review"):
-        return []
-    queues = list(queues_of(person)[:MOST_QUEUES])
-    waiting = waiting_by_queue(person, [queue.pk for queue in queues])
-    rows = [(queue, waiting[queue.pk]) for queue in queues]
     return [
         {
-            "name": queue.name,
-            "url": reverse("admin:feedback_reviewqueue_review", args=[queue.pk]),
+            "name": name,
+            "url": reverse("admin:feedback_reviewqueue_review", args=[key]),
             "words": ngettext("%(count)s item", "%(count)s items", count) % {"count": thousands(count)},
         }
-        for queue, count in rows
-        if count
-    ][:CARDS]
+        for key, name, count in waiting_queues(person)[:CARDS]
+    ]
 
 
 def _row(

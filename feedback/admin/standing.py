@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +20,7 @@ from feedback.models import Review, ReviewItem, ReviewQueue
 
 State = ReviewItem.State
 MOST_QUEUES = 50
-_SLOW_S, _COUNTS_COST = 0.02, 300  # counts that take longer are kept for so many times of what they took
+MANY_ITEMS, COUNTS_KEPT_S = 20_000, 10
 _GOLDEN_KEPT_S = 600  # one answer must not show by this figure whether it was a golden one
 _WAITING_KEPT_S = 60
 
@@ -33,13 +32,13 @@ def counts_by_queue(keys: Iterable[int]) -> dict[int, dict[str, int]]:
     missing = set(names.values()) - set(known)
     if not missing:
         return known
-    began = time.monotonic()
     items = ReviewItem.objects.filter(queue__in=missing, is_golden=False).order_by()
     found: dict[int, dict[str, int]] = {key: dict.fromkeys(State.values, 0) for key in missing}
     for key, state, count in items.values_list("queue", "state").annotate(count=Count("pk")):
         found[key][state] = count
-    if (took_s := time.monotonic() - began) > _SLOW_S:
-        cache.set_many({f"feedback:counts:{key}": found[key] for key in missing}, int(_COUNTS_COST * took_s) + 1)
+    for key, counts in found.items():
+        if (many := sum(counts.values())) > MANY_ITEMS:
+            cache.set(f"feedback:counts:{key}", counts, many // MANY_ITEMS + COUNTS_KEPT_S)
     return known | found
 
 
@@ -99,16 +98,25 @@ def waiting_by_queue(person: User, keys: Iterable[int]) -> dict[int, int]:
     return {key: max(0, by_state[State.WAITING] - said.get(key, 0)) for key, by_state in counts.items()}
 
 
-def waiting_in_all(person: User) -> int:
-    """Give how many items wait for a person in all queues; up to a minute old, for it stands on every page."""
+def waiting_queues(person: User) -> list[tuple[int, str, int]]:
+    """Give key, name and how much waits there of the queues with work for a person; up to a minute old, for it stands
+    on every page.
+    """
     if not person.has_perm("feedback.add_review"):
-        return 0
-    found = cache.get_or_set(
-        f"feedback:waiting:{person.pk}",
-        lambda: sum(waiting_by_queue(person, queues_of(person).values_list("pk", flat=True)).values()),
-        _WAITING_KEPT_S,
-    )
-    return int(found or 0)
+        return []
+    name = f"feedback:waiting:{person.pk}"
+    found: list[tuple[int, str, int]] | None = cache.get(name)
+    if found is None:
+        queues = dict(queues_of(person).values_list("pk", "name")[:MOST_QUEUES])
+        waiting = waiting_by_queue(person, queues) if queues else {}
+        found = [(key, queues[key], count) for key, count in waiting.items() if count]
+        cache.set(name, found, _WAITING_KEPT_S)
+    return found
+
+
+def waiting_in_all(person: User) -> int:
+    """Give how many items wait for a person in all queues."""
+    return sum(count for _key, _name, count in waiting_queues(person))
 
 
 def forget_waiting(person: User) -> None:
@@ -121,11 +129,10 @@ def state_of(request: HttpRequest, queue: ReviewQueue, refusal: FluemanError | N
     icon, title, text = _why(queue, refusal)
     links = []
     person: User = request.user  # type: ignore[assignment]
-    others = {one.pk: one for one in queues_of(person).exclude(pk=queue.pk)[:MOST_QUEUES]}
-    waiting = waiting_by_queue(person, others) if others else {}
-    if other := next((others[key] for key, count in waiting.items() if count), None):
-        label = gettext("Go on with %(queue)s") % {"queue": other.name}
-        url = reverse("admin:feedback_reviewqueue_review", args=[other.pk])
+    forget_waiting(person)
+    if other := next((one for one in waiting_queues(person) if one[0] != queue.pk), None):
+        label = gettext("Go on with %(queue)s") % {"queue": other[1]}
+        url = reverse("admin:feedback_reviewqueue_review", args=[other[0]])
         links.append({"label": label, "url": url, "primary": True})
     if person.has_perm("feedback.adjudicate_reviewqueue") and counts_of(queue)[State.DISPUTED]:
         label = gettext("Settle the disputes")

@@ -46,8 +46,7 @@ PAGES: dict[str, dict[str, tuple[int, ...]]] = {
     "files.Quota": {"list": ADMINISTRATORS, "add": ADMINISTRATORS, "change": ADMINISTRATORS},
     "feedback.ReviewQueue": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "feedback.ReviewItem": {"list": WATCHED, "add": NOBODY, "change": WATCHED},
-    # A golden answer stands on the page of its item.
-    "feedback.GoldenAnswer": {"list": WATCHED, "add": NOBODY, "change": (302, 302, REFUSED, 302, ELSEWHERE)},
+    "feedback.GoldenAnswer": {"list": WATCHED, "add": NOBODY, "change": WATCHED},
     "inference.AsynchronousPrediction": {"list": EVERYBODY, "add": NOBODY, "change": EVERYBODY},
     "inference.BatchRun": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},
     "inference.Deployment": {"list": EVERYBODY, "add": OPERATORS, "change": EVERYBODY},

@@ -148,7 +148,7 @@ PAGES: dict[str, str] = {
     "feedback_feedback_review": "yynnll",
     "feedback_feedback_say": "aaanll",
     "feedback_goldenanswer_add": "nnnnll",
-    "feedback_goldenanswer_change": "aanall",
+    "feedback_goldenanswer_change": "yynyll",
     "feedback_goldenanswer_changelist": "yynyll",
     "feedback_goldenanswer_delete": "nnnnll",
     "feedback_goldenanswer_do": "aaaall",
