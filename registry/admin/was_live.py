@@ -127,7 +127,7 @@ def _picture(spans: Sequence[Span], since: datetime, until: datetime, at: dateti
             is_tried = span.kind in ("canary", "shadow")
             bars.append(
                 {
-                    **_text_of(x=x, y=top, width=max(end - x, 1.5), text_x=x + 6, text_y=top + 15),
+                    **_text_of(x=x, y=top, width=max(end - x, 4.0), text_x=x + 6, text_y=top + 15),
                     "text": span.text if end - x > LETTER * len(span.text) + 8 else "",
                     "tone": "rg-canary" if is_tried else ("rg-other" if turn % 2 else ""),
                     "title": f"{span.name} {span.text}: {moment(span.since)} – {moment(span.until)}",
