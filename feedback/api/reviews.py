@@ -59,7 +59,7 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     queryset = ReviewItem.objects.all()
     serializer_class = ItemSerializer
     filterset_class = ReviewItemFilter
-    lookup_value_regex = "[0-9a-f]{16}"
+    lookup_value_regex = "[^/]+"  # what is no handle is not found
     permission_map = {
         "retrieve": "feedback.view_reviewqueue",
         "review": _REVIEW,
