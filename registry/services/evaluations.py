@@ -76,7 +76,7 @@ def keep_comparison(*, evaluation: Evaluation, baseline: Evaluation, comparison:
 @transactional
 def delete_evaluation(*, evaluation: Evaluation, actor: Actor, reason: str = "") -> None:
     """Forget an evaluation and its answers. Raises Conflict while it goes on."""
-    own = Evaluation.objects.select_for_update().select_related("job").get(pk=evaluation.pk)
+    own = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
     if own.job and not own.job.is_finished:
         raise Conflict(_("The evaluation goes on; cancel it first."))
     facts = {"metrics": own.metrics, "rows": own.rows, "answers": own.answers_id or ""}
