@@ -20,9 +20,8 @@ def begin(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0011_foreign_searches'),
+        ("registry", "0011_foreign_searches"),
     ]
 
     operations = [migrations.RunPython(begin, migrations.RunPython.noop)]
