@@ -248,10 +248,11 @@ def test_newest_when_the_database_is_asked_then_it_seeks_in_the_index(mlflow: Ml
     from registry.mlflow.newest import _seeks
 
     mlflow.version("m")
-    make_rows(RegisteredModel.objects.get(), 2000)
+    model = RegisteredModel.objects.get()
+    make_rows(model, 2000)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE")
-        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{_seeks(1)}", [1])
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{_seeks(1)}", [model.pk])
         plan = "\n".join(str(row) for row in cursor.fetchall())
     assert "registry_version_newest" in plan, plan
