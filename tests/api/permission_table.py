@@ -248,7 +248,7 @@ TABLE: dict[str, frozenset[str]] = {
 }
 
 # What an administrator's key can still call when it has one scope only; other routes are refused.
-OPEN_TO_ALL_KEYS = {"POST auth/token", "POST auth/refresh", "POST auth/logout", "GET me"}
+OPEN_TO_ALL_KEYS = {"POST auth/token", "POST auth/refresh", "POST auth/logout", "GET me", "POST feedback/by-token"}
 SCOPES: dict[str, set[str]] = {
     "predict": {
         "POST deployments/{name}/predict",
@@ -259,7 +259,7 @@ SCOPES: dict[str, set[str]] = {
         "GET deployments",
         "GET deployments/{name}",
     },
-    "feedback": set(),
+    "feedback": {"GET feedback", "GET feedback/{pk}", "POST feedback", "POST requests/{pk}/feedback-token"},
     "files": {
         "GET files",
         "POST files",
