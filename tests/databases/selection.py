@@ -66,6 +66,7 @@ TWICE = (
     "tests/host/",
     "tests/house/",
     "tests/inference/evaluating/test_running.py",
+    "tests/mlflow/artifacts/test_folders.py",
     "tests/runner/",
     "tests/slow_work/",
 )
