@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 90.0
+READY_S = 180.0
 
 
 class Installation:
