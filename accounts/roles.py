@@ -127,6 +127,7 @@ ROLES: Mapping[str, Role] = {
         | _of("files", "view_shelf add_shelf"),
     ),
 }
+ROLE_NAMES = list(ROLES)
 ADMINISTRATOR = "administrator"
 
 

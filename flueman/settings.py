@@ -267,6 +267,8 @@ SPECTACULAR_SETTINGS = {
         "RunnerStateName": "inference.models.RunnerState.State",
         "VersionFormat": "registry.models.ModelVersion.Format",
         "VersionState": "registry.models.ModelVersion.State",
+        "Role": "accounts.roles.ROLE_NAMES",
+        "Mover": "registry.services.alias_rules.MOVERS",
         "DatasetVersionState": "datasets.models.DatasetVersion.State",
         "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
     },

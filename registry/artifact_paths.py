@@ -1,4 +1,4 @@
-"""Where an artifact lies: one form of each path, and no way out of the tree. Pure."""
+"""Where an artifact lies: one form of each path, and no way out of the tree."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts import services
 from accounts.api.inputs import ReasonIn, checked
 from accounts.models import User
-from accounts.roles import ROLES
+from accounts.roles import ROLE_NAMES
 from guards.api import Idempotent
 
 _SETTINGS = ["email", "first_name", "last_name", "language", "time_zone"]
@@ -69,7 +69,7 @@ class UserIn(SettingsIn):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1024, trim_whitespace=False, required=False)
-    roles = serializers.ListField(child=serializers.ChoiceField(choices=list(ROLES)), required=False, default=list)
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLE_NAMES), required=False, default=list)
 
     class Meta(SettingsIn.Meta):
         fields = ["username", "password", "roles", *_SETTINGS]
@@ -78,7 +78,7 @@ class UserIn(SettingsIn):
 class UserChangeIn(SettingsIn):
     """What an administrator may change about a person."""
 
-    roles = serializers.ListField(child=serializers.ChoiceField(choices=list(ROLES)), required=False)
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLE_NAMES), required=False)
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
 
     class Meta(SettingsIn.Meta):

@@ -157,7 +157,7 @@ class ImportFeedbackSerializer(serializers.Serializer[Any]):
     file = serializers.UUIDField(help_text="CSV or JSON Lines; columns as in POST, and person")
 
 
-class StartedImport(serializers.Serializer[Any]):
+class StartedFeedbackImport(serializers.Serializer[Any]):
     """The job that does it; its result counts the rows and names those set aside."""
 
     job = serializers.UUIDField()
@@ -206,7 +206,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         given = give_by_token(token=sent.validated_data["token"], reference=reference, said=sent.said())
         return Response(TokenAnswerSerializer(given.feedback).data, _status(given))
 
-    @extend_schema(request=ImportFeedbackSerializer, responses={202: StartedImport}, filters=False)
+    @extend_schema(request=ImportFeedbackSerializer, responses={202: StartedFeedbackImport}, filters=False)
     @action(detail=False, methods=["post"], url_path="import")
     def import_rows(self, request: Request) -> Response:
         """Bring in feedback that was gathered elsewhere."""

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from common.errors import Invalid, NotAllowed
 from feedback.api.review_forms import (
-    AddedSerializer,
+    AddedItemsSerializer,
     ItemsSerializer,
     NewQueueSerializer,
     NextItemSerializer,
@@ -23,7 +23,7 @@ from feedback.api.review_forms import (
     QueueChangeSerializer,
     QueueSerializer,
     QueueStatisticsSerializer,
-    ReasonSerializer,
+    ReviewReasonSerializer,
     RuleSerializer,
     checked,
 )
@@ -86,19 +86,19 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         delete_queue(queue=self.get_object(), actor=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=ReasonSerializer, responses=QueueSerializer)
+    @extend_schema(request=ReviewReasonSerializer, responses=QueueSerializer)
     @action(detail=True, methods=["post"])
     def close(self, request: Request, name: str) -> Response:
         """Give nobody an item any more, and fill it no more."""
         return self._told(
-            close_queue(queue=self.get_object(), actor=request.user, **checked(ReasonSerializer, request))
+            close_queue(queue=self.get_object(), actor=request.user, **checked(ReviewReasonSerializer, request))
         )
 
-    @extend_schema(request=ReasonSerializer, responses=QueueSerializer)
+    @extend_schema(request=ReviewReasonSerializer, responses=QueueSerializer)
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, name: str) -> Response:
         """Go on where it was closed."""
-        said = checked(ReasonSerializer, request)
+        said = checked(ReviewReasonSerializer, request)
         return self._told(reopen_queue(queue=self.get_object(), actor=request.user, **said))
 
     @extend_schema(request=None, responses={200: NextItemSerializer, 204: None})
@@ -115,7 +115,7 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         queue = self.get_object()
         return _shown(undo(queue=queue, reviewer=request.user), queue, request)
 
-    @extend_schema(request=ItemsSerializer, responses=AddedSerializer)
+    @extend_schema(request=ItemsSerializer, responses=AddedItemsSerializer)
     @action(detail=True, methods=["post"])
     def items(self, request: Request, name: str) -> Response:
         """Put rows of logged calls into the queue; those that it has are left out."""

@@ -76,7 +76,7 @@ class NewQueueSerializer(QueueChangeSerializer):
     name = serializers.CharField(max_length=100)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class ReviewReasonSerializer(serializers.Serializer[Any]):
     """Why it is done."""
 
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
@@ -113,7 +113,7 @@ class ItemsSerializer(serializers.Serializer[Any]):
     )
 
 
-class AddedSerializer(serializers.Serializer[Any]):
+class AddedItemsSerializer(serializers.Serializer[Any]):
     """How many are new in the queue."""
 
     added = serializers.IntegerField()
@@ -250,7 +250,7 @@ class FlagSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, max_length=MOST_NOTE)
 
 
-class HandOverSerializer(ReasonSerializer):
+class HandOverSerializer(ReviewReasonSerializer):
     """Before whom the item is; `to` is who gets it instead."""
 
     reviewer = serializers.CharField(max_length=150)

@@ -22,7 +22,7 @@ from feedback.api.review_forms import (
     GoldenSerializer,
     HandOverSerializer,
     ItemSerializer,
-    ReasonSerializer,
+    ReviewReasonSerializer,
     ReviewSerializer,
     SettlementSerializer,
     SkipSerializer,
@@ -119,17 +119,17 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         """Decide it for good."""
         return self._decided(settling.settle, SettlementSerializer)
 
-    @extend_schema(request=ReasonSerializer, responses=ItemSerializer)
+    @extend_schema(request=ReviewReasonSerializer, responses=ItemSerializer)
     @action(detail=True, methods=["post"], url_path="leave-out")
     def leave_out(self, request: Request, pk: str) -> Response:
         """Take it out of review and out of data."""
-        return self._decided(settling.leave_out, ReasonSerializer)
+        return self._decided(settling.leave_out, ReviewReasonSerializer)
 
-    @extend_schema(request=ReasonSerializer, responses=ItemSerializer)
+    @extend_schema(request=ReviewReasonSerializer, responses=ItemSerializer)
     @action(detail=True, methods=["post"], url_path="take-back")
     def take_back(self, request: Request, pk: str) -> Response:
         """Have one that was settled or left out reviewed on."""
-        return self._decided(settling.take_back, ReasonSerializer)
+        return self._decided(settling.take_back, ReviewReasonSerializer)
 
     @extend_schema(request=GoldenSerializer, responses=ItemSerializer)
     @action(detail=True, methods=["post"])

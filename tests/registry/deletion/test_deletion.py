@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import translation
 
 from accounts.roles import ROLES
 from audit.models import AuditEvent
@@ -99,6 +100,7 @@ def test_delete_version_when_it_serves_or_is_evaluated_or_protected_then_refused
     assert ModelAlias.objects.filter(name="Best").exists()
 
 
+@translation.override("ko")
 def test_deploy_when_deleted_then_refused_and_said_so(tmp_path):
     version = make_ready(make_version(tmp_path))
     delete_version(version=version, actor=None)

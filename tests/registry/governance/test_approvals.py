@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid, NotAllowed
@@ -69,6 +69,7 @@ def test_evidence_when_both_were_evaluated_over_the_same_data_then_side_by_side(
     assert [one["figures"] for one in found] == [[{"name": "accuracy", "value": 0.95, "before": 0.9}]]
 
 
+@translation.override("en")
 def test_request_when_there_is_nothing_to_ask_then_said():
     version, operator = make_ready(1), make_user("operator")
     with pytest.raises(Conflict, match="nobody"):

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from registry.models import AliasRule
 from registry.services import set_alias
@@ -194,6 +195,7 @@ def test_api_of_rules_when_made_changed_and_removed_then_by_administrators():
     assert not AliasRule.objects.exists()
 
 
+@translation.override("en")
 def test_commands_when_asked_approved_and_carried_out_then_told():
     asker, judge = make_user("operator"), make_user("operator")
     make_ready(1)
