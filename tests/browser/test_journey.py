@@ -78,7 +78,7 @@ def try_it(page: Page) -> str:
 
 
 def find_in_log(page: Page, request_id: str) -> None:
-    page.get_by_role("link", name=re.compile("요청$")).click()
+    page.locator("a[href='/admin/inference/inferencerequest/']").first.click()
     page.get_by_role("searchbox").fill(request_id)
     page.get_by_role("searchbox").press("Enter")
     rows = page.locator(".sv-log-row")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from files.storage import incoming_folder
 from tests.files.s3_server import KEYS, S3Server, juicefs_problem
 from tests.files.tus import Caller
 from tests.site import Site
+
+
+@pytest.fixture(autouse=True)
+def _nothing_on_its_way() -> None:
+    """Remove what processes that other tests killed were storing."""
+    shutil.rmtree(incoming_folder())
 
 
 class Served:

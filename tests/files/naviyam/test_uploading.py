@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import unicodedata
 
 import pytest
@@ -19,12 +18,6 @@ from tests.files.naviyam.making import form, make_client, put, whole
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = "multipart/form-data; boundary=b"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_on_its_way() -> None:
-    """Remove what processes that other tests killed were storing."""
-    shutil.rmtree(incoming_folder())
 
 
 def test_upload_when_several_files_then_each_is_told_and_found():
