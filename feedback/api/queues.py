@@ -55,7 +55,7 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
     keyset = "name"
-    own_keys = ("next", "preview", "undo")  # the first two have no effect that could come twice
+    own_keys = ("next", "preview")  # neither has an effect that could come twice
     slow_actions = ("items",)
     permission_map = {
         "close": _CHANGE,

@@ -27,6 +27,8 @@ WITHOUT = {
     "predict": "the prediction path keeps its own answers, in the commit of the prediction",
     "complete": "finishing an upload twice changes nothing",
     "addresses": "has no effect",
+    "next": "gives the item that is before the person already",
+    "preview": "has no effect",
 }
 
 
