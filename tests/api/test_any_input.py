@@ -25,7 +25,7 @@ ODD: list[Any] = [
     "%00", "2026-13-45", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
     "0" * 8 + "-0000" * 3 + "-" + "0" * 12, [], [None], [[]], {}, {"a": {"b": []}},
 ]  # fmt: skip
-# In the suite a field alone meets every third value, and all of them together with the other fields.
+# In the suite each address meets every third value, the next address the next ones.
 STEP = 1 if "FLUEMAN_ATTACKS" in os.environ else 3
 # The first ends the session that the others need; predictions cannot run in a test's transaction: tests/doors has them.
 LEFT_OUT = {"POST auth/logout", "POST deployments/{name}/predict"}
@@ -91,12 +91,12 @@ def fault(response: Any) -> str:
 def test_body_when_odd_in_one_field_or_whole_then_no_fault(schema: Any, things: dict[str, str]) -> None:
     client = make_client(make_user("administrator"))
     faults = set()
-    for method, path, operation in operations(schema):
+    for at, (method, path, operation) in enumerate(operations(schema)):
         if method not in ("POST", "PUT", "PATCH"):
             continue
-        names = fields(schema, operation)
+        names, some = fields(schema, operation), ODD[at % STEP :: STEP]
         single = ({name: value} for place, name in enumerate(names) for value in ODD[place % STEP :: STEP])
-        bodies = [*ODD, *single, *(dict.fromkeys(names, value) for value in ODD)]
+        bodies = [*some, *single, *(dict.fromkeys(names, value) for value in some)]
         for body in bodies:
             sent = json.dumps(body)
             got = client.generic(method, filled(path, things), sent, content_type="application/json")
@@ -110,10 +110,10 @@ def test_query_when_odd_then_no_fault(schema: Any, things: dict[str, str]) -> No
     client = make_client(make_user("administrator"))
     texts = [str(value).encode("utf-8", "replace").decode() for value in ODD if len(str(value)) < 4000]
     faults = set()
-    for method, path, operation in operations(schema):
+    for at, (method, path, operation) in enumerate(operations(schema)):
         names = [given["name"] for given in operation.get("parameters", []) if given["in"] == "query"]
         for name in names if method == "GET" else []:
-            for text in texts:
+            for text in texts[at % STEP :: STEP]:
                 if found := fault(client.get(f"{filled(path, things)}?{urlencode({name: text})}")):
                     faults.add((path, name, text[:80], found))
     assert faults == set()
@@ -124,9 +124,9 @@ def test_address_when_odd_then_no_fault(schema: Any, things: dict[str, str]) -> 
     client = make_client(make_user("administrator"))
     texts = [str(value).encode("utf-8", "replace").decode() for value in ODD if 0 < len(str(value)) < 4000]
     faults = set()
-    for method, path, _operation in operations(schema):
+    for at, (method, path, _operation) in enumerate(operations(schema)):
         for name in re.findall(r"\{(\w+)\}", path):
-            for text in texts:
+            for text in texts[at % STEP :: STEP]:
                 got = client.generic(
                     method,
                     filled(path.replace("{" + name + "}", quote(text, safe="")), things),
