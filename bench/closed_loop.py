@@ -62,6 +62,9 @@ def main() -> None:
     admin = Person(url, told["admin_user"], told["admin_password"])
     people = {role: make_person(admin, url, f"{role}-{mark}", role) for role in ("operator", "reviewer")}
     second = make_person(admin, url, f"reviewer2-{mark}", "reviewer")
+    for tried in [one for one in routes(admin) if one["kind"] != "live"]:
+        admin.call("POST", f"deployments/{DEPLOYMENT}/end", json={"version": tried["version"]})
+    set_gate(admin, None)
     live = next(one["version"] for one in routes(admin) if one["kind"] == "live" and one["weight"])
     truth = make_truth(mark)
     wrong = find_wrong(people["operator"], truth)
@@ -99,7 +102,7 @@ def make_person(admin: Person, url: str, name: str, role: str) -> Person:
 def make_truth(mark: str) -> dict[str, str]:
     """Give sentences with typing errors, and what each means."""
     dice, found = random.Random(f"{SEED}{mark}"), {}
-    for intent, text in dice.sample(read_sentences(TRAINING), 400):
+    for intent, text in dice.sample(read_sentences(TRAINING), 1000):
         for _ in range(SLIPS):
             text = vary(text, dice)  # noqa: PLW2901 - varied again and again
         found[text] = intent
@@ -196,7 +199,9 @@ def import_exam(person: Person, mark: str) -> str:
     dice = random.Random(SEED)
     lines = ["text\tlabel"]
     for intent, text in read_sentences(HOLDOUT) * 3:
-        lines.append(f"{vary(vary(vary(text, dice), dice), dice)}\t{intent}")
+        for _ in range(SLIPS):
+            text = vary(text, dice)  # noqa: PLW2901 - varied again and again
+        lines.append(f"{text}\t{intent}")
     name = f"{MODEL}-exam-{mark}"
     file = person.call("POST", "files", files={"file": ("exam.tsv", "\n".join(lines).encode())})
     made = person.call("POST", f"datasets/{name}/imports", json={"kind": "file", "options": {"file": file["id"]}})
@@ -226,10 +231,10 @@ def upload(person: Person, folder: Path, name: str, sentences: list[Sentence], t
 
 def set_gate(admin: Person, exam: str | None) -> None:
     """Demand that a version is no worse than the live one on the exam; without one demand nothing."""
-    demanded = {"kind": "live", "dataset": exam, "metric": "accuracy", "most_worse": 0.0}
+    demanded = {"kind": "live", "dataset": exam, "metric": "accuracy", "most_worse": 0.005}
     gate = {"requirements": [demanded] if exam else [], "guards_serving": True, "reason": "the closed loop"}
     admin.call("PUT", f"models/{MODEL}/gate", json=gate)
-    say("gate", "no worse than the live version on the exam" if exam else "demands nothing")
+    say("gate", "at most half a point worse than the live version on the exam" if exam else "demands nothing")
 
 
 def evaluate(person: Person, exam: str, versions: list[int]) -> None:

@@ -13,6 +13,7 @@ FIXTURES = {"db", "transactional_db", "django_db_serialized_rollback", "django_d
 # What boots everything and asks the database nothing that other tests do not: once, on the first database; faults on
 # all in the long form.
 ONCE = (
+    "tests/accounts/test_two_processes.py",
     "tests/attacks/artefacts/",
     "tests/attacks/edge/",
     "tests/attacks/secrets/",
@@ -24,6 +25,7 @@ ONCE = (
     "tests/datasets/sources/test_doors.py",
     "tests/datasets/sources/test_sources.py",
     "tests/demo/",
+    "tests/doors/test_bad_input.py",
     "tests/elsewhere/oip/test_two_installations.py",
     "tests/elsewhere/host/",
     "tests/elsewhere/on_ray/",
@@ -35,20 +37,22 @@ ONCE = (
     "tests/host/test_check.py",
     "tests/host/test_host.py",
     "tests/host/test_measure.py",
+    "tests/inference/evaluating/test_running.py",
     "tests/jobs/test_cluster.py",
     "tests/mlflow/test_client.py",
     "tests/mlflow/artifacts/test_client.py",
+    "tests/slow_work/test_batch_runs.py",
     "tests/slow_work/test_killed.py",
     "tests/traffic/test_under_load.py",
     "tests/triton/",
     "tests/walk/",
 )
-# What a database server shows, and SQLite does not: refused values, lost connections. On SQLite where there is none.
-ON_A_SERVER = ("tests/api/test_any_input.py", "tests/doors/test_database_gone.py")
+# What a database server shows, and SQLite does not: refused values, lost connections, its own end. On SQLite where
+# there is none, and in the long form.
+ON_A_SERVER = ("tests/api/test_any_input.py", "tests/crash/", "tests/doors/test_database_gone.py")
 # What kills and stops processes for minutes, or works on files for the most part: the second
 # database shows it; the third in the long form (`make faults`).
 TWICE = (
-    "tests/accounts/test_two_processes.py",
     "tests/admin/",
     "tests/api/",
     "tests/attacks/",
