@@ -98,12 +98,17 @@ def test_pages_when_on_a_phone_are_no_wider_than_the_screen(used_site: Site, mak
     assert wide == {}
 
 
+def add_second(site: Site, tmp_path: Path) -> None:
+    """Bring in a second version, unless another test of this run has."""
+    folder = make_text_folder(tmp_path / "words")
+    (folder / "notes.txt").write_text("another version", encoding="utf-8")
+    site.manage("import_model", str(folder), "--name", DEPLOYMENT)
+
+
 def test_shares_when_moved_by_keys_add_up_and_live_figures_keep_the_focus(
     used_site: Site, make_page: MakePage, tmp_path: Path
 ) -> None:
-    folder = make_text_folder(tmp_path / "words")
-    (folder / "notes.txt").write_text("another version", encoding="utf-8")
-    used_site.manage("import_model", str(folder), "--name", DEPLOYMENT)
+    add_second(used_site, tmp_path)
     used_site.manage("start_canary", DEPLOYMENT, "2", "--weight", "5")
     page = make_page(WIDTH, HEIGHT)
     log_in(page)
@@ -127,12 +132,15 @@ def test_shares_when_moved_by_keys_add_up_and_live_figures_keep_the_focus(
     assert end.evaluate("one => one === document.activeElement && one.bearsAMark") is True
 
 
-def test_versions_when_two_are_ticked_are_shown_beside_each_other(used_site: Site, make_page: MakePage) -> None:
+def test_versions_when_two_are_ticked_are_shown_beside_each_other(
+    used_site: Site, make_page: MakePage, tmp_path: Path
+) -> None:
+    add_second(used_site, tmp_path)
     page = make_page(WIDTH, HEIGHT)
     log_in(page)
     page.goto("/admin/registry/registeredmodel/")
     page.get_by_role("link", name=DEPLOYMENT).first.click()
-    for number in (1, 2):  # the second one came with the canary of the test before
+    for number in (1, 2):
         page.get_by_label(f"v{number} 비교").check()
     page.get_by_role("button", name="선택한 둘 비교").click()
     expect(page).to_have_url(re.compile(r"/compare/\?a=1&b=2$"))
@@ -143,8 +151,9 @@ def test_versions_when_two_are_ticked_are_shown_beside_each_other(used_site: Sit
 
 
 def test_protected_alias_when_one_asks_and_another_agrees_is_moved_and_rolled_back(
-    used_site: Site, make_page: MakePage
+    used_site: Site, make_page: MakePage, tmp_path: Path
 ) -> None:
+    add_second(used_site, tmp_path)
     used_site.manage("create_user", "지우", "--role", "operator", "--password-stdin", typed=PASSWORD)
     used_site.manage("protect_alias", "champion", "--role", "operator", "--role", "administrator", "--user", "손준")
     asking, agreeing = make_page(1440, 900), make_page(WIDTH, HEIGHT)
