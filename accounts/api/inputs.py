@@ -1,8 +1,6 @@
-"""Reading a body: the shape by a serializer, all else by the service."""
+"""What the bodies of several addresses share."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -16,15 +14,6 @@ class ReasonIn(serializers.Serializer[None]):
     """Why it is done; kept in the audit trail."""
 
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
-
-
-def checked(
-    serializer: type[serializers.BaseSerializer[Any]], request: Request, *, partial: bool = False
-) -> dict[str, Any]:
-    """Give the fields of a request's body. Raises DRF's ValidationError."""
-    given = serializer(data=request.data, partial=partial)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
 
 
 def owner_of(request: Request, username: str, permission: str) -> User:

@@ -15,9 +15,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.api.inputs import ReasonIn, checked, owner_of
+from accounts.api.inputs import ReasonIn, owner_of
 from accounts.models import ApiKey
 from accounts.scopes import SCOPES
+from common.api.inputs import checked
 from guards.limits import MAX_PER_MINUTE
 
 HOUR = timedelta(hours=1)

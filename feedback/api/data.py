@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import NotAllowed, NotFound
 from common.names import composed
 from datasets.models import Dataset
@@ -83,7 +84,7 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
     @extend_schema(request=NewDataSerializer, responses={202: StartedDataSerializer})
     def create(self, request: Request) -> Response:
         """Make a dataset version of what reviewers agreed on, or an adjudicator settled."""
-        sent = self._sent(NewDataSerializer, request)
+        sent = checked(NewDataSerializer, request)
         name, against = sent["dataset"], sent["dedup_against"]
         if not Dataset.objects.filter(name=composed(name)).exists() and not request.auth.may("datasets.add_dataset"):
             raise NotAllowed("a new dataset needs datasets.add_dataset")
@@ -106,7 +107,7 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
     @action(detail=False, methods=["post"], url_path="export")
     def export_items(self, request: Request) -> Response:
         """Write the items of a queue as tasks of Label Studio or records of Argilla."""
-        sent = self._sent(ItemsOutSerializer, request)
+        sent = checked(ItemsOutSerializer, request)
         (queue,) = queues_named([sent.pop("queue")])
         return self._began(begin_export(queue=queue, actor=request.user, **sent))
 
@@ -114,19 +115,13 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
     @action(detail=False, methods=["post"], url_path="import")
     def import_answers(self, request: Request) -> Response:
         """Settle items by the answers that a tool has exported."""
-        sent = self._sent(AnswersInSerializer, request)
+        sent = checked(AnswersInSerializer, request)
         (queue,) = queues_named([sent["queue"]])
         own = StoredFile.objects.visible_to(request.auth.user_id).present().select_related("blob")
         file = own.filter(pk=sent["file"]).first()
         if file is None:
             raise NotFound("there is no such file of yours")
         return self._began(begin_answers(queue=queue, file=file, tool=sent["tool"], actor=request.user))
-
-    @staticmethod
-    def _sent(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-        sent = serializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        return dict(sent.validated_data)
 
     @staticmethod
     def _began(job: Any) -> Response:

@@ -15,6 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import NotFound
 from common.ids import uuid7_floor
 from feedback.models import Feedback, FeedbackRevision
@@ -210,10 +211,9 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @action(detail=False, methods=["post"], url_path="import")
     def import_rows(self, request: Request) -> Response:
         """Bring in feedback that was gathered elsewhere."""
-        sent = ImportFeedbackSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = checked(ImportFeedbackSerializer, request)
         own = StoredFile.objects.visible_to(request.auth.user_id).present().select_related("blob")
-        file = own.filter(pk=sent.validated_data["file"]).first()
+        file = own.filter(pk=sent["file"]).first()
         if file is None:
             raise NotFound("there is no such file of yours")
         job = begin_import(file=file, actor=request.user)

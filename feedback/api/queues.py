@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from common.api.inputs import checked
 from common.errors import Invalid, NotAllowed
 from feedback.api.review_forms import (
     AddedItemsSerializer,
@@ -25,7 +26,6 @@ from feedback.api.review_forms import (
     QueueStatisticsSerializer,
     ReviewReasonSerializer,
     RuleSerializer,
-    checked,
 )
 from feedback.models import ReviewItem, ReviewQueue
 from feedback.rules import Source

@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from feedback.answers import MOST_CHOICES, MOST_LABEL
 from feedback.handles import handle_of
@@ -19,13 +18,6 @@ from feedback.sight import is_hidden, knows_golden
 
 MOST_ITEMS = 1000
 _NAMES = {"many": True, "slug_field": "username", "read_only": True}
-
-
-def checked(serializer: type[Any], request: Request) -> dict[str, Any]:
-    """Give what was sent. Raises what DRF raises for what cannot be."""
-    wanted = serializer(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    return dict(wanted.validated_data)
 
 
 class QueueSerializer(serializers.ModelSerializer[ReviewQueue]):

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from common.api.inputs import checked
 from common.errors import Invalid, NotFound
 from common.names import composed
 from feedback.api.review_forms import (
@@ -26,7 +27,6 @@ from feedback.api.review_forms import (
     ReviewSerializer,
     SettlementSerializer,
     SkipSerializer,
-    checked,
 )
 from feedback.handles import pk_of
 from feedback.models import Review, ReviewItem

@@ -13,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import NotAllowed, NotFound
 from common.names import composed
 from datasets.models import DatasetVersion
@@ -148,9 +149,7 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def create(self, request: Request) -> Response:
         """Begin an evaluation, and with it that of the version it is compared with if there is none yet."""
         _demand_all_models(request)
-        sent = NewEvaluationSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        data = sent.validated_data
+        data = checked(NewEvaluationSerializer, request)
         numbers = [data["version"], *data.get("beside", [])]
         versions = [_version(data["model"], number) for number in numbers]
         against = data.get("baseline")
@@ -174,9 +173,8 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def missing(self, request: Request) -> Response:
         """Begin the evaluations that a version's gate misses."""
         _demand_all_models(request)
-        sent = VersionNameSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        made = services.run_missing(version=_version(**sent.validated_data), actor=request.user)
+        sent = checked(VersionNameSerializer, request)
+        made = services.run_missing(version=_version(**sent), actor=request.user)
         return Response(EvaluationSerializer(made, many=True).data, status.HTTP_202_ACCEPTED)
 
     @extend_schema(
@@ -224,10 +222,9 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     def _do(self, request: Request, verb: Any) -> Response:
         _demand_all_models(request)
-        sent = EvaluationReasonSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = checked(EvaluationReasonSerializer, request)
         one = self.get_object()
-        verb(evaluation=one, actor=request.user, reason=sent.validated_data["reason"])
+        verb(evaluation=one, actor=request.user, reason=sent["reason"])
         return Response(EvaluationSerializer(self.get_queryset().get(pk=one.pk)).data)
 
 

@@ -14,6 +14,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import Invalid, NotFound
 from common.names import composed
 from inference import services
@@ -71,7 +72,7 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
     @routes.mapping.put
     def set_weights(self, request: Request, name: str) -> Response:
         """Give versions their percent of the calls; together they are 100. Versions that are left out end."""
-        deployment, data = self._deployment(), _checked(WeightsSerializer, request)
+        deployment, data = self._deployment(), checked(WeightsSerializer, request)
         weights = {self._version(deployment, one).pk: one["weight"] for one in data.pop("weights")}
         services.set_weights(deployment=deployment, weights=weights, actor=request.user, **data)
         return self._told(deployment)
@@ -93,7 +94,7 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
     @canary.mapping.post
     def start_canary(self, request: Request, name: str) -> Response:
         """Give a new version a share of the calls, and stop it by itself where it does harm."""
-        deployment, data = self._deployment(), _checked(CanarySerializer, request)
+        deployment, data = self._deployment(), checked(CanarySerializer, request)
         given = data.pop("guard", None)
         guard = None if given is None else Guard.from_dict(given)
         version = self._version(deployment, data)
@@ -120,7 +121,7 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
     @action(detail=False, methods=["post"])
     def end(self, request: Request, name: str) -> Response:
         """End a canary or a shadow; what it is answering is answered."""
-        deployment, data = self._deployment(), _checked(PickSerializer, request)
+        deployment, data = self._deployment(), checked(PickSerializer, request)
         tried = deployment.routes.filter(version=self._version(deployment, data)).exclude(kind=Route.Kind.LIVE)
         services.end_route(route=get_object_or_404(tried), actor=request.user, **data)
         return self._told(deployment)
@@ -129,14 +130,14 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
     @action(detail=False, methods=["post"])
     def rollback(self, request: Request, name: str) -> Response:
         """Give the live versions the shares that they had before, or after the change `to`; canary and shadows end."""
-        deployment, data = self._deployment(), _checked(RollbackSerializer, request)
+        deployment, data = self._deployment(), checked(RollbackSerializer, request)
         number = data.pop("to", None)
         to = None if number is None else get_object_or_404(deployment.revisions, number=number)
         services.rollback(deployment=deployment, to=to, actor=request.user, **data)
         return self._told(deployment)
 
     def _act(self, request: Request, verb: Any, serializer: type[Any]) -> Response:
-        deployment, data = self._deployment(), _checked(serializer, request)
+        deployment, data = self._deployment(), checked(serializer, request)
         verb(deployment=deployment, version=self._version(deployment, data), actor=request.user, **data)
         return self._told(deployment)
 
@@ -197,9 +198,3 @@ class ShadowResultViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ShadowR
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Give one page."""
         return super().list(request, *args, **kwargs)
-
-
-def _checked(serializer: type[Any], request: Request) -> dict[str, Any]:
-    wanted = serializer(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    return dict(wanted.validated_data)

@@ -13,6 +13,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import Conflict
 from registry import services
 from registry.models import AliasHistory, AliasRule, RegisteredModel
@@ -59,9 +60,7 @@ class AliasRuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     @extend_schema(request=NewAliasRuleSerializer, responses={201: AliasRuleSerializer})
     def create(self, request: Request) -> Response:
         """Protect an alias. One that has a rule already is a conflict."""
-        wanted = NewAliasRuleSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = wanted.validated_data
+        data = checked(NewAliasRuleSerializer, request)
         name = data.pop("model", None)
         model = get_object_or_404(RegisteredModel.objects.present(), name=name) if name else None
         if AliasRule.objects.filter(model=model, name=data["name"]).exists():
@@ -72,13 +71,10 @@ class AliasRuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     @extend_schema(request=AliasRuleChangeSerializer, responses=AliasRuleSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is demanded."""
-        wanted = AliasRuleChangeSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = checked(AliasRuleChangeSerializer, request)
         rule = self.get_object()
         kept = {"roles": rule.roles, "approvals": rule.approvals, "is_gated": rule.is_gated}
-        changed = services.protect_alias(
-            name=rule.name, model=rule.model, actor=request.user, **{**kept, **wanted.validated_data}
-        )
+        changed = services.protect_alias(name=rule.name, model=rule.model, actor=request.user, **{**kept, **wanted})
         return Response(AliasRuleSerializer(changed).data)
 
     @extend_schema(responses={204: None})

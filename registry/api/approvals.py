@@ -13,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import Invalid, NotFound
 from common.names import composed
 from registry import services
@@ -104,9 +105,7 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @extend_schema(request=NewApprovalSerializer, responses={201: ApprovalSerializer})
     def create(self, request: Request) -> Response:
         """Ask; the evidence is gathered at once."""
-        wanted = NewApprovalSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = wanted.validated_data
+        data = checked(NewApprovalSerializer, request)
         name, number = data.pop("model"), data.pop("version")
         versions = ModelVersion.objects.present().select_related("model")
         version = versions.filter(model__name=composed(name), number=number).first()
@@ -141,10 +140,9 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         return self._do(request, _carry_out)
 
     def _do(self, request: Request, verb: Callable[..., Any]) -> Response:
-        sent = CommentSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = checked(CommentSerializer, request)
         asked = self.get_object()
-        verb(request=asked, actor=request.user, comment=sent.validated_data["comment"])
+        verb(request=asked, actor=request.user, comment=sent["comment"])
         return Response(self._told(asked))
 
     def _told(self, asked: ApprovalRequest) -> Any:

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from common.api.inputs import checked
 from registry import services
 from registry.api.models import ModelSerializer
 from registry.api.versions import VersionReasonSerializer, VersionSerializer
@@ -85,12 +86,6 @@ class AskedSerializer(serializers.Serializer[Any]):
     job = serializers.CharField()
 
 
-def _sent(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    sent = kind(data=request.data)
-    sent.is_valid(raise_exception=True)
-    return sent.validated_data
-
-
 class DeletedModelViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RegisteredModel]
 ):  # fmt: skip
@@ -107,7 +102,7 @@ class DeletedModelViewSet(
     def restore(self, request: Request, pk: str) -> Response:
         """Bring a model back with the versions that went with it."""
         model = services.restore_model(
-            model=self.get_object(), actor=request.user, **_sent(request, RestoreModelSerializer)
+            model=self.get_object(), actor=request.user, **checked(RestoreModelSerializer, request)
         )
         return Response(ModelSerializer(model).data)
 
@@ -115,7 +110,7 @@ class DeletedModelViewSet(
     @action(detail=True, methods=["post"])
     def purge(self, request: Request, pk: str) -> Response:
         """Have the job that `Location` names remove a model for good."""
-        job = services.ask_purge(model=self.get_object(), actor=request.user, **_sent(request, PurgeSerializer))
+        job = services.ask_purge(model=self.get_object(), actor=request.user, **checked(PurgeSerializer, request))
         location = {"Location": reverse("job-detail", args=[job.pk], request=request)}
         return Response({"job": str(job.pk)}, status=status.HTTP_202_ACCEPTED, headers=location)
 
@@ -134,7 +129,7 @@ class DeletedVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
     def restore(self, request: Request, pk: str) -> Response:
         """Give a version back the state that it had."""
         version = services.restore_version(
-            version=self.get_object(), actor=request.user, **_sent(request, VersionReasonSerializer)
+            version=self.get_object(), actor=request.user, **checked(VersionReasonSerializer, request)
         )
         return Response(VersionSerializer(version).data)
 
@@ -142,5 +137,7 @@ class DeletedVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
     @action(detail=True, methods=["post"])
     def purge(self, request: Request, pk: str) -> Response:
         """Remove a version for good."""
-        gone = services.purge_version(version=self.get_object(), actor=request.user, **_sent(request, PurgeSerializer))
+        gone = services.purge_version(
+            version=self.get_object(), actor=request.user, **checked(PurgeSerializer, request)
+        )
         return Response(WeightSerializer(gone).data)

@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import Invalid
 from common.names import composed
 from datasets.models import Dataset
@@ -87,9 +88,7 @@ class GateViewSet(viewsets.GenericViewSet[GatePolicy]):
     @gate.mapping.put
     def change(self, request: Request, model: str) -> Response:
         """Say what is demanded from now on."""
-        wanted = GateChangeSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = dict(wanted.validated_data)
+        data = checked(GateChangeSerializer, request)
         data["requirements"] = [_with_key(place, dict(one)) for place, one in enumerate(data["requirements"])]
         return Response(_told(set_policy(model=self._model(), actor=request.user, **data)))
 

@@ -12,6 +12,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.names import composed
 from registry import services
 from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
@@ -63,9 +64,7 @@ class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     @extend_schema(request=AliasMoveSerializer, responses=AliasSerializer)
     def update(self, request: Request, model: str, alias: str) -> Response:
         """Point the alias at a ready version; it is made if there is none. A protected one may need an approval."""
-        wanted = AliasMoveSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = wanted.validated_data
+        data = checked(AliasMoveSerializer, request)
         registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
         version = get_object_or_404(registered.versions.present(), number=data.pop("version")["number"])
         moved = services.set_alias(model=registered, name=alias, version=version, actor=request.user, **data)
@@ -75,10 +74,9 @@ class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     @action(detail=True, methods=["post"])
     def rollback(self, request: Request, model: str, alias: str) -> Response:
         """Point the alias at what it pointed at before; once more goes further back."""
-        wanted = AliasReasonSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = checked(AliasReasonSerializer, request)
         registered = get_object_or_404(RegisteredModel.objects.present(), name=model)
-        reason = wanted.validated_data["reason"]
+        reason = wanted["reason"]
         moved = services.rollback_alias(model=registered, name=composed(alias), actor=request.user, reason=reason)
         return Response(AliasSerializer(moved).data)
 
@@ -109,9 +107,8 @@ class TagViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Any]):
     @extend_schema(request=TagSerializer, responses=TagSerializer)
     def update(self, request: Request, key: str, **_where: str) -> Response:
         """Give the tag a value; it is made if there is none."""
-        wanted = TagSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        value = wanted.validated_data["value"]
+        wanted = checked(TagSerializer, request)
+        value = wanted["value"]
         services.set_tag(target=self.target(), key=key, value=value, actor=request.user)
         return Response({"key": key, "value": value})
 
