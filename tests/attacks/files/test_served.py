@@ -94,19 +94,28 @@ def test_readers_when_a_thousand_take_nothing_then_everybody_else_is_served(serv
 
 
 def test_bodies_when_forty_come_a_byte_at_a_time_then_everybody_else_is_served(served: Served) -> None:
-    paths = [served.caller.begin(f"slow {number}", 1000) for number in range(40)]
-    sockets = [
-        raw(served, f"PATCH {path} HTTP/1.1\r\nContent-Type: {TYPE}\r\nUpload-Offset: 0\r\nContent-Length: 1000", b"x")
-        for path in paths
-    ]
+    content = os.urandom(1000)
+    sha256 = hashlib.sha256(content).hexdigest()
+    paths = [served.caller.begin(f"slow {number}", 1000, sha256=sha256) for number in range(40)]
+    lines = f"Content-Type: {TYPE}\r\nUpload-Offset: 0\r\nContent-Length: 1000"
+    sockets = [raw(served, f"PATCH {path} HTTP/1.1\r\n{lines}", content[:1]) for path in paths]
     for sock in sockets:
-        sock.sendall(b"y")
+        sock.sendall(content[1:2])
     took = max(is_answering(served) for _ in range(5))
     assert took < 10
     for sock in sockets:
         sock.close()
-    assert wait_until(lambda: all(served.caller.offset(path) == 2 for path in paths), 90)
-    record(SECTION, "40 uploads a byte at a time", f"a page in {took:.2f} s; each kept its 2 bytes", "harmless")
+
+    def resumed(path: str) -> bool:
+        """Go on where the upload stands; a request that was cut may be taken up between the question and the bytes."""
+        offset = served.caller.offset(path)
+        assert offset in (0, 1, 2)  # bytes that the server had not taken when the connection broke are gone with it
+        answer = served.caller.patch(path, offset, content[offset:])
+        assert answer.status in (204, 409), answer
+        return answer.status == 204
+
+    assert all(wait_until(lambda path=path: resumed(path), 90) for path in paths)
+    record(SECTION, "40 uploads a byte at a time", f"a page in {took:.2f} s; each went on where it stood", "harmless")
 
 
 def test_writers_when_two_at_once_then_one_wins_and_the_file_is_whole(served: Served) -> None:
