@@ -10,7 +10,8 @@ from django.utils.translation import gettext, ngettext
 
 from common.display import thousands
 from feedback.admin.answers import joined
-from feedback.admin.standing import counts_by_queue, progress_words, queues_of, waiting_by_queue, waiting_queues
+from feedback.admin.standing import progress_words, queues_of, waiting_queues
+from feedback.counts import counts_by_queue, waiting_by_queue
 from feedback.models import ReviewItem, ReviewQueue
 
 CARDS = 5
@@ -21,7 +22,7 @@ def rows_of(request: HttpRequest, queues: list[ReviewQueue]) -> list[dict[str, A
     is_reviewer = request.user.has_perm("feedback.add_review")
     own = set(queues_of(request.user).values_list("pk", flat=True)) if is_reviewer else set()
     keys = [queue.pk for queue in queues]
-    counts, waiting = counts_by_queue(keys), waiting_by_queue(request.user, keys)
+    counts, waiting = counts_by_queue(keys), waiting_by_queue(request.user.pk, keys)
     rows = [
         _row(request, queue, counts[queue.pk], waiting[queue.pk] if queue.pk in own else 0, queue.pk in own)
         for queue in queues

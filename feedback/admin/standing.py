@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,30 +15,13 @@ from accounts.models import User
 from common.display import percent, person_name, thousands
 from common.errors import FluemanError, NotAllowed
 from common.ids import uuid7_floor
+from feedback.counts import counts_by_queue, waiting_by_queue
 from feedback.models import Review, ReviewItem, ReviewQueue
 
 State = ReviewItem.State
 MOST_QUEUES = 50
-MANY_ITEMS, COUNTS_KEPT_S = 20_000, 10
 _GOLDEN_KEPT_S = 600  # one answer must not show by this figure whether it was a golden one
 _WAITING_KEPT_S = 60
-
-
-def counts_by_queue(keys: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Give the number of items by state for some queues, golden ones left out; a little old where counting is slow."""
-    names = {f"feedback:counts:{key}": key for key in keys}
-    known = {names[name]: counts for name, counts in cache.get_many(names).items()}
-    missing = set(names.values()) - set(known)
-    if not missing:
-        return known
-    items = ReviewItem.objects.filter(queue__in=missing, is_golden=False).order_by()
-    found: dict[int, dict[str, int]] = {key: dict.fromkeys(State.values, 0) for key in missing}
-    for key, state, count in items.values_list("queue", "state").annotate(count=Count("pk")):
-        found[key][state] = count
-    for key, counts in found.items():
-        if (many := sum(counts.values())) > MANY_ITEMS:
-            cache.set(f"feedback:counts:{key}", counts, many // MANY_ITEMS + COUNTS_KEPT_S)
-    return known | found
 
 
 def counts_of(queue: ReviewQueue) -> dict[str, int]:
@@ -89,15 +71,6 @@ def queues_of(person: User) -> QuerySet[ReviewQueue]:
     return ReviewQueue.objects.filter(is_free | is_theirs, is_open=True)
 
 
-def waiting_by_queue(person: User, keys: Iterable[int]) -> dict[int, int]:
-    """Give how many items of some queues still lack a word of this person; some may be before others now."""
-    counts = counts_by_queue(keys)
-    own = Review.objects.filter(reviewer=person, queue__in=counts, item__state=State.WAITING).order_by()
-    own = own.exclude(state=Review.State.UNDONE).values_list("queue").annotate(count=Count("pk"))
-    said = dict(own)
-    return {key: max(0, by_state[State.WAITING] - said.get(key, 0)) for key, by_state in counts.items()}
-
-
 def waiting_queues(person: User) -> list[tuple[int, str, int]]:
     """Give key, name and how much waits there of the queues with work for a person; up to a minute old, for it stands
     on every page.
@@ -108,7 +81,7 @@ def waiting_queues(person: User) -> list[tuple[int, str, int]]:
     found: list[tuple[int, str, int]] | None = cache.get(name)
     if found is None:
         queues = dict(queues_of(person).values_list("pk", "name")[:MOST_QUEUES])
-        waiting = waiting_by_queue(person, queues) if queues else {}
+        waiting = waiting_by_queue(person.pk, queues) if queues else {}
         found = [(key, queues[key], count) for key, count in waiting.items() if count]
         cache.set(name, found, _WAITING_KEPT_S)
     return found
