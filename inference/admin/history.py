@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import moment, person_name
 from common.korean import settle_particles
-from inference.admin.verdicts import reason_words
 from inference.models import Deployment, Revision
+from inference.traffic.wording import reason_words
 from registry.wording import in_words
 
 SHOWN = 10

@@ -17,10 +17,10 @@ from inference.admin.numbers import Standing, is_ready, runner_of, short, state_
 from inference.admin.overview import log_url, state_badge
 from inference.admin.shadows import shadow_words
 from inference.admin.traffic import TRAFFIC
-from inference.admin.verdicts import guard_words, progress, verdict_words
 from inference.models import Route, RunnerState
 from inference.services import canary_standing, shadow_standing
 from inference.traffic.judging import Guard
+from inference.traffic.wording import guard_words, progress, verdict_words
 
 TONES = 3
 
