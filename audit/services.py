@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from audit.models import AuditEvent, AuditHead, AuditPerson
 from audit.people import PERSON, address_of, hidden, names_of, person, reference_of
 from common.context import origin
 from common.errors import NotFound
+from common.transactions import after_the_end
 
 __all__ = [
     "PERSON",
@@ -31,11 +31,9 @@ __all__ = [
     "record",
     "record_refusal",
     "reference_of",
-    "refusals_outlive",
 ]
 
 Actor = AbstractBaseUser | str | None
-_waiting: ContextVar[list[Callable[[], AuditEvent]] | None] = ContextVar("refusals that wait", default=None)
 
 
 def record(
@@ -55,53 +53,18 @@ def record(
     `target_label` by `person(user)` or the user itself, never in clear; e-mail addresses are found and hidden.
     """
     with transaction.atomic(savepoint=False):
-        source, who, label = origin.get(), _actor(actor), target_label or _label(target)
-        owner = next((one for one in (who, label) if one.startswith(PERSON)), "")
-        event = AuditEvent(
-            at=timezone.now(),
-            actor=who,
-            action=action,
-            target_type=target._meta.label_lower if target else "",
-            target_id=str(target.pk)[:100] if target else "",
-            target_label=clean(hidden(label, owner), 255),
-            before=plain(hidden(before or {}, owner)),
-            after=plain(hidden(after or {}, owner)),
-            reason=clean(hidden(reason, owner), 10_000),
-            outcome=outcome,
-            request_id=source.request_id,
-            address=address_of(source.address, owner),
-            credential=source.credential,
-        )
-        return _append(event)
+        return _append(_event(action, actor, target, target_label, before, after, reason, outcome))
 
 
-def record_refusal(*, action: str, actor: Actor, outcome: str = "refused", **details: Any) -> None:
+def record_refusal(
+    *, action: str, actor: Actor, outcome: str = "refused", once_in_s: float = 0, **details: Any
+) -> None:
     """Add an event of something that was not done, in a transaction of its own, so that it outlives the refusal.
 
-    Raises RuntimeError inside a transaction, but where `refusals_outlive` stands around it. `details` are those of
-    `record`.
+    Inside a service (`common/transactions.py`) it is added after its end; inside any other transaction it raises
+    RuntimeError. The same refusal is added once in `once_in_s`. `details` are those of `record`.
     """
-    add = partial(record, action=action, actor=actor, outcome=outcome, **details)
-    waiting = _waiting.get()
-    if waiting is not None and connection.in_atomic_block:
-        waiting.append(add)
-        return
-    with transaction.atomic(durable=True):
-        add()
-
-
-@contextmanager
-def refusals_outlive() -> Iterator[None]:
-    """Stand around a transaction that a refusal will roll back: what was refused in it is added after its end."""
-    waiting: list[Callable[[], AuditEvent]] = []
-    token = _waiting.set(waiting)
-    try:
-        yield
-    finally:
-        _waiting.reset(token)
-        for add in waiting:
-            with transaction.atomic(durable=True):
-                add()
+    after_the_end(partial(_refuse, once_in_s, action=action, actor=actor, outcome=outcome, **details))
 
 
 def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
@@ -112,6 +75,55 @@ def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
             raise NotFound("nobody is known under this reference")
         record(action="audit.person_erased", actor=actor, target_label=reference, reason=reason)
     return found
+
+
+def _refuse(once_in_s: float, **details: Any) -> None:
+    if once_in_s and _is_told(_event(**details), once_in_s):
+        return
+    with transaction.atomic(durable=True):
+        if once_in_s:
+            _locked_head()  # of those who are refused at the same moment one is the first
+            if _is_told(_event(**details), once_in_s):
+                return
+        record(**details)
+
+
+def _is_told(event: AuditEvent, within_s: float) -> bool:
+    """Whether the chain says the same of the same person within a time."""
+    since = event.at - timedelta(seconds=within_s)
+    lately = AuditEvent.objects.filter(actor=event.actor, at__gte=since, action=event.action, outcome=event.outcome)
+    same = ("target_type", "target_id", "target_label", "before", "after", "reason")
+    return any(all(getattr(one, name) == getattr(event, name) for name in same) for one in lately)
+
+
+def _event(
+    action: str,
+    actor: Actor,
+    target: Model | None = None,
+    target_label: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+    outcome: str = "done",
+) -> AuditEvent:
+    """Give an event as it will stand in the chain, but for its place there."""
+    source, who, label = origin.get(), _actor(actor), target_label or _label(target)
+    owner = next((one for one in (who, label) if one.startswith(PERSON)), "")
+    return AuditEvent(
+        at=timezone.now(),
+        actor=who,
+        action=action,
+        target_type=target._meta.label_lower if target else "",
+        target_id=str(target.pk)[:100] if target else "",
+        target_label=clean(hidden(label, owner), 255),
+        before=plain(hidden(before or {}, owner)),
+        after=plain(hidden(after or {}, owner)),
+        reason=clean(hidden(reason, owner), 10_000),
+        outcome=outcome,
+        request_id=source.request_id,
+        address=address_of(source.address, owner),
+        credential=source.credential,
+    )
 
 
 def _append(event: AuditEvent) -> AuditEvent:

@@ -16,7 +16,9 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum, auto
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -30,6 +32,7 @@ from common.errors import Unavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+_waiting: ContextVar[list[Callable[[], object]] | None] = ContextVar("what waits for the end", default=None)
 
 GIVE_UP_S = 10.0
 MOST_RECONNECTIONS = 3
@@ -87,15 +90,42 @@ def transactional(work: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(work)
     def whole(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not connection.in_atomic_block:
-            return _retry(partial(work, *args, **kwargs), _Rows((*args, *kwargs.values())))
-        with transaction.atomic():
-            return work(*args, **kwargs)
+        with _end() as waiting:
+            if not connection.in_atomic_block:
+                return _retry(partial(work, *args, **kwargs), _Rows((*args, *kwargs.values())), waiting)
+            with transaction.atomic():
+                return work(*args, **kwargs)
 
     return whole
 
 
-def _retry(work: Callable[[], T], rows: _Rows) -> T:
+def after_the_end(work: Callable[[], object]) -> None:
+    """Do something once the outermost service around has ended its transaction, kept or undone; else at once."""
+    waiting = _waiting.get()
+    if waiting is None or not connection.in_atomic_block:
+        work()
+    else:
+        waiting.append(work)
+
+
+@contextmanager
+def _end() -> Iterator[list[Callable[[], object]]]:
+    """Give what waits for the end of the outermost service, and do it there."""
+    around = _waiting.get()
+    if around is not None:
+        yield around
+        return
+    waiting: list[Callable[[], object]] = []
+    token = _waiting.set(waiting)
+    try:
+        yield waiting
+    finally:
+        _waiting.reset(token)
+        for work in waiting:
+            work()
+
+
+def _retry(work: Callable[[], T], rows: _Rows, waiting: list[Callable[[], object]]) -> T:
     end, pause_s, lost = time.monotonic() + GIVE_UP_S, FIRST_PAUSE_S, 0
     while True:
         attempt = _Attempt()
@@ -114,6 +144,7 @@ def _retry(work: Callable[[], T], rows: _Rows) -> T:
                 raise
             log.info("a transaction is tried again: %s", error)
         rows.put_back()
+        waiting.clear()
         time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads those who met
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

@@ -22,7 +22,6 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
-from audit.services import refusals_outlive
 from common.api.errors import dumps
 from common.transactions import transactional
 from guards import idempotency
@@ -99,8 +98,7 @@ class Idempotent:
         try:
             if is_slow:
                 return handler(request, *args, **kwargs)
-            with refusals_outlive():
-                response = self._whole(partial(handler, request, *args, **kwargs))
+            response = self._whole(partial(handler, request, *args, **kwargs))
             self._is_kept = response.status_code < REFUSED
             return response
         finally:

@@ -16,7 +16,7 @@ from guards.services import bump
 from registry.models import AliasRule, RegisteredModel
 from registry.naming import alias_name
 from registry.services._state import Actor
-from registry.services.promotion import MOVE
+from registry.services.promotion import MOVE, refusals_told
 
 STAMP = "alias rules"
 RULE = "registry.change_aliasrule"
@@ -40,7 +40,7 @@ def protect_alias(
 
     Raises NotAllowed without the right, Invalid for a name, role or number that is none.
     """
-    _demand_ruler(actor)
+    _demand_ruler(actor, name, model)
     wanted = {
         "roles": _checked_roles(roles),
         "approvals": _checked_approvals(approvals),
@@ -71,7 +71,7 @@ def protect_alias(
 @transactional
 def unprotect_alias(*, rule: AliasRule, actor: Actor, reason: str = "") -> None:
     """Let everybody with the permission move an alias again. Raises NotAllowed, Conflict if the rule is gone."""
-    _demand_ruler(actor)
+    _demand_ruler(actor, rule.name, rule.model)
     if not AliasRule.objects.filter(pk=rule.pk).delete()[0]:
         raise Conflict(_("The rule is gone already."))
     bump(STAMP)
@@ -83,10 +83,11 @@ def facts(rule: AliasRule) -> dict[str, Any]:
     return {"roles": sorted(rule.roles), "approvals": rule.approvals, "is_gated": rule.is_gated}
 
 
-def _demand_ruler(actor: Actor) -> None:
+def _demand_ruler(actor: Actor, name: str, model: RegisteredModel | None) -> None:
     """Ask for the right here too: who may change the rule could move the alias."""
     if not isinstance(actor, User) or not actor.is_active or not actor.has_perm(RULE):
-        raise NotAllowed(_("Only an administrator protects aliases."), code="not_a_ruler")
+        with refusals_told(action="registry.alias_rule_changed", actor=actor, target=model, name=name[:100]):
+            raise NotAllowed(_("Only an administrator protects aliases."), code="not_a_ruler")
 
 
 def _same_name(name: str, model: RegisteredModel | None) -> AliasRule | None:

@@ -23,7 +23,7 @@ from registry.models import ApprovalDecision, ApprovalRequest, ModelVersion
 from registry.services._state import Actor, lock_model
 from registry.services.aliases import delete_alias, set_alias
 from registry.services.approval_letters import tell_asker
-from registry.services.promotion import MOVE, tell_approval
+from registry.services.promotion import MOVE, refusals_told, tell_approval
 
 State, Verdict = ApprovalRequest.State, ApprovalDecision.Verdict
 DECIDE = "registry.decide_approvalrequest"
@@ -42,7 +42,8 @@ def decide(*, request: ApprovalRequest, actor: Actor, verdict: str, comment: str
     if verdict not in Verdict.values:
         raise Invalid(_("A decision is “approve” or “reject”."), fields={"verdict": "is neither approve nor reject"})
     locked = _locked_open(request)
-    judge = _demand_judge(locked, actor, verdict)
+    with refusals_told(action="registry.approval_given", actor=actor, target=locked, verdict=verdict):
+        judge = _demand_judge(locked, actor, verdict)
     if locked.decisions.filter(person=judge).exists():
         raise Conflict(_("You have decided already."), code="decided_already")
     text = checked_comment(comment)

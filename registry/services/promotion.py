@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, ROLES
-from audit.services import record
+from audit.services import record, record_refusal
 from common.errors import Conflict, NotAllowed
 from notify.services import publish
 from registry.models import AliasRule, ApprovalRequest, GatePolicy, ModelVersion, RegisteredModel
@@ -20,6 +22,7 @@ from registry.services._state import Actor
 from registry.usage import models_behind
 
 MOVE = "registry.change_modelalias"
+TOLD_ONCE_IN_S = 60
 State = ApprovalRequest.State
 
 
@@ -155,13 +158,33 @@ def demand(
     wanted = demanded(wish)
     if wanted is None:
         return Permit()
-    if wanted.rule:
-        demand_right(rule=wanted.rule, actor=actor)
-    if is_return:
-        return Permit()
-    if reasons := wanted.failures(version):
-        raise GateFailed(version, reasons)
-    return Permit(_agreed(wish, wanted.approvals, is_serving=is_serving) if wanted.approvals else None)
+    tried = "alias_removal" if is_removal else "promotion"
+    name = wanted.rule.name if wanted.rule else deployment
+    with refusals_told(action=f"registry.{tried}_refused", actor=actor, target=version, name=name):
+        if wanted.rule:
+            demand_right(rule=wanted.rule, actor=actor)
+        if is_return:
+            return Permit()
+        if reasons := wanted.failures(version):
+            raise GateFailed(version, reasons)
+        return Permit(_agreed(wish, wanted.approvals, is_serving=is_serving) if wanted.approvals else None)
+
+
+@contextmanager
+def refusals_told(*, action: str, actor: Actor, target: Model | None, **details: str) -> Iterator[None]:
+    """Keep in the audit what the rule refuses here; the same to the same person once a minute."""
+    try:
+        yield
+    except (NotAllowed, GateFailed, ApprovalNeeded) as error:
+        record_refusal(
+            action=action,
+            actor=actor,
+            target=target,
+            after={**details, "code": error.code},
+            reason=error.message,
+            once_in_s=TOLD_ONCE_IN_S,
+        )
+        raise
 
 
 def demand_right(*, rule: AliasRule, actor: Actor) -> None:
@@ -192,7 +215,8 @@ def demand_free_name(*, model: RegisteredModel, actor: Actor) -> None:
     named = [name for name in model.aliases.values_list("name", flat=True) if name.casefold() in protected]
     if named and not (isinstance(actor, User) and actor.is_active and actor.has_perm("registry.change_aliasrule")):
         told = _("The alias %(alias)s is protected: only an administrator gives the model another name.")
-        raise NotAllowed(told % {"alias": named[0]}, code="alias_protected")
+        with refusals_told(action="registry.model_renamed", actor=actor, target=model):
+            raise NotAllowed(told % {"alias": named[0]}, code="alias_protected")
 
 
 def requests_for(wish: Wish) -> list[ApprovalRequest]:
