@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Max, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,7 +16,7 @@ from inference.models import Deployment, Revision, RunnerState
 from registry.models import ModelVersion, RegisteredModel
 from registry.usage import Served, Traffic
 
-Key = tuple[int, int, str]
+Key = tuple[str, int, str]  # deployment, version, kind
 
 
 def served_of(model: RegisteredModel, since: datetime, until: datetime) -> list[Served]:
@@ -27,9 +27,10 @@ def served_of(model: RegisteredModel, since: datetime, until: datetime) -> list[
     ended: list[Served] = []
     for revision in revisions:
         routes = [(number_of(one), one) for one in revision.routes if one["weight"]]
-        now = {(revision.deployment_id, number, one["kind"]): one["weight"] for number, one in routes if number}
+        name = _name_of(revision)
+        now = {(name, number, one["kind"]): one["weight"] for number, one in routes if number}
         for key, (begun, weight) in list(open_.items()):
-            if key[0] == revision.deployment_id and now.get(key) != weight:
+            if key[0] == name and now.get(key) != weight:
                 ended.append(_served(begun, key, weight, revision.created_at))
                 del open_[key]
         for key, weight in now.items():
@@ -39,12 +40,20 @@ def served_of(model: RegisteredModel, since: datetime, until: datetime) -> list[
 
 
 def _revisions(since: datetime, until: datetime) -> list[Revision]:
-    """Give the changes of a span, and of each deployment the last one before it, oldest first."""
+    """Give the changes of a span, and of each deployment the last one before it, oldest first.
+
+    A deployment that was deleted ends with a change without routes: one that has its name by now begins after it.
+    """
     before = Revision.objects.filter(deployment=OuterRef("pk"), created_at__lte=since).order_by("-number")
     standing = Deployment.objects.annotate(last=Subquery(before.values("pk")[:1])).values_list("last", flat=True)
-    wanted = Q(created_at__gt=since, created_at__lte=until) | Q(pk__in=[key for key in standing if key])
-    found = Revision.objects.filter(wanted).select_related("deployment", "user")
-    return list(found.order_by("deployment_id", "number"))
+    deleted = Revision.objects.filter(deployment=None, created_at__lte=since).order_by().values("deployment_name")
+    last = [*standing, *deleted.annotate(last=Max("pk")).values_list("last", flat=True)]
+    wanted = Q(created_at__gt=since, created_at__lte=until) | Q(pk__in=[key for key in last if key])
+    return list(Revision.objects.filter(wanted).select_related("deployment", "user").order_by("pk"))
+
+
+def _name_of(revision: Revision) -> str:
+    return revision.deployment.name if revision.deployment else revision.deployment_name
 
 
 def _numbers(model: RegisteredModel, revisions: list[Revision]) -> Any:
@@ -68,14 +77,14 @@ def _numbers(model: RegisteredModel, revisions: list[Revision]) -> Any:
 
 def _served(begun: Revision, key: Key, weight: int, until: datetime | None) -> Served:
     return Served(
-        deployment=begun.deployment.name,
+        deployment=key[0],
         version=key[1],
         kind=key[2],
         weight=weight,
         since=begun.created_at,
         until=until,
         by=begun.user.get_username() if begun.user else begun.agent,
-        url=reverse("admin:inference_deployment_change", args=[begun.deployment_id]),
+        url=reverse("admin:inference_deployment_change", args=[begun.deployment_id]) if begun.deployment_id else "",
     )
 
 

@@ -14,7 +14,7 @@ from inference.models.deployments import Deployment, Route
 
 
 class Revision(models.Model):
-    """The routes of a deployment after one change, and whose change it was."""
+    """The routes of a deployment after one change, and whose change it was. It outlives the deployment."""
 
     class What(models.TextChoices):
         DEPLOYED = "deployed", _("deployed")
@@ -27,9 +27,13 @@ class Revision(models.Model):
         PROMOTED = "promoted", _("promoted")
         ROLLED_BACK = "rolled_back", _("rolled back")
         NOT_LOADED = "not_loaded", _("version could not be loaded")
+        DELETED = "deleted", _("deployment deleted")
 
     deployment = models.ForeignKey(
-        Deployment, on_delete=models.CASCADE, related_name="revisions", verbose_name=_("deployment")
+        Deployment, null=True, on_delete=models.SET_NULL, related_name="revisions", verbose_name=_("deployment")
+    )
+    deployment_name = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text=_("of one that was deleted")
     )
     number = models.PositiveIntegerField(_("number"))
     what = models.CharField(_("change"), max_length=20, choices=What)
@@ -54,7 +58,7 @@ class Revision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.deployment} {self.number}"
+        return f"{self.deployment or self.deployment_name} {self.number}"
 
 
 class RouteTally(models.Model):

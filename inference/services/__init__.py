@@ -4,7 +4,6 @@ from inference.services.canaries import advance, canary_standing, stop_canary
 from inference.services.deployments import (
     STAMP,
     Actor,
-    delete_deployment,
     live_version,
     runner_of,
     set_enabled,
@@ -12,6 +11,7 @@ from inference.services.deployments import (
 )
 from inference.services.loading import note_failure, settle_routes
 from inference.services.planned import let_serve
+from inference.services.removal import delete_deployment
 from inference.services.settings import (
     ask_measurement,
     keep_measurement,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from accounts.models import User
 from audit.services import record
-from common.errors import Conflict, NotAllowed
+from common.errors import Conflict
 from common.transactions import transactional
 from guards.services import bump
 from inference.models import Deployment, Route, RunnerState
 from registry.models import ModelVersion
-from registry.services.promotion import Wish, demanded
 
 STAMP = "routes"
-CHANGE_POLICY = "registry.change_gatepolicy"
 Actor = User | str | None
 
 
@@ -50,31 +48,6 @@ def set_enabled(*, deployment: Deployment, enabled: bool, actor: Actor, reason: 
     )
     bump(STAMP)
     return deployment
-
-
-@transactional
-def delete_deployment(*, deployment: Deployment, actor: Actor, reason: str = "") -> None:
-    """Remove a deployment that is out of service; its requests stay. Raises Conflict while it is in service.
-
-    Where a policy guards what serves there only who may change policies removes it: under the free name anything could
-    serve.
-    """
-    deployment = Deployment.objects.select_for_update().get(pk=deployment.pk)
-    if deployment.is_enabled:
-        raise Conflict(f"{deployment.name} is in service; disable it first")
-    before = live_version(deployment)
-    is_guarded = before is not None and demanded(Wish(before, deployment=deployment.name)) is not None
-    if is_guarded and not (isinstance(actor, User) and actor.is_active and actor.has_perm(CHANGE_POLICY)):
-        raise NotAllowed(f"a policy guards what {deployment.name} serves: an administrator removes it", code="guarded")
-    record(
-        action="inference.deployment_deleted",
-        actor=actor,
-        target=deployment,
-        before={"version": str(before) if before else None},
-        reason=reason,
-    )
-    deployment.delete()
-    bump(STAMP)
 
 
 def live_version(deployment: Deployment) -> ModelVersion | None:

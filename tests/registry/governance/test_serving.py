@@ -139,3 +139,36 @@ def test_deployment_when_guarded_then_no_other_model_and_no_new_one_of_its_name_
     approve(ask(other, operator, deployment="intent"))
     deploy(other, operator)
     services.delete_deployment(deployment=deployment, actor=operator)
+
+
+def test_history_when_the_deployment_is_deleted_then_still_told_and_apart_from_the_next_of_its_name():
+    one, two, actor = make_ready(1), make_ready(2), make_user("operator", username="minji")
+    times = [timezone.now()]
+
+    def serve(version):
+        deployment = services.deploy(name="intent", version=version, actor=actor)
+        times.append(timezone.now())
+        return deployment
+
+    def remove(deployment):
+        services.set_enabled(deployment=deployment, enabled=False, actor=actor)
+        services.delete_deployment(deployment=deployment, actor=actor, reason="not needed")
+        times.append(timezone.now())
+
+    remove(serve(one))
+    first = serve(two)
+    then = [[(span.version, span.weight, span.by) for span in as_of(one.model, at).served] for at in times]
+    assert then == [[], [(1, 100, "minji")], [], [(2, 100, "minji")]]
+    remove(first)
+    then = [[span.version for span in as_of(one.model, at).served] for at in times]
+    assert then == [[], [1], [], [2], []]
+    spans = between(one.model, times[0], timezone.now())[1]
+    assert [(span.deployment, span.version, span.until is None, span.url) for span in spans] == [
+        ("intent", 1, False, ""),
+        ("intent", 2, False, ""),
+    ]
+    assert [span.since <= at <= span.until for span, at in zip(spans, (times[1], times[3]), strict=True)] == [True] * 2
+    last = Revision.objects.order_by("-pk").first()
+    assert (str(last), last.what, last.routes, last.reason) == ("intent 2", "deleted", [], "not needed")
+    third = serve(one)
+    assert refused(lambda: services.rollback(deployment=third, actor=actor)) == "nothing_before"
