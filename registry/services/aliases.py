@@ -70,7 +70,7 @@ def rollback_alias(*, model: RegisteredModel, name: str, actor: Actor, reason: s
     """Point an alias at what it pointed at before; again goes further back.
 
     For a protected alias only the right is asked, for that version was let in before.
-    Raises NotFound, NotAllowed, Conflict if there is nothing before, or it is not ready any more.
+    Raises NotFound, NotAllowed, Conflict if there is nothing before, or it is not fit any more, as `set_alias`.
     """
     demand_present(lock_model(model))
     old, before = _find(model, name), version_before(model, name)
@@ -78,8 +78,7 @@ def rollback_alias(*, model: RegisteredModel, name: str, actor: Actor, reason: s
         raise NotFound(_("%(model)s has no alias %(name)s.") % {"model": model, "name": name})
     if before is None:
         raise Conflict(_("%(name)s has pointed at nothing before.") % {"name": name}, code="nothing_before")
-    if not ModelVersion.objects.ready().filter(pk=before.pk).exists():
-        raise Conflict(_("%(version)s is not ready any more.") % {"version": before}, code="version_gone")
+    demand_nameable(before, is_protected=AliasRule.objects.protecting(model, name) is not None)
     permit = demand(version=before, actor=actor, alias=name, is_return=True)
     return _point(
         model, name, before, old, actor=actor, reason=reason, permit=permit, action="registry.alias_rolled_back"
