@@ -23,7 +23,7 @@ from tests.jobs.cluster import Cluster, children, wait_for, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IS_LONG = os.environ.get("FLUEMAN_FAULTS") == "long"
-KILLS = 10 if IS_LONG else 3
+KILLS = 10 if IS_LONG else 1
 ROWS = 150_000 if IS_LONG else 40_000
 STEPS = [
     {"kind": "normalise", "params": {"columns": ["text"], "form": "NFKC"}},
