@@ -13,6 +13,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Invalid, NotFound
+from common.numbers import whole
 from feedback.models import Feedback
 from inference.models import BatchRun, InferenceRequest
 
@@ -114,11 +115,11 @@ def _key(reference: Mapping[str, Any], name: str) -> UUID:
 
 def _row(reference: Mapping[str, Any]) -> int:
     given = reference.get("row") or 0
-    text = str(given)
-    if isinstance(given, bool) or not (text.isascii() and text.isdigit() and int(text[:11]) <= MOST_ROW):
+    row = None if isinstance(given, bool) else whole(str(given), most=MOST_ROW)
+    if row is None:
         said = _("A row is a whole number from 0.")
         raise Invalid(said, fields={"row": said})
-    return int(text)
+    return row
 
 
 def _unknown(field: str, said: str) -> NotFound:

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from common import strict_json
 from common.api.errors import dumps, exception_handler
 from common.errors import Invalid, NotAllowed, NotAuthenticated, TooLarge
+from common.numbers import whole
 
 if TYPE_CHECKING:  # DRF's views read our classes from the settings while they are imported
     from rest_framework.views import APIView
@@ -122,9 +123,10 @@ class KeysetPagination(BasePagination):
 
     def _page_size(self, request: Request) -> int:
         given = request.query_params.get("page_size", "50")
-        if not (given.isascii() and given.isdigit() and 0 < int(given[:9]) <= self.max_page_size):
+        size = whole(given, least=1, most=self.max_page_size)
+        if size is None:
             raise Invalid(gettext("The page size must be 1 to 200."), fields={"page_size": given[:20]})
-        return int(given)
+        return size
 
     def get_paginated_response(self, data: Sequence[Any]) -> Response:
         """Give the page with the address of the next one, None at the end."""

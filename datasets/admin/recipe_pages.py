@@ -15,6 +15,7 @@ from common import strict_json
 from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, Invalid
+from common.numbers import whole
 from datasets.admin.recipe_editor import version_choices
 from datasets.models import Recipe, RecipeVersion
 from datasets.previewing.asking import preview
@@ -113,10 +114,10 @@ def versions_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> Ht
     if request.method == "POST":
         require(request, "datasets.change_recipe")
         return _go_back(model_admin, request, recipe)
-    before = request.GET.get("before", "")
+    before = whole(request.GET.get("before", ""))
     versions = recipe.versions.select_related("created_by", "recipe").order_by("-number")
-    if before.isascii() and before.isdigit() and len(before) < 9:
-        versions = versions.filter(number__lt=int(before))
+    if before is not None:
+        versions = versions.filter(number__lt=before)
     found = list(versions[: VERSIONS_SHOWN + 1])
     for version, older in zip(found, [*found[1:], None], strict=True):
         version.lines = _changes(older, version)  # type: ignore[attr-defined]
@@ -133,8 +134,7 @@ def versions_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> Ht
 
 
 def _go_back(model_admin: ModelAdmin, request: HttpRequest, recipe: Recipe) -> HttpResponseBase:
-    number = request.POST.get("number", "")
-    old = recipe.versions.filter(number=int(number)).first() if number.isascii() and number.isdigit() else None
+    old = recipe.versions.filter(number=whole(request.POST.get("number", ""))).first()
     if old is None:
         raise Http404
     note = gettext("back to version %(number)d") % {"number": old.number}

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from common.errors import NotFound
 from common.names import composed
+from common.numbers import whole
 from datasets.models import PreprocessingJob, Recipe, RecipeVersion
 from datasets.services import find_version
 from datasets.services import recipes as services
@@ -264,8 +265,7 @@ class RecipeStepKindViewSet(viewsets.GenericViewSet[Recipe]):
 def _version(recipe: Recipe, number: str) -> RecipeVersion:
     if not number:
         return services.latest(recipe)
-    is_number = number.isascii() and number.isdigit() and len(number) < 10
-    found = recipe.versions.select_related("recipe").filter(number=int(number)).first() if is_number else None
+    found = recipe.versions.select_related("recipe").filter(number=whole(number)).first()
     if found is None:
         raise NotFound(f"there is no version {number[:20]} of this recipe")
     return found

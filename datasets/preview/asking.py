@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from common import strict_json
 from common.errors import Invalid, NotReady
+from common.numbers import whole
 from datasets.models import DatasetVersion
 from datasets.preview import MODES, OPERATORS
 from datasets.preview.rows import MOST_ROWS, Rows
@@ -101,9 +102,9 @@ def _columns(query: QueryDict, known: Sequence[str], usual: int) -> list[str]:
 
 
 def _number(query: QueryDict, name: str, usual: int, *, least: int = 0, most: int = 2**48) -> int:
-    given = query.get(name) or str(usual)
-    if given.isascii() and given.isdigit() and least <= int(given[:20]) <= most:
-        return int(given)
+    found = whole(query.get(name) or str(usual), least=least, most=most)
+    if found is not None:
+        return found
     said = _("This must be a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}
     raise Invalid(said, fields={name: said})
 

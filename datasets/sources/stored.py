@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, NotFound, TooLarge, Unprocessable
 from common.names import composed
+from common.numbers import whole
 from datasets.content import local_parts
 from datasets.models import DatasetVersion
 from datasets.sources.bundles import MOST_FILES, bundle
@@ -186,8 +187,8 @@ class VersionSource(SourceKind):
         given = wanted(self, options)["version"]
         name, _colon, number = given.rpartition(":") if ":" in given else (given, "", "")
         sealed = DatasetVersion.objects.sealed().filter(dataset__name=composed(name))
-        sealed = sealed.filter(number=int(number)) if number.isdigit() else sealed
-        found = sealed.order_by("-number").first() if not number or number.isdigit() else None
+        sealed = sealed.filter(number=whole(number)) if number else sealed
+        found = sealed.order_by("-number").first()
         if found is None:
             said = gettext("There is no sealed version “%(name)s”.") % {"name": given[:200]}
             raise NotFound(said, fields={"version": said})

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.numbers import whole
 from feedback.models import ReviewQueue
 
 Answer = ReviewQueue.Answer
@@ -50,7 +51,8 @@ def read_answer(queue: ReviewQueue, data: QueryDict) -> Any:
         return data.getlist("answer")
     given = data.get("answer", "")
     if queue.answer == Answer.RATING:
-        return int(given) if given.isascii() and given.isdigit() else given
+        rating = whole(given)
+        return given if rating is None else rating
     return given
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import CheckboxSelectMultiple, require
 from common.errors import FluemanError
+from common.numbers import whole
 from datasets.models import Dataset, DatasetVersion
 from datasets.services.splits import DEFAULT_SHARES
 from feedback.gathering import finished_items
@@ -56,7 +57,7 @@ class DataForm(forms.Form):
 def data_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """Show the form; on POST begin the version and lead to its job."""
     require(request, "datasets.add_datasetversion")
-    queue = ReviewQueue.objects.filter(pk=_number(request.GET.get("queue", ""))).first()
+    queue = ReviewQueue.objects.filter(pk=whole(request.GET.get("queue", ""))).first()
     initial = {"queues": [queue], "dataset": queue.name} if queue else {}
     form = DataForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -96,7 +97,3 @@ def _headline(queue: ReviewQueue | None) -> str:
     count = finished_items([queue]).count()
     said = gettext("%(count)d items of %(queue)s are agreed or settled")
     return said % {"count": count, "queue": queue.name}
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0

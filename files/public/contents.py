@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Invalid, NotFound
 from common.names import composed
+from common.numbers import whole
 from files.content import KINDS
 from files.models import StoredFile
 from files.services.shelf import SHELF
@@ -46,7 +47,8 @@ def read_wanted(query: QueryDict) -> Wanted:
     folder, kind, size = query.get("folder"), query.get("type", ""), query.get("page_size", str(PAGE))
     if kind and kind not in (*KINDS, "other") and "/" not in kind:
         raise Invalid(_("There is no such type."), fields={"type": ", ".join((*KINDS, "other"))})
-    if not (size.isascii() and size.isdigit() and 0 < int(size[:9]) <= MOST_PAGE):
+    page_size = whole(size, least=1, most=MOST_PAGE)
+    if page_size is None:
         raise Invalid(_("The page size must be 1 to 200."), fields={"page_size": size[:20]})
     cursor = query.get("cursor", "")
     try:
@@ -54,7 +56,7 @@ def read_wanted(query: QueryDict) -> Wanted:
     except ValueError:
         raise Invalid(_("This is no cursor of ours."), fields={"cursor": cursor[:40]}) from None
     search = composed(query.get("search", query.get("q", ""))).strip()
-    return Wanted(None if folder is None else safe_folder(folder), kind, search, cursor, int(size))
+    return Wanted(None if folder is None else safe_folder(folder), kind, search, cursor, page_size)
 
 
 def find_page(wanted: Wanted, among: QuerySet[StoredFile] | None = None) -> Page:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from common import strict_json
 from common.errors import Invalid
+from common.numbers import whole
 from inference.evaluating import KINDS
 
 MOST_ROWS = 200
@@ -41,9 +42,9 @@ def read_asked(query: QueryDict) -> tuple[dict[str, Any], int, int]:
 
 
 def _number(query: QueryDict, name: str, usual: int, most: int) -> int:
-    given = query.get(name) or str(usual)
-    if given.isascii() and given.isdigit() and len(given) < 18 and int(given) <= most:
-        return int(given)
+    found = whole(query.get(name) or str(usual), most=most)
+    if found is not None:
+        return found
     said = _("This must be a whole number from %(least)d to %(most)d.") % {"least": 0, "most": most}
     raise Invalid(said, fields={name: said})
 

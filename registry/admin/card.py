@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from common.admin import require
 from common.markdown import markdown
+from common.numbers import whole
 from registry.admin import shown
 from registry.admin.compare import label_of, words_of
 from registry.card import card_of, chosen
@@ -29,8 +30,7 @@ def card_view(request: HttpRequest, model_admin: Any, pk: int) -> HttpResponseBa
     model = RegisteredModel.objects.present().select_related("owner").filter(pk=pk).first()
     if model is None:
         raise Http404
-    number = request.GET.get("version", "")[:9]
-    version = chosen(model, int(number) if number.isdecimal() else None)
+    version = chosen(model, whole(request.GET.get("version", "")))
     return answer(request, model, version, request.GET.get("as", ""))
 
 

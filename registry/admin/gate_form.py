@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.numbers import whole
 from datasets.models import Dataset
 from registry.guard import Guard
 from registry.measures.catalogue import METRICS, SLICED
@@ -178,9 +179,8 @@ def changed(sent: QueryDict) -> QueryDict | None:
             if field.initial not in (None, ""):
                 more[f"r{place}-{name}"] = str(field.initial)
         return more
-    if sent.get("remove", "").isdigit():
-        return _without(sent, int(sent["remove"]))
-    return None
+    gone = whole(sent.get("remove", ""))
+    return None if gone is None else _without(sent, gone)
 
 
 def _without(sent: QueryDict, gone: int) -> QueryDict:
@@ -189,11 +189,12 @@ def _without(sent: QueryDict, gone: int) -> QueryDict:
     kinds = sent.getlist("kinds")
     left.setlist("kinds", [kind for place, kind in enumerate(kinds) if place != gone])
     for name in list(left):
-        place, dash, field = name.removeprefix("r").partition("-")
-        if name.startswith("r") and dash and place.isdigit() and int(place) >= gone:
+        text, dash, field = name.removeprefix("r").partition("-")
+        place = whole(text, least=gone) if name.startswith("r") and dash else None
+        if place is not None:
             values = left.pop(name)
-            if int(place) > gone:
-                left.setlist(f"r{int(place) - 1}-{field}", values)
+            if place > gone:
+                left.setlist(f"r{place - 1}-{field}", values)
     return left
 
 

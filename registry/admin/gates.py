@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ReadOnlyAdmin
 from common.display import ago
 from common.errors import FluemanError
+from common.numbers import whole
 from registry.admin.gate_form import NOTES, TITLES, Page, changed
 from registry.models import GatePolicy, ModelVersion, RegisteredModel
 from registry.services.gates import Reason, failures, set_policy
@@ -118,8 +119,9 @@ class GatePolicyAdmin(ReadOnlyAdmin):
         except FluemanError as error:
             for name, text in (error.fields or {"": error.message}).items():
                 place, _sign, field = name.removeprefix("requirements[").partition("].")
-                if field and place.isdigit() and int(place) < len(page.cards):
-                    card = page.cards[int(place)][1]
+                number = whole(place, most=len(page.cards) - 1)
+                if field and number is not None:
+                    card = page.cards[number][1]
                     card.add_error(field if field in card.fields else None, text)
                 else:
                     last = name.rpartition(".")[2]
