@@ -27,10 +27,15 @@ class Caller:
     session_id: str | None = None
     limit: Limit | None = None
     has_old_secret: bool = False
+    person_permissions: frozenset[str] | None = None
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds a permission such as `inference.predict_deployment`."""
         return permission in self.permissions
+
+    def person_may(self, permission: str) -> bool:
+        """Tell whether the person behind the credential holds a permission, also one that it does not let through."""
+        return permission in (self.permissions if self.person_permissions is None else self.person_permissions)
 
     def may_call(self, deployment: str) -> bool:
         """Tell whether the key is open to a deployment."""

@@ -86,6 +86,7 @@ def _key_facts(key: ApiKey, owner: Caller) -> KeyFacts:
         scopes=frozenset(key.scopes),
         allowed_models=frozenset(key.allowed_models) or None,
         limit=Limit.of(key.per_minute, key.burst) if key.per_minute else owner.limit,
+        person_permissions=owner.permissions,
     )
     expires_at = key.expires_at.timestamp() if key.expires_at else math.inf
     old_until = key.old_until.timestamp() if key.old_until else 0.0

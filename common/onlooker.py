@@ -24,6 +24,8 @@ class Onlooker:
         """Tell whether the person holds a permission."""
         return self.user.has_perm(permission)
 
+    person_may = may  # there is no credential in between
+
 
 def require(request: HttpRequest, permission: str) -> None:
     """Raise PermissionDenied if the person of a request may not."""

@@ -98,9 +98,21 @@ def rotate_api_key(
 
 
 def limit_api_key(
-    *, key: ApiKey, per_minute: int | None, burst: int | None, actor: User | str | None, reason: str = ""
+    *,
+    key: ApiKey,
+    per_minute: int | None,
+    burst: int | None,
+    actor: User | str | None,
+    reason: str = "",
+    caller: Caller | None = None,
 ) -> ApiKey:
-    """Set how often a key may predict; every process follows within a second. Raises Invalid or ValidationError."""
+    """Set how often a key may predict; every process follows within a second.
+
+    A `caller` who came with a key lets none, itself neither, predict more often than that. Raises Invalid,
+    ValidationError, NotAllowed.
+    """
+    if caller and caller.key_id and _is_faster(per_minute, ApiKey.objects.get(pk=caller.key_id)):
+        raise _wider(["per_minute"])
     before = {"per_minute": key.per_minute, "burst": key.burst}
     key.per_minute, key.burst = per_minute, burst
     _check_limit(key)
@@ -176,11 +188,19 @@ def _check_within(key: ApiKey, own_id: str) -> None:
         wider.append("allowed_models")
     if own.expires_at and not (key.expires_at and key.expires_at <= own.expires_at):
         wider.append("expires_at")
-    if own.per_minute and not (key.per_minute and key.per_minute <= own.per_minute):
+    if _is_faster(key.per_minute, own):
         wider.append("per_minute")
     if wider:
-        problem = _("wider than the key that asks")
-        raise NotAllowed(_("A key cannot make a key wider than itself."), fields=dict.fromkeys(wider, problem))
+        raise _wider(wider)
+
+
+def _is_faster(per_minute: int | None, own: ApiKey) -> bool:
+    return bool(own.per_minute and not (per_minute and per_minute <= own.per_minute))
+
+
+def _wider(fields: Iterable[str]) -> NotAllowed:
+    problem = _("wider than the key that asks")
+    return NotAllowed(_("A key cannot make a key wider than itself."), fields=dict.fromkeys(fields, problem))
 
 
 def _facts(key: ApiKey) -> dict[str, object]:
