@@ -18,7 +18,7 @@ from accounts import services
 from accounts.api.inputs import ReasonIn, owner_of
 from accounts.models import ApiKey
 from accounts.scopes import SCOPES
-from common.api.inputs import checked
+from common.api.inputs import FiniteField, checked
 from guards.limits import MAX_PER_MINUTE
 
 HOUR = timedelta(hours=1)
@@ -86,7 +86,7 @@ class LimitIn(ReasonIn):
 class RotateIn(ReasonIn):
     """How long the old secret works on beside the new one; 0: no longer."""
 
-    keep_old_for_hours = serializers.FloatField(
+    keep_old_for_hours = FiniteField(
         required=False, default=services.OVERLAP / HOUR, min_value=0, max_value=services.MAX_OVERLAP / HOUR
     )
 
@@ -118,7 +118,8 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
     @extend_schema(summary="Limit an API key", request=LimitIn, responses=KeyOut)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Set how often a key may predict; `null` lifts its own limit."""
-        key = services.limit_api_key(key=self.get_object(), actor=request.user, **checked(LimitIn, request))
+        who = {"actor": request.user, "caller": request.auth}
+        key = services.limit_api_key(key=self.get_object(), **who, **checked(LimitIn, request))
         return Response(KeyOut(key).data)
 
     @extend_schema(summary="Give an API key a new secret", request=RotateIn, responses=KeyMadeOut)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
+
+
+class FiniteField(serializers.FloatField):
+    """A number as JSON has them: the text "nan" is one to `float`, and no bound refuses it."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Give the number. Raises DRF's ValidationError."""
+        value = super().to_internal_value(data)
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
 
 
 def checked(

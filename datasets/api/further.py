@@ -18,6 +18,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import FiniteField
 from common.errors import Invalid, NotReady
 from common.names import composed
 from datasets import services
@@ -51,7 +52,7 @@ class ShareSerializer(serializers.Serializer[Any]):
     """One split."""
 
     name = serializers.CharField(max_length=50)
-    percent = serializers.FloatField()
+    percent = FiniteField()
 
 
 class NewSplitSerializer(serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import FiniteField
 from inference import services
 from inference.models import VersionSettings
 from inference.models.settings import LEAST_SHARE, MAX_PROCESSES, MAX_THREADS
@@ -42,7 +43,7 @@ class SettingsChangeSerializer(serializers.Serializer[Any]):
     max_batch = serializers.IntegerField(required=False, min_value=0, max_value=MAX_BATCH)
     device = serializers.CharField(required=False, allow_blank=True, max_length=10, help_text="cpu, cuda:0 or auto")
     half = serializers.ChoiceField(required=False, allow_blank=True, choices=["bf16", "fp16"])
-    device_share = serializers.FloatField(required=False, min_value=LEAST_SHARE, max_value=1)
+    device_share = FiniteField(required=False, min_value=LEAST_SHARE, max_value=1)
     compile = serializers.BooleanField(
         required=False, default=False, source="is_compiled", help_text="refused: no compiler runs behind the walls"
     )
