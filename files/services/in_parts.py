@@ -61,8 +61,8 @@ class PartSink:
         if not is_whole:
             raise Invalid("the body ended early: this part was not kept", code="malformed")
         part = self._incoming.whole()
-        self._upload.refresh_from_db()
-        _demand_open(self._upload)
+        before = numbered.listed(self._upload).get(self._number, {"size": 0})
+        _take_room(self._upload, part.size_bytes - before["size"])
         numbered.put(self._upload, self._number, part)
         self._incoming.close()
         return HttpResponse(headers={"ETag": f'"{part.sha256}"'})
@@ -99,9 +99,24 @@ def hand_over(*, upload: Upload) -> Blob:
 
 
 @transactional
+def _take_room(upload: Upload, size_bytes: int) -> None:
+    """Count a part as the upload's before it is kept, so that what was never completed takes room like all else.
+
+    Raises Conflict for an upload that takes no more, TooLarge or StorageFull past a quota.
+    """
+    held = Upload.objects.select_for_update().select_related("owner").filter(pk=upload.pk).first()
+    if held is None:
+        raise NotFound("there is no such upload", code="upload_lost")
+    _demand_open(held)
+    demand_room(owner=held.owner, size_bytes=size_bytes)
+    Upload.objects.filter(pk=held.pk).update(size_bytes=max(0, held.size_bytes + size_bytes))
+
+
+@transactional
 def _close(upload: Upload, chosen: list[dict[str, Any]], size: int) -> None:
     """Take no more parts; if another call was quicker, its choice stands."""
-    demand_room(owner=upload.owner, size_bytes=size)
+    held = Upload.objects.select_for_update().filter(pk=upload.pk).values_list("size_bytes", flat=True).first()
+    demand_room(owner=upload.owner, size_bytes=size - (held or 0))
     Upload.objects.filter(pk=upload.pk, state=State.RECEIVING).update(
         state=State.CHECKING, parts=chosen, size_bytes=size, received_bytes=size, expires_at=next_expiry()
     )

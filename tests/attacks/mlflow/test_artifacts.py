@@ -10,12 +10,12 @@ import stat
 import zipfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from django.test import Client
 
-from files.services import store
+from files.services import set_quota, store
 from registry.models import Artifact, ModelVersion
 from tests.accounts.making import bearer, make_client, make_key, make_user
 from tests.attacks.table import record
@@ -192,3 +192,18 @@ def test_store_when_a_folder_is_rewritten_for_serving_then_bytes_in_it_stay_what
 
     assert open_blob(blob).read() == b'{"format": "huggingface"}'
     record(SECTION, "a file of the store as flueman.json that is written anew", "the store's bytes stay", "harmless")
+
+
+def test_parts_when_never_completed_then_they_take_room_like_all_else() -> None:
+    person = make_user("operator")
+    set_quota(user=person, max_bytes=10, actor=make_user("administrator"))
+    caller = Client(headers=bearer(make_key(person)[1]))
+    begun = [caller.post(f"{BASE}/mpu/create/a", '{"path": "x", "num_parts": 2}', content_type="application/json")]
+    begun += [caller.post(f"{BASE}/mpu/create/b", '{"path": "x", "num_parts": 2}', content_type="application/json")]
+    first, second = ([urlsplit(one["url"]).path for one in made.json()["credentials"]] for made in begun)
+    sent = [Client().put(url, b"12345678").status_code for url in (first[0], first[0], second[0])]
+    assert sent == [200, 200, 413]
+    assert Client().put(first[0], b"12").status_code == 200  # in the place of the longer one
+    assert Client().put(second[1], b"12345678").status_code == 200
+    got = refused(Client().put(second[0], b"123"))
+    record(SECTION, "parts past a quota that are never completed", got, "refused")
