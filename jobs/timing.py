@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext, gettext_noop, ngettext
 
@@ -34,12 +34,21 @@ def check(*, cron: str, every_s: int | None, time_zone: str) -> None:
         raise Invalid(
             gettext("There is no such time zone."), fields={"time_zone": gettext("There is no such time zone.")}
         )
-    if cron and (len(cron.split()) != 5 or not croniter.is_valid(cron)):
+    if cron and (len(cron.split()) != 5 or not croniter.is_valid(cron) or not _ever_comes(cron)):
         text = gettext("This is no cron line: five parts, for example “0 3 * * *”.")
         raise Invalid(text, fields={"cron": text})
     if every_s and not 1 <= every_s <= LONGEST_S:
         text = gettext("An interval is 1 second to 366 days.")
         raise Invalid(text, fields={"every_s": text})
+
+
+def _ever_comes(cron: str) -> bool:
+    """Tell whether a line names a moment at all: the thirtieth of February is none."""
+    try:
+        croniter(cron, datetime(2000, 1, 1)).get_next()  # noqa: DTZ001 - any moment will do
+    except CroniterError:
+        return False
+    return True
 
 
 @cache

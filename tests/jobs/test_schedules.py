@@ -89,6 +89,7 @@ def test_in_words_when_korean_then_as_people_say_it(cron: str, every_s: int | No
     "times",
     [
         {"cron": "61 3 * * *"},
+        {"cron": "0 0 30 2 *"},
         {"cron": "* * * * * *"},
         {"cron": "@daily"},
         {"cron": "0 3 * * *", "every_s": 60},
