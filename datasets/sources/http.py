@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import size
 from common.errors import Invalid, TooLarge, Unavailable, Unprocessable
+from common.numbers import whole
 from common.outgoing import Download, check_url, download
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, wanted
 from files.storage import told_when_full
@@ -127,8 +128,8 @@ class Saving:
         self._name = _told_name(answer) or self._name
 
     def _write(self, answer: Download, mode: str) -> None:
-        length = answer.headers.get("content-length", "")
-        total = self._have + int(length) if length.isdigit() else None
+        length = whole(answer.headers.get("content-length", ""))
+        total = None if length is None else self._have + length
         most = self._fetching.most_bytes
         if total is not None and total > most and not self._fetching.is_look:
             raise _too_large(most)
@@ -153,8 +154,7 @@ def _check_status(answer: Download) -> None:
         return
     said = gettext("The address answers with status %(status)d.") % {"status": answer.status}
     if answer.status in (408, 429) or answer.status >= 500:
-        after = answer.headers.get("retry-after", "")
-        raise Unavailable(said, code="answer_status", retry_after_s=int(after) if after.isdigit() else None)
+        raise Unavailable(said, code="answer_status", retry_after_s=whole(answer.headers.get("retry-after", "")))
     if answer.status in (401, 403):
         said += " " + gettext("A key is needed, or the one that was given is not good.")
     raise Invalid(said, code="answer_status", fields={"url": said})

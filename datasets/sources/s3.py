@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, NotFound, Unavailable
+from common.numbers import whole
 from common.outgoing import check_url, request
 from datasets.sources.bundles import MOST_FILES, bundle
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, wanted
@@ -56,7 +58,7 @@ class S3Source(SourceKind):
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Fetch all objects."""
         client = _client(options, secret)
-        found = list(_keys(client, options))
+        found = list(_keys(client, options, until=time.monotonic() + fetching.seconds))
         if not found:
             said = gettext("There is nothing in the bucket that fits.")
             raise NotFound(said, code="nothing_there", fields={"prefix": said})
@@ -108,28 +110,38 @@ def _url(client: Any, verb: str, params: Mapping[str, Any]) -> str:
         raise Invalid(str(error)[:300], fields={"bucket": str(error)[:300]}) from None
 
 
-def _keys(client: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Give the keys that are wanted, with their sizes, in the order of their names."""
+def _keys(client: Any, options: Mapping[str, Any], *, until: float) -> Iterator[tuple[str, int]]:
+    """Give the keys that are wanted, with their sizes, by name. Raises Unavailable past the time."""
     token, count = "", 0
-    while True:
+    while time.monotonic() < until:
         params = {"Bucket": options["bucket"], "Prefix": options["prefix"]}
         params |= {"ContinuationToken": token} if token else {}
         answer = request(_url(client, "list_objects_v2", params), timeout_s=30, max_bytes=_LISTING_BYTES)
         if answer.status != 200:
             raise _refused(answer.status)
-        try:
-            root = ElementTree.fromstring(answer.body)  # noqa: S314 - expat refuses entities that grow
-        except ElementTree.ParseError:
-            raise Unavailable(gettext("The server gives no list of objects."), code="bad_answer") from None
+        root = _listing(answer.body)
         space = root.tag.partition("}")[0] + "}" if "}" in root.tag else ""
         for one in root.findall(f"{space}Contents"):
-            key, size = one.findtext(f"{space}Key", ""), int(one.findtext(f"{space}Size", "0") or 0)
+            key, size = one.findtext(f"{space}Key", ""), whole(one.findtext(f"{space}Size", ""))
             if size and _fits(key, options):
                 count += 1
                 yield key, size
         token = root.findtext(f"{space}NextContinuationToken", "")
         if not token or count > MOST_FILES:
             return
+    raise Unavailable(gettext("The server gives no list of objects."), code="timeout")
+
+
+def _listing(body: bytes) -> ElementTree.Element:
+    """Give a list of objects. Raises Unavailable for what is none, and for a document type: its entities would grow."""
+    text = body.decode(errors="replace")
+    try:
+        root = None if "<!DOCTYPE" in text else ElementTree.fromstring(text)  # noqa: S314 - without entities
+    except ElementTree.ParseError:
+        root = None
+    if root is None:
+        raise Unavailable(gettext("The server gives no list of objects."), code="bad_answer")
+    return root
 
 
 def _fits(key: str, options: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from datasets.sources.http import HttpSource
 from datasets.sources.s3 import S3Source
 from datasets.sources.stored import PathSource, open_within
 from tests.attacks.outgoing.servers import say
+from tests.attacks.table import record
 from tests.datasets.making import make_owner, rows_of
 from tests.datasets.sources.importing import work
 from tests.datasets.sources.servers import FileServer, served
@@ -186,6 +187,27 @@ def test_bucket_when_read_signs_what_it_asks_and_takes_what_fits(tmp_path):
         with pytest.raises(Invalid) as error:
             source.fetch({**options, "key_id": ""}, "", fetching(tmp_path))
         assert "403" in error.value.message
+
+
+GROWING = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><l>&b;</l>"""
+ENDLESS = LISTING.replace("</ListBucketResult>", "<NextContinuationToken>x</NextContinuationToken></ListBucketResult>")
+HOSTILE = {
+    "a list that has no end": ENDLESS.replace("data/", "other/").encode(),
+    "entities": GROWING,
+    "entities in another encoding": GROWING.decode().replace("?>", ' encoding="utf-16"?>', 1).encode("utf-16"),
+    "no list": b"\xff\xfe",
+    "sizes that are none": LISTING.replace(">8<", ">²<", 1).replace(">8<", f">{'9' * 5000}<").encode(),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_bucket_when_its_server_is_hostile_then_a_typed_end_in_time(tmp_path, case):
+    source = S3Source()
+    with served(lambda _request, _peer: say("200 OK", HOSTILE[case])) as server:
+        options = source.prepare({"bucket": "b", "pattern": "*.csv", "prefix": "data/", "endpoint": server.url}, None)
+        with pytest.raises((Unavailable, NotFound)):
+            source.fetch(options, "", fetching(tmp_path, seconds=0.5))
+    record("Outgoing addresses", f"a bucket that gives {case}", "told", "refused")
 
 
 def test_bucket_when_its_server_is_inside_is_not_asked(tmp_path, settings):
