@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -18,7 +19,9 @@ from files.services import open_blob
 
 MOST_STEPS = 100
 MOST_OTHERS = 4
+MOST_NAMED = 1000
 LARGEST_FILE = 16 << 20
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def preview(*, version: DatasetVersion, steps: Sequence[Any], person: int | None, selected: int = -1) -> dict[str, Any]:
@@ -84,18 +87,14 @@ def _columns(version: DatasetVersion, said_of: str) -> list[dict[str, str]]:
 
 def _others(said_of: str) -> list[DatasetVersion]:
     """Give the other sealed versions that steps name."""
-    found: list[DatasetVersion] = []
-    for key in _words(said_of, 36):
-        try:
-            found += DatasetVersion.objects.sealed().filter(pk=key).select_related("dataset")[:1]
-        except (ValueError, ValidationError):
-            continue
-    return found[:MOST_OTHERS]
+    keys = [UUID(word) for word in _words(said_of, 36) if _KEY.fullmatch(word)][:MOST_NAMED]
+    found = DatasetVersion.objects.sealed().filter(pk__in=keys).select_related("dataset")
+    return sorted(found, key=lambda one: keys.index(one.pk))[:MOST_OTHERS]
 
 
 def _files(said_of: str, person: int | None) -> dict[str, bytes]:
     """Give the files that steps name by their SHA-256: of earlier runs, or of the person."""
-    wanted = _words(said_of, 64)
+    wanted = _words(said_of, 64)[:MOST_NAMED]
     kept = Artefact.objects.filter(blob_id__in=wanted).select_related("blob")
     own = StoredFile.objects.visible_to(person).present().filter(blob_id__in=wanted).select_related("blob")
     found = {}
@@ -108,4 +107,4 @@ def _files(said_of: str, person: int | None) -> dict[str, bytes]:
 
 
 def _words(said_of: str, length: int) -> list[str]:
-    return [word for word in said_of.split('"') if len(word) == length and word.isascii()]
+    return list(dict.fromkeys(word for word in said_of.split('"') if len(word) == length and word.isascii()))
