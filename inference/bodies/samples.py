@@ -32,7 +32,7 @@ import tritonclient.http as triton
 client = triton.InferenceServerClient("{host}"{tls})
 {tensors}
 answer = client.infer(
-    "{deployment}",
+    {deployment},
     [{names}],
     headers={{"Authorization": "Bearer " + os.environ["FLUEMAN_KEY"]}},
 )
@@ -54,7 +54,7 @@ def code_samples(
     triton = _TRITON.format(
         host=url.partition("://")[2],
         tls=", ssl=True" if url.startswith("https:") else "",
-        deployment=deployment,
+        deployment=orjson.dumps(deployment).decode(),  # whoever copies it runs it: a name may hold quotes
         libraries="\n".join(_libraries(spec for _name, spec in used)),
         tensors="\n".join(_tensor(name, spec, inputs[spec.name]) for name, spec in used),
         names=", ".join(name for name, _spec in used),
