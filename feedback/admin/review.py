@@ -158,11 +158,19 @@ def _skip(request: HttpRequest, queue: ReviewQueue) -> str:
 
 
 def _undo(request: HttpRequest, queue: ReviewQueue) -> str:
-    """Undo the answer that the page names: one sent twice must not undo two."""
-    if request.POST.get("last") != _last_id(request, queue):
-        return gettext("It is undone.")
-    undo(queue=queue, reviewer=request.user)
+    try:
+        undo(queue=queue, reviewer=request.user, review_id=_review_id(request.POST.get("last", "")))
+    except Conflict as error:
+        if error.code != "undone_already":
+            raise
     return gettext("It is undone.")
+
+
+def _review_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(gettext("There is nothing to take back."), code="nothing_to_undo") from None
 
 
 _ACTIONS: dict[str, Callable[[HttpRequest, ReviewQueue], str]] = {"submit": _submit, "skip": _skip, "undo": _undo}

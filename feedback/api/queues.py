@@ -26,6 +26,7 @@ from feedback.api.review_forms import (
     QueueStatisticsSerializer,
     ReviewReasonSerializer,
     RuleSerializer,
+    UndoSerializer,
 )
 from feedback.models import ReviewItem, ReviewQueue
 from feedback.rules import Source
@@ -108,12 +109,12 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         queue = self.get_object()
         return _shown(next_item(queue=queue, reviewer=request.user), queue, request)
 
-    @extend_schema(request=None, responses=NextItemSerializer)
+    @extend_schema(request=UndoSerializer, responses=NextItemSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, name: str) -> Response:
-        """Take back your last word here, and have the item before you again."""
-        queue = self.get_object()
-        return _shown(undo(queue=queue, reviewer=request.user), queue, request)
+        """Take back your last word here, and have the item before you again; 409 `not_the_last` names what is."""
+        said, queue = checked(UndoSerializer, request), self.get_object()
+        return _shown(undo(queue=queue, reviewer=request.user, review_id=said["review"]), queue, request)
 
     @extend_schema(request=ItemsSerializer, responses=AddedItemsSerializer)
     @action(detail=True, methods=["post"])

@@ -235,6 +235,12 @@ class SkipSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, max_length=MOST_NOTE, default="")
 
 
+class UndoSerializer(serializers.Serializer[Any]):
+    """Which review is taken back."""
+
+    review = serializers.UUIDField(help_text="its id, as the answer to `review` or `skip` told it")
+
+
 class FlagSerializer(serializers.Serializer[Any]):
     """A mark on one's own review, for somebody to look at."""
 

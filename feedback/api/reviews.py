@@ -38,19 +38,20 @@ _REVIEW, _SETTLE, _CHANGE = (
 )  # fmt: skip
 
 
+def _in_queue(rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+    """Narrow to the queue of a name."""
+    return rows.filter(queue__name=composed(value))
+
+
 class ReviewItemFilter(django_filters.FilterSet):
     """Queue, state, and where it came from."""
 
-    queue = django_filters.CharFilter(method="of_queue")
+    queue = django_filters.CharFilter(method=_in_queue)
     request_id = django_filters.UUIDFilter(field_name="request_id")
 
     class Meta:
         model = ReviewItem
         fields = ["state", "reason"]
-
-    def of_queue(self, rows: QuerySet[ReviewItem], _name: str, value: str) -> QuerySet[ReviewItem]:
-        """By name."""
-        return rows.filter(queue__name=composed(value))
 
 
 class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ReviewItem]):
@@ -171,17 +172,13 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 class ReviewFilter(django_filters.FilterSet):
     """Queue, item, person, state, mark."""
 
-    queue = django_filters.CharFilter(method="of_queue")
+    queue = django_filters.CharFilter(method=_in_queue)
     item = django_filters.CharFilter(method="of_item")
     reviewer = django_filters.CharFilter(field_name="reviewer_name")
 
     class Meta:
         model = Review
         fields = ["state", "is_flagged"]
-
-    def of_queue(self, rows: QuerySet[Review], _name: str, value: str) -> QuerySet[Review]:
-        """By name."""
-        return rows.filter(queue__name=composed(value))
 
     def of_item(self, rows: QuerySet[Review], _name: str, value: str) -> QuerySet[Review]:
         """By handle."""

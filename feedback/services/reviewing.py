@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,7 +28,6 @@ from feedback.services._items import (
 from feedback.services.assignment import keep_for
 
 MOST_NOTE, MOST_REASON = 10_000, 200
-UNDO_AMONG = 10  # of a person's last ones
 
 
 @transactional
@@ -74,22 +74,20 @@ def skip(*, item: ReviewItem, reviewer: User, reason: str, note: str = "") -> Re
 
 
 @transactional
-def undo(*, queue: ReviewQueue, reviewer: User) -> ReviewItem:
+def undo(*, queue: ReviewQueue, reviewer: User, review_id: UUID) -> ReviewItem:
     """Take back this person's last word in a queue and put the item before them again; what was open goes back.
 
-    Raises NotFound where there is nothing to take back, Conflict if the item was settled or left out, or is full.
+    It is named, so that one sent twice takes back one. Raises NotFound for what they have not said here, Conflict if it
+    was taken back already or is not their last word, or if the item was settled or left out, or is full.
     """
     demand_open(queue)
-    last = list(Review.objects.filter(queue=queue, reviewer=reviewer).order_by("-id")[:UNDO_AMONG])
-    review = next((one for one in last if one.state in STANDING), None)
-    if review is None:
-        raise NotFound(_("There is nothing to take back."), code="nothing_to_undo")
+    review = _last_word(queue, reviewer, review_id)
     _give_back(queue, reviewer)
     own = locked_item(review.item)
     if own.state not in (*OPEN, State.AGREED, State.DISPUTED):
         raise Conflict(_("The item has been settled meanwhile."), code="settled")
     if not Review.objects.filter(pk=review.pk, state=review.state).update(state=Review.State.UNDONE):
-        raise Conflict(_("It has been taken back already."), code="nothing_to_undo")
+        raise _undone()
     recount(own)
     if own.places_taken >= own.reviews_needed:
         raise Conflict(_("Others have the item now."), code="no_place")
@@ -109,6 +107,25 @@ def flag(*, item: ReviewItem, reviewer: User, note: str | None = None, is_flagge
     review.note = review.note if note is None else _text("note", note, MOST_NOTE)
     review.save(update_fields=["is_flagged", "note"])
     return review
+
+
+def _last_word(queue: ReviewQueue, reviewer: User, review_id: UUID) -> Review:
+    """Give what this person said last in a queue, if it is what they mean."""
+    said = Review.objects.filter(queue=queue, reviewer=reviewer)
+    meant = said.filter(pk=review_id).first()
+    if meant is None:
+        raise NotFound(_("There is nothing to take back."), code="nothing_to_undo")
+    if meant.state not in STANDING:
+        raise _undone()
+    last = said.filter(state__in=STANDING).order_by("-id").first()
+    if last is not None and last.pk != meant.pk:
+        told = _("You have judged another item since: only your last answer can be taken back.")
+        raise Conflict(told, code="not_the_last", fields={"review": str(last.pk)})
+    return meant
+
+
+def _undone() -> Conflict:
+    return Conflict(_("It has been taken back already."), code="undone_already")
 
 
 def _same(earlier: Review, key: str) -> Review:

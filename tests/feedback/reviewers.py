@@ -7,12 +7,12 @@ from typing import Any
 
 from accounts.models import User
 from common.ids import uuid7
-from feedback.models import ReviewItem, ReviewQueue
+from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.rules import Source
 from feedback.services.assignment import next_item
 from feedback.services.filling import add_items
 from feedback.services.queues import create_queue
-from feedback.services.reviewing import submit
+from feedback.services.reviewing import submit, undo
 from tests.accounts.making import make_user
 
 CHOICES = ["배송", "환불", "기타"]
@@ -37,6 +37,13 @@ def make_items(queue: ReviewQueue, count: int = 1, priority: int = 0, **more: An
 def make_people(count: int) -> list[User]:
     """Make reviewers."""
     return [make_user("reviewer") for _ in range(count)]
+
+
+def undo_last(queue: ReviewQueue, person: User) -> ReviewItem:
+    """Take back what a person said last in a queue."""
+    said = Review.objects.filter(queue=queue, reviewer=person).exclude(state="undone").order_by("-id")
+    last = said.values_list("pk", flat=True).first()
+    return undo(queue=queue, reviewer=person, review_id=last or uuid7())
 
 
 def judge(queue: ReviewQueue, person: User, answers: Iterable[Any]) -> list[ReviewItem]:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from feedback.services.assignment import next_item
-from feedback.services.reviewing import skip, submit, undo
+from feedback.services.reviewing import skip, submit
 from feedback.services.settling import make_golden, settle
 from feedback.services.statistics import queue_statistics, reviewer_statistics
 from tests.accounts.making import make_user
-from tests.feedback.reviewers import judge, make_items, make_people, make_queue
+from tests.feedback.reviewers import judge, make_items, make_people, make_queue, undo_last
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_statistics_when_items_are_golden_then_apart_and_a_second_try_does_not_m
     (item,) = make_items(queue, 1)
     golden = make_golden(item=item, actor=queue.owner, answer="환불")
     submit(item=golden, reviewer=person, answer="배송")
-    undo(queue=queue, reviewer=person)
+    undo_last(queue, person)
     submit(item=golden, reviewer=person, answer="환불")
     (told,) = reviewer_statistics(queue)
     assert (told.golden_right, told.golden, told.done) == (0, 1, 1)

@@ -11,7 +11,7 @@ from feedback.services.assignment import next_item, open_lock
 from feedback.services.reviewing import flag, skip, submit, undo
 from feedback.services.settling import add_golden, leave_out, make_golden, settle, take_back
 from tests.accounts.making import make_user
-from tests.feedback.reviewers import judge, make_items, make_people, make_queue
+from tests.feedback.reviewers import judge, make_items, make_people, make_queue, undo_last
 
 LABELS = ["café", "환불", "기타"]
 
@@ -115,19 +115,40 @@ def test_undo_when_done_then_the_item_is_before_the_person_again_and_what_was_op
     judge(queue, other, ["배송", "환불"])
     assert (fresh(one).state, fresh(two).state) == ("agreed", "disputed")
     assert next_item(queue=queue, reviewer=person) == three
-    assert undo(queue=queue, reviewer=person) == two
+    assert undo_last(queue, person) == two
     assert next_item(queue=queue, reviewer=person) == two
     assert (fresh(two).state, fresh(two).places_taken, fresh(three).places_taken) == ("waiting", 2, 0)
-    assert undo(queue=queue, reviewer=person) == one
+    assert undo_last(queue, person) == one
     assert (fresh(one).state, fresh(one).final_answer, fresh(two).places_taken) == ("waiting", None, 1)
     with pytest.raises(NotFound):
-        undo(queue=queue, reviewer=person)
+        undo_last(queue, person)
     submit(item=one, reviewer=person, answer="환불")
     assert fresh(one).state == "disputed"
     settle(item=one, actor=make_user("operator"), answer="배송")
     with pytest.raises(Conflict) as refused:
-        undo(queue=queue, reviewer=person)
+        undo_last(queue, person)
     assert refused.value.code == "settled"
+
+
+@pytest.mark.django_db
+def test_undo_when_another_was_the_last_word_then_told_and_nothing_is_taken_back() -> None:
+    queue, (person, other) = make_queue(), make_people(2)
+    make_items(queue, 2)
+    judge(queue, person, ["배송", "환불"])
+    judge(queue, other, ["배송"])
+    first, last = Review.objects.filter(reviewer=person).order_by("id")
+    with pytest.raises(Conflict) as refused:
+        undo(queue=queue, reviewer=person, review_id=first.pk)
+    assert (refused.value.code, refused.value.fields) == ("not_the_last", {"review": str(last.pk)})
+    with pytest.raises(NotFound):
+        undo(queue=queue, reviewer=other, review_id=last.pk)
+    with pytest.raises(NotFound):
+        undo(queue=make_queue("다른 줄"), reviewer=person, review_id=last.pk)
+    undo(queue=queue, reviewer=person, review_id=last.pk)
+    with pytest.raises(Conflict) as refused:
+        undo(queue=queue, reviewer=person, review_id=last.pk)
+    assert refused.value.code == "undone_already"
+    assert list(Review.objects.filter(state="undone")) == [last]
 
 
 @pytest.mark.django_db
@@ -139,7 +160,7 @@ def test_undo_when_of_a_skip_whose_place_is_gone_then_told_and_nothing_is_lost()
     assert next_item(queue=queue, reviewer=person) == two
     assert next_item(queue=queue, reviewer=other) == one
     with pytest.raises(Conflict) as refused:
-        undo(queue=queue, reviewer=person)
+        undo_last(queue, person)
     assert refused.value.code == "no_place"
     lock = open_lock(queue=queue, reviewer=person)
     assert lock is not None

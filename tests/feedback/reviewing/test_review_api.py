@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from common.ids import uuid7
 from feedback.handles import handle_of
 from feedback.models import ReviewItem
 from feedback.services.settling import make_golden
@@ -136,7 +137,11 @@ def test_item_when_handed_over_skipped_kept_and_flagged_then_as_said(operator: C
     assert take(two)["id"] == handle
     skipped = post(two, f"review-items/{handle}/skip", {"reason": "모호함"}).json()
     assert (skipped["state"], skipped["skip_reason"]) == ("skipped", "모호함")
-    assert post(two, "review-queues/의도/undo").json()["id"] == handle
+    assert post(two, "review-queues/의도/undo").status_code == 400
+    assert post(two, "review-queues/의도/undo", {"review": str(uuid7())}).status_code == 404
+    assert post(two, "review-queues/의도/undo", {"review": skipped["id"]}).json()["id"] == handle
+    again = post(two, "review-queues/의도/undo", {"review": skipped["id"]})
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "undone_already")
     post(two, f"review-items/{handle}/review", {"answer": "배송"})
     assert post(two, f"review-items/{handle}/flag", {"note": "확인"}).json()["is_flagged"]
     assert post(one, f"review-items/{handle}/flag").status_code == 404

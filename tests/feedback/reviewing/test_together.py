@@ -12,11 +12,11 @@ import pytest
 from common.errors import Conflict, NotFound
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 from feedback.services.assignment import next_item
-from feedback.services.reviewing import skip, submit, undo
+from feedback.services.reviewing import skip, submit
 from feedback.services.settling import settle
 from tests.accounts.making import make_user
 from tests.databases.working import in_threads
-from tests.feedback.reviewers import CHOICES, make_items, make_people, make_queue
+from tests.feedback.reviewers import CHOICES, make_items, make_people, make_queue, undo_last
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PEOPLE, ITEMS, ANSWERS = 8, 12, 2
@@ -35,7 +35,7 @@ def test_reviewers_when_many_at_once_then_no_doubles_and_never_too_many() -> Non
             else:
                 submit(item=item, reviewer=people[number], answer=draw.choice(CHOICES))
             if roll > 0.9:
-                with_grace(undo, queue=own, reviewer=people[number])
+                with_grace(undo_last, queue=own, person=people[number])
 
     assert in_threads(*[partial(work, number) for number in range(PEOPLE)]) == [None] * PEOPLE
     for number in range(PEOPLE):  # who found all places taken comes back once others have skipped
