@@ -12,6 +12,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 
+# Asked of the person: a key of theirs that only reads shows no more than they may see.
+JUDGE = "feedback.add_review"
 OPEN = (ReviewItem.State.WAITING, ReviewItem.State.GOLDEN)
 
 
@@ -24,6 +26,9 @@ class Onlooker(Protocol):
     def may(self, permission: str) -> bool:
         """Tell whether they hold a permission."""
 
+    def person_may(self, permission: str) -> bool:
+        """Tell whether the person holds a permission, whatever their credential leaves out."""
+
 
 def sees_all_items(onlooker: Onlooker) -> bool:
     """Whether they see items and reviews that are not their own."""
@@ -32,7 +37,7 @@ def sees_all_items(onlooker: Onlooker) -> bool:
 
 def is_hidden(item: ReviewItem, onlooker: Onlooker) -> bool:
     """Whether the model's answer and what others said of the item is kept from them for now."""
-    if not item.queue.is_blind or item.state not in OPEN or not onlooker.may("feedback.add_review"):
+    if not item.queue.is_blind or item.state not in OPEN or not onlooker.person_may(JUDGE):
         return False
     if item.reviews.filter(reviewer_id=onlooker.user_id, state=Review.State.COUNTS).exists():
         return False
@@ -43,7 +48,7 @@ def is_hidden(item: ReviewItem, onlooker: Onlooker) -> bool:
 def knows_golden(onlooker: Onlooker) -> bool:
     """Whether they may know which items measure reviewers: those who settle, and those who only look."""
     return sees_all_items(onlooker) and (
-        onlooker.may("feedback.adjudicate_reviewqueue") or not onlooker.may("feedback.add_review")
+        onlooker.may("feedback.adjudicate_reviewqueue") or not onlooker.person_may(JUDGE)
     )
 
 
@@ -72,7 +77,7 @@ def reviews_seen_by(onlooker: Onlooker) -> QuerySet[Review]:
         reviews = reviews.filter(queue__deployment__in=allowed)
     if not sees_all_items(onlooker):
         return reviews.filter(reviewer_id=onlooker.user_id)
-    if not onlooker.may("feedback.add_review"):
+    if not onlooker.person_may(JUDGE):
         return reviews
     mine = Review.objects.filter(item=OuterRef("item"), reviewer_id=onlooker.user_id, state=Review.State.COUNTS)
     named = ReviewQueue.reviewers.through.objects.filter(reviewqueue=OuterRef("queue"))

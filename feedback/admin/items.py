@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from accounts.models import User
 from common.admin import Onlooker, ReadOnlyAdmin
 from common.display import badge, person_name
+from common.numbers import whole
 from feedback.admin.answers import answer_words
 from feedback.admin.item_verbs import VERBS
 from feedback.admin.showing import answered_label, names_by_version, show_item, words_of
@@ -61,7 +62,7 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         said = reviews_seen_by(Onlooker(request.user))
         found = _ordered(_filtered(self.get_queryset(request), said, chosen), chosen, request.GET.get("after", ""))
         items = list(found[: PER_PAGE + 1])
-        queue = ReviewQueue.objects.filter(pk=chosen["queue"]).first() if chosen["queue"].isdigit() else None
+        queue = ReviewQueue.objects.filter(pk=whole(chosen["queue"])).first()
         return self.page(
             request,
             "admin/feedback/items.html",
@@ -187,8 +188,9 @@ def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:
 
 def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[str, str]) -> QuerySet[ReviewItem]:
     """Narrow to what was chosen; by answers only as far as this person may see them."""
-    if chosen["queue"].isdigit():
-        items = items.filter(queue=chosen["queue"])
+    queue, reviewer = whole(chosen["queue"]), whole(chosen["reviewer"])
+    if queue is not None:
+        items = items.filter(queue=queue)
     if chosen["state"] in State.values:
         items = items.filter(state=chosen["state"])
     if chosen["reason"]:
@@ -196,9 +198,9 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
     if chosen["golden"]:
         items = items.filter(is_golden=True)
     said = said.filter(state=Review.State.COUNTS)
-    said = said.filter(queue=chosen["queue"]) if chosen["queue"].isdigit() else said
-    if chosen["reviewer"].isdigit():
-        said = said.filter(reviewer=chosen["reviewer"])
+    said = said if queue is None else said.filter(queue=queue)
+    if reviewer is not None:
+        said = said.filter(reviewer=reviewer)
     if chosen["answer"]:
         said = said.filter(answer_key=chosen["answer"])
     if chosen["flagged"]:
@@ -210,7 +212,7 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
 
 def _ordered(items: QuerySet[ReviewItem], chosen: dict[str, str], after: str) -> QuerySet[ReviewItem]:
     """Order as the queue gives them where one state is asked for, which its index can, else the newest first."""
-    parts = [int(part) for part in after.split("_") if part.lstrip("-").isdigit()]
+    parts = [number for part in after.split("_") if (number := _signed(part)) is not None]
     if not chosen["state"]:
         return items.filter(pk__lt=parts[0]).order_by("-pk") if parts else items.order_by("-pk")
     if len(parts) == 3:
@@ -221,6 +223,11 @@ def _ordered(items: QuerySet[ReviewItem], chosen: dict[str, str], after: str) ->
             | Q(priority=priority, shuffle=shuffle, pk__gt=key)
         )
     return items.order_by("-priority", "shuffle", "pk")
+
+
+def _signed(text: str) -> int | None:
+    number = whole(text.removeprefix("-"))
+    return -number if number is not None and text.startswith("-") else number
 
 
 def _cursor(item: ReviewItem, chosen: dict[str, str]) -> str:

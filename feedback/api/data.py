@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.inputs import checked
+from common.api.inputs import FiniteField, checked
 from common.errors import NotAllowed, NotFound
 from common.names import composed
 from datasets.models import Dataset
@@ -30,11 +30,11 @@ class NewDataSerializer(serializers.Serializer[Any]):
 
     dataset = serializers.CharField(max_length=255, help_text="made if there is none of that name")
     queues = serializers.ListField(child=serializers.CharField(max_length=100), min_length=1, max_length=MOST_QUEUES)
-    least_agreement = serializers.FloatField(required=False, default=0.0, min_value=0, max_value=1)
+    least_agreement = FiniteField(required=False, default=0.0, min_value=0, max_value=1)
     dedup_against = serializers.CharField(**_TEXT, max_length=150, help_text="NAME:3; rows near to one of it go")
-    likeness = serializers.FloatField(required=False, default=LIKENESS, min_value=0.5, max_value=1)
+    likeness = FiniteField(required=False, default=LIKENESS, min_value=0.5, max_value=1)
     split = serializers.DictField(
-        child=serializers.FloatField(), required=False, help_text='percent by name, {"train": 80, "test": 20}'
+        child=FiniteField(), required=False, help_text='percent by name, {"train": 80, "test": 20}'
     )
     is_split = serializers.BooleanField(required=False, default=False, help_text="80/10/10 where `split` is left out")
     mask = serializers.BooleanField(required=False, default=True, help_text="personal data, before anything is written")

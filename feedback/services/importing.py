@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from audit.services import record
 from common.errors import FluemanError, Invalid
+from common.numbers import whole
 from common.onlooker import Onlooker
 from common.strict_json import loads
 from common.transactions import transactional
@@ -103,8 +104,8 @@ def _said(values: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: values[name] for name in NOTHING if values.get(name) not in (None, "")}
     if isinstance(said.get("thumb"), str):
         said["thumb"] = _THUMBS.get(said["thumb"].strip().lower(), said["thumb"])
-    if isinstance(said.get("rating"), str) and said["rating"].strip().isdecimal():
-        said["rating"] = int(said["rating"])
+    if isinstance(said.get("rating"), str) and (rating := whole(said["rating"].strip())) is not None:
+        said["rating"] = rating
     if isinstance(said.get("labels"), str):
         listed = _as_json(said["labels"])
         said["labels"] = listed if isinstance(listed, list) else [one for one in said["labels"].split(";") if one]

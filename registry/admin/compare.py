@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
 from common.display import duration, percent, size, thousands
+from common.numbers import whole
 from registry.admin import shown
 from registry.comparison import compare
 from registry.measures.catalogue import METRICS
@@ -53,7 +54,7 @@ def compare_view(request: HttpRequest, model_admin: Any, pk: int) -> HttpRespons
     model = RegisteredModel.objects.present().filter(pk=pk).first()
     if model is None:
         raise Http404
-    ticked = sorted({one for one in request.GET.getlist("v") if one.isdecimal()}, key=int)
+    ticked = sorted({number for text in request.GET.getlist("v") if (number := whole(text)) is not None})
     if len(ticked) >= 2:
         return HttpResponseRedirect(f"{request.path}?a={ticked[0]}&b={ticked[-1]}")
     versions = list(model.versions.present().order_by("-number")[:OFFERED])
@@ -71,15 +72,13 @@ def compare_view(request: HttpRequest, model_admin: Any, pk: int) -> HttpRespons
 
 
 def _chosen(
-    request: HttpRequest, model: RegisteredModel, versions: list[ModelVersion], ticked: list[str]
+    request: HttpRequest, model: RegisteredModel, versions: list[ModelVersion], ticked: list[int]
 ) -> tuple[ModelVersion | None, ModelVersion | None]:
     def named(key: str) -> ModelVersion | None:
-        text = request.GET.get(key, "")
-        found = model.versions.present().filter(number=int(text[:9])) if text.isdecimal() else None
-        return found.first() if found else None
+        return model.versions.present().filter(number=whole(request.GET.get(key, ""))).first()
 
     live = live_version(model)
-    two = named("b") or (model.versions.present().filter(number=int(ticked[0][:9])).first() if ticked else None)
+    two = named("b") or (model.versions.present().filter(number=ticked[0]).first() if ticked else None)
     one = named("a")
     if one is None and live is not None and (two is None or live.pk != two.pk):
         one = live
