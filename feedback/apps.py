@@ -16,8 +16,11 @@ class FeedbackConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
+        from feedback.sight import answers_hidden  # noqa: PLC0415 - models are there only now
         from feedback.sources import FeedbackSource  # noqa: PLC0415 - models are there only now
+        from inference.withholding import register_rule  # noqa: PLC0415 - models are there only now
 
         hooks.register_source(FeedbackSource())
+        register_rule(answers_hidden)
         register_panel(REQUEST, "feedback.admin.panels.request_panel")
         register_panel(DEPLOYMENT, "feedback.admin.panels.deployment_panel")

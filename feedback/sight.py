@@ -1,19 +1,22 @@
 """Who may see what before they have judged: the one rule of blind queues for all doors.
 
 Somebody who could still be given an item sees neither what the model answered nor what others said of it, nor anything
-that would tell a golden item. Those who settle may know which items are golden; they too judge blindly.
+that would tell a golden item. Those who settle may know which items are golden; they too judge blindly. Who is in the
+request log for no other reason than reviewing finds no answer there that they are still to judge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 
 # Asked of the person: a key of theirs that only reads shows no more than they may see.
-JUDGE = "feedback.add_review"
+JUDGE, SEE_ITEMS = "feedback.add_review", "feedback.view_reviewitem"
 OPEN = (ReviewItem.State.WAITING, ReviewItem.State.GOLDEN)
 
 
@@ -32,7 +35,7 @@ class Onlooker(Protocol):
 
 def sees_all_items(onlooker: Onlooker) -> bool:
     """Whether they see items and reviews that are not their own."""
-    return onlooker.may("feedback.view_reviewitem")
+    return onlooker.may(SEE_ITEMS)
 
 
 def is_hidden(item: ReviewItem, onlooker: Onlooker) -> bool:
@@ -50,6 +53,28 @@ def knows_golden(onlooker: Onlooker) -> bool:
     return sees_all_items(onlooker) and (
         onlooker.may("feedback.adjudicate_reviewqueue") or not onlooker.person_may(JUDGE)
     )
+
+
+def answers_hidden(onlooker: Onlooker, calls: Collection[UUID]) -> set[UUID]:
+    """Give those of some calls of which an item waits for this person in a blind queue, where they only review.
+
+    Those who see all items look into the log for other reasons too. A golden copy of what they have judged, which they
+    never get, keeps nothing back.
+    """
+    if onlooker.person_may(SEE_ITEMS) or not onlooker.person_may(JUDGE):
+        return set()
+    mine = Review.objects.filter(reviewer_id=onlooker.user_id, state=Review.State.COUNTS)
+    same = {name: OuterRef(name) for name in ("queue", "request_id", "row")}
+    judged = mine.filter(**{f"item__{name}": value for name, value in same.items()})
+    waiting = ReviewItem.objects.filter(_is_theirs(onlooker), request_id__in=calls, queue__is_blind=True)
+    found = waiting.filter(~Exists(judged), state__in=OPEN).values_list("request_id", flat=True)
+    return {key for key in found if key}
+
+
+def _is_theirs(onlooker: Onlooker) -> Q:
+    """Give the condition that the queue of a row names them, or nobody."""
+    named = ReviewQueue.reviewers.through.objects.filter(reviewqueue=OuterRef("queue"))
+    return Q(~Exists(named) | Exists(named.filter(user=onlooker.user_id)))
 
 
 def queues_open_to(onlooker: Onlooker) -> QuerySet[ReviewQueue]:
@@ -80,7 +105,5 @@ def reviews_seen_by(onlooker: Onlooker) -> QuerySet[Review]:
     if not onlooker.person_may(JUDGE):
         return reviews
     mine = Review.objects.filter(item=OuterRef("item"), reviewer_id=onlooker.user_id, state=Review.State.COUNTS)
-    named = ReviewQueue.reviewers.through.objects.filter(reviewqueue=OuterRef("queue"))
-    is_theirs = ~Exists(named) | Exists(named.filter(user=onlooker.user_id))
-    hidden = Q(queue__is_blind=True, item__state__in=OPEN) & Q(is_theirs)
+    hidden = Q(queue__is_blind=True, item__state__in=OPEN) & _is_theirs(onlooker)
     return reviews.filter(~hidden | Q(Exists(mine)) | Q(reviewer_id=onlooker.user_id))

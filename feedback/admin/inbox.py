@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ReadOnlyAdmin, require
 from common.display import thousands
 from common.errors import FluemanError
-from common.numbers import whole
 from common.onlooker import Onlooker
 from feedback.admin.answers import joined
 from feedback.admin.criteria import DEFAULT_RANGE, RANGE_LABELS, THUMBS, chosen_of, filtered, in_review
@@ -28,12 +27,14 @@ from feedback.models import Feedback, ReviewItem, ReviewQueue
 from feedback.rules import Source
 from feedback.services.feedback import give_feedback, person_of_user
 from feedback.services.filling import add_items
+from feedback.sight import sees_all_items
 from feedback.targets import find_target
 from inference.admin.values import show_input, show_output
 from inference.bodies.readable import show_values
 from inference.labels import label_names
 from inference.log.cases import cases_of
 from inference.models import Deployment
+from inference.withholding import REASON, withheld
 from registry.models import ModelVersion
 
 PER_PAGE = 50
@@ -74,7 +75,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
             "admin/feedback/inbox.html",
             title=gettext("Feedback"),
             headline=_headline(self.get_queryset(request)),
-            lines=lines_of(page),
+            lines=lines_of(page, Onlooker(request.user)),
             chosen=chosen,
             is_filtered=bool(own.keys() - {"range"}),
             ranges=[
@@ -126,15 +127,19 @@ class FeedbackAdmin(ReadOnlyAdmin):
         names, signature = label_names(version), version.parsed_signature() if version else None
         target = (obj.request_id, obj.row)
         case = cases_of([target]).get(target) if obj.request_id else None
-        items = ReviewItem.objects.filter(request_id=obj.request_id, row=obj.row) if obj.request_id else []
+        answer: Any = show_output(show_values(case.output, signature), names) if case else ""
+        if obj.request_id and withheld(Onlooker(request.user), [obj.request_id]):
+            answer = REASON
+        sees_items = obj.request_id and sees_all_items(Onlooker(request.user))
+        items = ReviewItem.objects.filter(request_id=obj.request_id, row=obj.row).select_related("queue")
         return {
             "inputs": [(one.name, show_input(one)) for one in show_values(case.inputs, signature)] if case else [],
-            "answer": show_output(show_values(case.output, signature), names) if case else "",
+            "answer": answer,
             "thumb": thumb_of(obj),
             "stars": stars(obj.rating),
             "right": correction_words(obj, names),
             "revisions": [(one, _words(one.said, names)) for one in obj.revisions.order_by("-id")[:50]],
-            "items": items.select_related("queue") if obj.request_id else [],
+            "items": items if sees_items else [],
             "version_row": version,
         }
 
@@ -236,7 +241,8 @@ def _said(request: HttpRequest) -> dict[str, Any]:
 
 
 def _row(request: HttpRequest) -> int:
-    return (whole(request.POST.get("row", "1"), least=1) or 1) - 1
+    given = request.POST.get("row", "1")
+    return int(given) - 1 if given.isascii() and given.isdigit() and int(given[:10]) > 0 else 0
 
 
 def _words(said: dict[str, Any], names: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from common.display import badge
+from common.onlooker import Onlooker
 from feedback.admin.answers import joined
 from feedback.gathering import answer_of
 from feedback.models import Feedback, ReviewItem
@@ -20,6 +21,7 @@ from inference.bodies.readable import first_words
 from inference.labels import label_names_of
 from inference.log import search as log
 from inference.models import InferenceRequest
+from inference.withholding import withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,22 @@ class Line:
     review_url: str
 
 
-def lines_of(rows: Sequence[Feedback]) -> list[Line]:
-    """Give feedback as lists show it, in a few queries for all."""
+def lines_of(rows: Sequence[Feedback], onlooker: Onlooker) -> list[Line]:
+    """Give feedback as lists show it, in a few queries for all; answers that are kept back are left out."""
     names = label_names_of(row.version_id for row in rows if row.version_id)
     wanted = {row.request_id for row in rows if row.request_id}
     calls = {call.pk: call for call in log.summaries(InferenceRequest.objects.all(), list(wanted))}
-    queued = items_by_target(rows)
-    return [_line(row, calls.get(row.request_id), names.get(row.version_id, {}), queued) for row in rows]  # type: ignore[arg-type]
+    queued, hidden = items_by_target(rows), withheld(onlooker, wanted)
+    return [
+        _line(
+            row,
+            calls.get(row.request_id),  # type: ignore[arg-type]
+            names.get(row.version_id, {}),  # type: ignore[arg-type]
+            queued,
+            is_withheld=row.request_id in hidden,
+        )
+        for row in rows
+    ]
 
 
 def items_by_target(rows: Sequence[Feedback]) -> dict[tuple[UUID, int], int]:
@@ -52,10 +63,12 @@ def items_by_target(rows: Sequence[Feedback]) -> dict[tuple[UUID, int], int]:
     return {(request_id, row): pk for request_id, row, pk in items}
 
 
-def _line(row: Feedback, call: Any, names: dict[str, str], queued: dict[tuple[UUID, int], int]) -> Line:
+def _line(
+    row: Feedback, call: Any, names: dict[str, str], queued: dict[tuple[UUID, int], int], *, is_withheld: bool
+) -> Line:
     item = queued.get((row.request_id, row.row)) if row.request_id else None
     answered = ""
-    if call is not None and row.row == 0:
+    if call is not None and row.row == 0 and not is_withheld:
         answered = names.get(call.first_label, call.first_label) or first_words(call.first_output or "")
     request_url = reverse("admin:inference_inferencerequest_change", args=[row.request_id]) if row.request_id else ""
     return Line(

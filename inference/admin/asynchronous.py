@@ -15,11 +15,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
+from common.admin import KeysetPaginator, Onlooker, ReadOnlyAdmin, Verb
 from common.display import ago, badge, duration
 from inference.admin.batches import cell
 from inference.asynchronous import services
 from inference.models import AsynchronousPrediction, Deployment
+from inference.withholding import REASON, withheld
 
 State = AsynchronousPrediction.State
 
@@ -76,6 +77,7 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Give the answer, where it leads, and what went wrong."""
         may_see = request.user.has_perm("inference.view_inferencerequest")
+        is_withheld = obj.request_id is not None and bool(withheld(Onlooker(request.user), [obj.request_id]))
         deployment = Deployment.objects.filter(name=obj.deployment).first()
         request_url = (
             reverse("admin:inference_inferencerequest_change", args=[obj.request_id]) if obj.request_id else ""
@@ -83,7 +85,7 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
         return {
             "state": self.shown_state(obj),
             "took": self.took(obj),
-            "outputs": [(name, cell(value)) for name, value in _outputs(obj).items()] if obj.result else None,
+            "outputs": _shown(obj, is_withheld=is_withheld) if obj.result else None,
             "request_url": request_url if may_see else "",
             "deployment_url": reverse("admin:inference_deployment_change", args=[deployment.pk]) if deployment else "",
         }
@@ -112,6 +114,10 @@ class AsynchronousPredictionAdmin(ReadOnlyAdmin):
     def took(self, obj: Any) -> str:
         """Give the time from call to end."""
         return duration(((obj.finished_at or timezone.now()) - obj.created_at) / timedelta(milliseconds=1))
+
+
+def _shown(prediction: AsynchronousPrediction, *, is_withheld: bool) -> list[tuple[str, Any]]:
+    return [(name, REASON if is_withheld else cell(value)) for name, value in _outputs(prediction).items()]
 
 
 def _outputs(prediction: AsynchronousPrediction) -> dict[str, Any]:

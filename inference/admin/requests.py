@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
-from common.admin import ReadOnlyAdmin
+from common.admin import Onlooker, ReadOnlyAdmin
 from common.display import duration, percent, thousands
 from common.errors import Invalid
 from files.models import Blob
@@ -29,6 +29,7 @@ from inference.log.criteria import Criteria, read_criteria, read_uuid
 from inference.log.downloads import input_file
 from inference.models import Deployment, InferenceRequest
 from inference.panels import REQUEST, panels_of
+from inference.withholding import REASON, withheld
 from registry.models import ModelVersion
 from registry.wording import in_words
 
@@ -67,7 +68,7 @@ class RequestAdmin(ReadOnlyAdmin):
             "admin/inference/requests.html",
             title=gettext("Requests"),
             question=gettext("What happened to a call? Search by its id, its caller, or words of its input."),
-            lines=lines_of(page.rows),
+            lines=lines_of(page.rows, withheld(Onlooker(request.user), [row.pk for row in page.rows])),
             page=page,
             params=params,
             error=error,
@@ -81,7 +82,8 @@ class RequestAdmin(ReadOnlyAdmin):
         if obj.status >= 400:
             said = gettext("%(name)s gave %(caller)s no answer: %(why)s")
             return said % {**who, "why": in_words(obj.error) or obj.error_code}
-        if obj.rows == 1 and (first := log.predictions_of(obj.pk).first()) and first.label:
+        is_shown = not _is_withheld(request, obj)
+        if is_shown and obj.rows == 1 and (first := log.predictions_of(obj.pk).first()) and first.label:
             said = {**who, "label": name_of(first.label, label_names(_version(obj))), "score": percent(first.score)}
             return gettext("%(name)s answered “%(label)s” (%(score)s) in %(time)s") % said
         said = {**who, "rows": thousands(obj.rows)}
@@ -105,7 +107,9 @@ class RequestAdmin(ReadOnlyAdmin):
         version = _version(obj)
         signature = version.parsed_signature() if version else None
         after = _after(request)
-        predictions = list(log.predictions_of(obj.pk, after=after, size=PREDICTIONS_SHOWN))
+        is_withheld = _is_withheld(request, obj)
+        predictions = [] if is_withheld else list(log.predictions_of(obj.pk, after=after, size=PREDICTIONS_SHOWN))
+        sees_shadows = self._may(request, "inference.view_shadowresult") and not is_withheld
         body = _body(obj)
         inputs = read_inputs(body, signature)
         names = label_names(version)
@@ -128,7 +132,8 @@ class RequestAdmin(ReadOnlyAdmin):
             "version_row": version if self._may(request, "registry.view_modelversion") else None,
             "deployment_row": Deployment.objects.filter(name=obj.deployment).first(),
             "caller_url": self._caller_url(request, obj),
-            "shadows": shadow_answers(obj.pk) if self._may(request, "inference.view_shadowresult") else [],
+            "shadows": shadow_answers(obj.pk) if sees_shadows else [],
+            "withheld": REASON if is_withheld else "",
             "same_caller": _same_caller(obj),
             "panels": panels_of(REQUEST, request, obj),
         }
@@ -164,6 +169,10 @@ def _version(obj: InferenceRequest) -> ModelVersion | None:
     if obj.version_id is None:
         return None
     return ModelVersion.objects.select_related("model").filter(pk=obj.version_id).first()
+
+
+def _is_withheld(request: HttpRequest, obj: InferenceRequest) -> bool:
+    return bool(withheld(Onlooker(request.user), [obj.pk]))
 
 
 def _after(request: HttpRequest) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -49,15 +50,17 @@ class Line:
     answered: str
 
 
-def lines_of(rows: Sequence[Any]) -> list[Line]:
-    """Give found calls as the list shows them; labels by their names, read for all at once."""
+def lines_of(rows: Sequence[Any], withheld: Collection[UUID]) -> list[Line]:
+    """Give found calls as the list shows them, some without their answer; names of labels are read for all at once."""
     names = label_names_of(row.version_id for row in rows if row.version_id)
-    return [_line(row, names.get(row.version_id, {})) for row in rows]
+    return [_line(row, names.get(row.version_id, {}), is_withheld=row.pk in withheld) for row in rows]
 
 
-def _line(row: Any, names: Mapping[str, str]) -> Line:
+def _line(row: Any, names: Mapping[str, str], *, is_withheld: bool) -> Line:
     answer = row.error_code
-    if row.status < 400:
+    if is_withheld:
+        answer = gettext("kept back until you have judged it")
+    elif row.status < 400:
         answer = names.get(row.first_label, row.first_label) or first_words(row.first_output or "")
         if row.first_label and row.first_score is not None:
             answer = f"{answer} {percent(row.first_score)}"

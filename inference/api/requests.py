@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import orjson
 from django.db.models import QuerySet
@@ -17,8 +18,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.errors import Invalid, NotFound
-from common.numbers import whole
+from common.errors import Invalid, NotAllowed, NotFound
 from files.models import Blob
 from inference import feedback_tokens
 from inference.bodies.stored import inputs_of
@@ -26,6 +26,7 @@ from inference.log import search as log
 from inference.log.criteria import RANGES, read_criteria, read_uuid
 from inference.log.downloads import input_file
 from inference.models import InferenceRequest, Prediction
+from inference.withholding import REASON, withheld
 
 PREDICTIONS_SHOWN = 100
 INPUT_KINDS = ("application/json", "application/octet-stream")
@@ -85,9 +86,12 @@ class RequestDetailSerializer(RequestSerializer):
     feedback = serializers.SerializerMethodField()
     inputs = serializers.SerializerMethodField()
     predictions = serializers.SerializerMethodField()
+    withheld = serializers.SerializerMethodField()
 
     class Meta(RequestSerializer.Meta):
-        fields = (*RequestSerializer.Meta.fields, "error", "feedback", "inputs", "input_blob", "predictions")
+        fields = (
+            *RequestSerializer.Meta.fields, "error", "feedback", "inputs", "input_blob", "predictions", "withheld",
+        )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field({"type": "string", "format": "uri-reference"})
@@ -102,8 +106,20 @@ class RequestDetailSerializer(RequestSerializer):
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, row: InferenceRequest) -> Any:
-        """Those of the first rows; `/predictions` gives all."""
+        """Those of the first rows; `/predictions` gives all. None while they are withheld."""
+        if self._is_withheld(row):
+            return []
         return PredictionSerializer(log.predictions_of(row.pk, size=PREDICTIONS_SHOWN), many=True).data
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_withheld(self, row: InferenceRequest) -> str | None:
+        """Why the answer is not shown to you, null where it is."""
+        return str(REASON) if self._is_withheld(row) else None
+
+    def _is_withheld(self, row: InferenceRequest) -> bool:
+        if "withheld" not in self.context:
+            self.context["withheld"] = withheld(self.context["request"].auth, [row.pk])
+        return row.pk in self.context["withheld"]
 
 
 class FeedbackTokenInSerializer(serializers.Serializer[Any]):
@@ -175,7 +191,9 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
         after = request.query_params.get("after", "-1")
         if not after.removeprefix("-").isdecimal() or len(after) > 9:
             raise Invalid("after must be the number of a row", fields={"after": "must be a whole number"})
-        rows = log.predictions_of(self.get_object().pk, after=int(after), size=_page_size(request))
+        call = self.get_object()
+        demand_shown(request, call.pk)
+        rows = log.predictions_of(call.pk, after=int(after), size=_page_size(request))
         return Response(PredictionSerializer(rows, many=True).data)
 
     @extend_schema(
@@ -220,6 +238,7 @@ class PredictionViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Predi
         prediction = super().get_object()
         if not visible_to(self.request).filter(pk=prediction.request_id).exists():
             raise NotFound("there is no such prediction")
+        demand_shown(self.request, prediction.request_id)
         return prediction
 
 
@@ -228,12 +247,17 @@ def visible_to(request: Request) -> QuerySet[InferenceRequest]:
     return InferenceRequest.objects.open_to(request.auth)
 
 
+def demand_shown(request: Request, call: UUID) -> None:
+    """Raise NotAllowed while the answer of a call is kept back from the caller."""
+    if withheld(request.auth, [call]):
+        raise NotAllowed(str(REASON), code="answer_withheld")
+
+
 def _page_size(request: Request) -> int:
     given = request.query_params.get("page_size", "50")
-    size = whole(given, least=1, most=200)
-    if size is None:
+    if not (given.isascii() and given.isdigit() and 0 < int(given[:9]) <= 200):
         raise Invalid("the page size must be 1 to 200", fields={"page_size": "must be 1 to 200"})
-    return size
+    return int(given)
 
 
 def _next_address(request: Request, page: log.Page) -> str | None:

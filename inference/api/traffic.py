@@ -32,6 +32,7 @@ from inference.api.traffic_forms import (
 from inference.models import Deployment, Revision, Route, ShadowResult
 from inference.services.routing import last_number
 from inference.traffic.judging import Guard
+from inference.withholding import withheld
 from registry.models import ModelVersion
 
 MAY = "inference.deploy_deployment"
@@ -197,4 +198,7 @@ class ShadowResultViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ShadowR
     @extend_schema(parameters=[OpenApiParameter("version", OpenApiTypes.INT, description="of one version only")])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Give one page."""
-        return super().list(request, *args, **kwargs)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        hidden = withheld(request.auth, {one.request_id for one in page})
+        context = {**self.get_serializer_context(), "withheld": hidden}
+        return self.get_paginated_response(ShadowResultSerializer(page, many=True, context=context).data)

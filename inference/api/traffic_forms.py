@@ -177,5 +177,7 @@ class ShadowResultSerializer(serializers.ModelSerializer[ShadowResult]):
 
     @extend_schema_field({"type": "array", "nullable": True, "items": {"type": "object"}})
     def get_outputs(self, result: ShadowResult) -> Any:
-        """Outputs by name, row by row; null where they were too long to keep, or there were none."""
+        """Outputs by name, row by row; null where they were too long to keep, there were none, or they are withheld."""
+        if result.request_id in self.context.get("withheld", ()):
+            return None
         return orjson.loads(result.outputs) if result.outputs else None
