@@ -6,6 +6,7 @@ of judgements, and units that were judged alike count once, with a multiplicity.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 NOMINAL, ORDINAL, INTERVAL = "nominal", "ordinal", "interval"
-LINEAR, QUADRATIC = "linear", "quadratic"
 RESAMPLES, WIDTH, SEED = 1000, 0.95, 20260101
 MOST_WORK = 200_000_000  # counts touched by all resamples together; fewer are drawn from more data
 
@@ -69,25 +69,16 @@ def raw_agreement(given: Tally) -> float | None:
     return float((given.times * equal).sum()) / pairs if pairs else None
 
 
-def cohen_kappa(
-    first: Sequence[Hashable], second: Sequence[Hashable], *, weights: str | None = None
-) -> float | None:  # fmt: skip
-    """Give kappa of two people over the same units; with `weights` values must be ordered. `None` without variation.
+def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Give kappa of two people over the same units, `None` without variation.
 
-    Source: Cohen 1960, Educational and Psychological Measurement 20; weighted: Cohen 1968, Psychological Bulletin 70.
+    The work grows with units, however many values there are. Source: Cohen 1960, Educational and Psychological
+    Measurement 20.
     """
-    import numpy as np  # noqa: PLC0415
-
-    known = sorted({*first, *second}, key=lambda one: (str(type(one)), one))  # type: ignore[type-var]
-    codes = {value: code for code, value in enumerate(known)}
-    rows, columns = (np.fromiter((codes[one] for one in said), np.int64, len(said)) for said in (first, second))
-    size = len(known)
-    seen = np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
-    chance = np.outer(seen.sum(1), seen.sum(0)) / max(1, seen.sum())
-    steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-    wrong = {None: steps > 0, LINEAR: steps, QUADRATIC: steps**2}[weights]
-    expected = float((wrong * chance).sum())
-    return 1 - float((wrong * seen).sum()) / expected if expected else None
+    units, ones, others = len(first), Counter(first), Counter(second)
+    apart = sum(one != other for one, other in zip(first, second, strict=True))
+    expected = units * units - sum(count * others[value] for value, count in ones.items())  # times units
+    return 1 - units * apart / expected if expected else None
 
 
 def fleiss_kappa(given: Tally) -> float | None:

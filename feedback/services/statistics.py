@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import dropwhile
 from statistics import median
 from typing import Any
 
@@ -42,7 +43,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """Items by state (golden ones apart), reviews, and agreement. `per_day` goes back thirty days, oldest first."""
+    """Items by state (golden ones apart), reviews, and agreement.
+
+    `per_day` is of the last thirty days, from the first one on that has reviews.
+    """
 
     items: dict[str, int]
     reviews: int
@@ -110,9 +114,10 @@ def reviewer_statistics(queue: ReviewQueue) -> list[ReviewerStatistics]:
     return sorted(found, key=lambda one: (-one.done, one.name))
 
 
-def agreement_of(queue: ReviewQueue, rows: Iterable[Row] | None = None) -> Agreement:
+def agreement_of(queue: ReviewQueue, rows: Sequence[Row] | None = None) -> Agreement:
     """Give how far reviewers of a queue agree, golden items left aside."""
-    judged = [row for row in (_newest(queue) if rows is None else rows) if not row[5]]
+    newest = _newest(queue) if rows is None else rows
+    judged = [row for row in newest if not row[5]]
     is_rating = queue.answer == ReviewQueue.Answer.RATING
     level = agreement.ORDINAL if is_rating else agreement.NOMINAL
     given = agreement.tally([row[0] for row in judged], [row[3] if is_rating else row[2] for row in judged])
@@ -128,7 +133,7 @@ def agreement_of(queue: ReviewQueue, rows: Iterable[Row] | None = None) -> Agree
         strength=agreement.strength(alpha) if alpha is not None else "",
         level=level,
         reviews=len(judged),
-        is_whole=len(judged) < MOST_REVIEWS,
+        is_whole=len(newest) < MOST_REVIEWS,
     )
 
 
@@ -144,20 +149,22 @@ def _newest(queue: ReviewQueue) -> list[Row]:
 
 
 def _cohen(rows: list[Row]) -> float | None:
-    """Give Cohen's kappa where exactly two people judged."""
-    people = sorted({row[1] for row in rows if row[1] is not None})
-    if len(people) != 2:
+    """Give Cohen's kappa where exactly two people judged; what people said whose accounts are gone is left out."""
+    said: dict[int, dict[int, str]] = defaultdict(dict)
+    for item, person, key, *_more in rows:
+        if person is not None:
+            said[person][item] = key
+    if len(said) != 2:
         return None
-    said: dict[int, dict[int | None, str]] = defaultdict(dict)
-    for row in rows:
-        said[row[0]][row[1]] = row[2]
-    pairs = [(one[people[0]], one[people[1]]) for one in said.values() if len(one) == LEAST_PAIRS]
-    return agreement.cohen_kappa([one for one, _other in pairs], [other for _one, other in pairs]) if pairs else None
+    one, other = said.values()
+    both = [item for item in one if item in other]
+    return agreement.cohen_kappa([one[item] for item in both], [other[item] for item in both])
 
 
 def _per_day(rows: list[Row]) -> list[tuple[date, int]]:
-    counted = Counter(timezone.localdate(row[6]) for row in rows)
-    return sorted(counted.items())[-DAYS:]
+    counted, today = Counter(timezone.localdate(row[6]) for row in rows), timezone.localdate()
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    return [(day, counted[day]) for day in dropwhile(lambda day: not counted[day], days)]
 
 
 def _seconds_and_majority(rows: list[Row]) -> tuple[dict[int | None, list[float]], dict[int | None, tuple[int, int]]]:
