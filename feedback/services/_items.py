@@ -56,12 +56,23 @@ def recount(item: ReviewItem, **changes: Any) -> None:
     item.save(update_fields=["reviews_done", "places_taken", *changes])
 
 
+def outcome(item: ReviewItem) -> tuple[State, Any]:
+    """Give the state that an item has by its reviews alone, and the answer that they agree about."""
+    if item.is_golden:
+        return State.GOLDEN, None
+    said = list(item.reviews.filter(state=Review.State.COUNTS).values_list("answer_key", "answer"))
+    if len(said) < item.reviews_needed:
+        return State.WAITING, None
+    is_one = len({key for key, _answer in said}) == 1
+    return (State.AGREED, said[0][1]) if is_one else (State.DISPUTED, None)
+
+
 def end(item: ReviewItem, state: str, **changes: Any) -> None:
     """Bring an item to a state in which nobody is to review it; locks on it end. The item's row is locked."""
+    was_waiting = item.state == State.WAITING
     item.locks.all().delete()
     recount(item, state=state, finished_at=None if state == State.DISPUTED else timezone.now(), **changes)
-    waiting = item.queue.items.filter(state=State.WAITING)
-    if not waiting.exists():
+    if was_waiting and not item.queue.items.filter(state=State.WAITING).exists():
         disputed = item.queue.items.filter(state=State.DISPUTED).count()
         publish(
             event="review_queue.finished", payload={"queue": item.queue.name, "disputed": disputed}, target=item.queue

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import person
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, NotAllowed, NotFound
 from common.transactions import transactional
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 from feedback.services._items import (
@@ -84,9 +84,14 @@ def release(*, item: ReviewItem, reviewer: User, actor: User, reason: str = "") 
 
 @transactional
 def reassign(*, item: ReviewItem, reviewer: User, to: User, actor: User, reason: str = "") -> ReviewLock:
-    """Put an item that is before one person before another. Raises Conflict if that one has had it, or has one open."""
+    """Put an item that is before one person before another.
+
+    Raises NotAllowed for one who may not review here, Conflict if that one has had it, or has one open.
+    """
     own = locked_item(item)
     demand_reviewer(own.queue, to)
+    if not to.has_perm("feedback.add_review"):  # this person is at no door that would ask
+        raise NotAllowed(_("This person may not review."), code="not_a_reviewer")
     if standing_review(own, to) or ReviewLock.objects.filter(queue=own.queue, reviewer=to).exists():
         raise Conflict(_("This person has reviewed the item, or has another one open."), code="not_assignable")
     _drop_lock(own, reviewer)

@@ -22,6 +22,7 @@ from feedback.services._items import (
     demand_reviewer,
     end,
     locked_item,
+    outcome,
     recount,
     standing_review,
 )
@@ -165,13 +166,11 @@ def _is_right(item: ReviewItem, reviewer: User, key: str) -> bool | None:
 
 def _conclude(item: ReviewItem) -> None:
     """Bring an item that has all its reviews to its end."""
-    said = list(item.reviews.filter(state=Review.State.COUNTS).values_list("answer_key", "answer"))
-    if item.state != State.WAITING or len(said) < item.reviews_needed:
+    state, answer = outcome(item)
+    if item.state != State.WAITING or state == State.WAITING:
         recount(item)
-    elif len({key for key, _answer in said}) == 1:
-        end(item, State.AGREED, final_answer=said[0][1])
     else:
-        end(item, State.DISPUTED)
+        end(item, state, final_answer=answer)
 
 
 def _give_back(queue: ReviewQueue, reviewer: User) -> None:

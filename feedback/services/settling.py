@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -13,7 +14,7 @@ from common.strict_json import check_text
 from common.transactions import transactional
 from feedback.answers import clean_answer
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
-from feedback.services._items import State, end, facts, locked_item, recount, shuffle_of, tell
+from feedback.services._items import State, end, facts, locked_item, outcome, recount, shuffle_of, tell
 
 MOST_NOTE = 10_000
 MANY = 32_767  # reviews of one golden item: everybody's
@@ -58,9 +59,9 @@ def take_back(*, item: ReviewItem, actor: User, reason: str = "") -> ReviewItem:
     if own.state not in (State.LEFT_OUT, State.SETTLED):
         raise Conflict(_("This item is neither left out nor settled."), code="unchanged")
     before = facts(own)
-    is_full = own.reviews.filter(state=Review.State.COUNTS).count() >= own.reviews_needed
-    state = State.GOLDEN if own.is_golden else State.DISPUTED if is_full else State.WAITING
-    recount(own, state=state, final_answer=None, settled_by=None, settled_note="", finished_at=None)
+    state, answer = outcome(own)
+    when = timezone.now() if state == State.AGREED else None
+    recount(own, state=state, final_answer=answer, settled_by=None, settled_note="", finished_at=when)
     tell("item_taken_back", own, actor, before, reason=reason)
     return own
 
