@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -50,5 +51,23 @@ class Disagreement(Rule):
             return
         for mine in Prediction.objects.of_request(result.request_id):
             other = theirs[mine.row] if mine.row < len(theirs) else {}
-            if mine.label != (other.get("label") or ""):
+            if _is_other(mine, other, None if result.same_labels is not None else apart):
                 yield Source(result.request_id, mine.row)
+
+
+def _is_other(mine: Prediction, theirs: Mapping[str, Any], apart: float | None) -> bool:
+    """Whether another version answered a row otherwise: with another label, or (`apart`) numbers so far away."""
+    if apart is None:
+        return mine.label != (theirs.get("label") or "")
+    return _apart(orjson.loads(mine.output), theirs) > apart
+
+
+def _apart(mine: Any, theirs: Any) -> float:
+    """Give the largest distance of numbers at the same place in two answers; what has another form is wholly apart."""
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        return max((_apart(value, theirs.get(name)) for name, value in mine.items()), default=0.0)
+    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        return max(map(_apart, mine, theirs), default=0.0)
+    if isinstance(mine, int | float) and isinstance(theirs, int | float):
+        return abs(mine - theirs)
+    return 0.0 if mine == theirs else math.inf

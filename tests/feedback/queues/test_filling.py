@@ -128,6 +128,21 @@ def test_disagreement_when_a_shadow_answered_otherwise_then_the_rows_that_differ
     assert rows_in(filled({"kind": "disagreement"}, deployment="intent")) == [(one.pk, 0), (many.pk, 1)]
 
 
+def test_disagreement_when_numbers_are_apart_then_the_rows_that_differ_by_so_much() -> None:
+    call = make_request(age=AGO, rows=3)
+    for row, value in enumerate([1.0, 2.0, 3.0]):
+        Prediction.objects.filter(request=call, row=row).delete()
+        make_prediction(call, row, label="", score=None, output=orjson.dumps({"y": value, "z": [value, 1]}).decode())
+    theirs = [{"y": 1.0, "z": [1.05, 1]}, {"y": 2.5, "z": [2.0, 1]}, {"y": 3.0, "z": [3.0, 9]}]
+    ShadowResult.objects.create(
+        id=key_at(timezone.now() - AGO), request_id=call.pk, difference=8.0, outputs=orjson.dumps(theirs).decode(),
+        created_at=timezone.now(), deployment="intent", model="intent", version=2, live_version=1, rows=3, latency_ms=1,
+        live_latency_ms=1,
+    )  # fmt: skip
+    queue = filled({"kind": "disagreement", "difference": 0.2}, deployment="intent")
+    assert rows_in(queue) == [(call.pk, 1), (call.pk, 2)]
+
+
 def test_filling_when_there_is_a_most_a_day_then_no_more_and_the_rest_is_passed_over() -> None:
     calls = [make_request(age=AGO) for _ in range(5)]
     queue = filled({"kind": "random", "percent": 100, "most_per_day": 3})
