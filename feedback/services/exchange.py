@@ -73,20 +73,21 @@ def export_items(
     """Write a queue's items into a file of the owner's, as one list. Not inside a transaction. Raises Conflict."""
     if owner is None:
         raise Conflict(_("Whoever asked for the export has gone."), code="owner_gone")
-    keys = list(_items(queue).order_by("pk").values_list("pk", flat=True))
-    if not keys:
+    whole = _items(queue).count()
+    if not whole:
         raise Conflict(_("There is nothing in this queue."), code="empty_queue")
-    write, inputs = FORMATS[tool].write, dict[str, None]()
+    write, inputs, written = FORMATS[tool].write, dict[str, None](), 0
     with told_when_full(), tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
-        for number, item in enumerate(_exchanged(queue, keys, has_answers=has_answers)):
+        for item in _exchanged(queue, has_answers=has_answers):
             inputs |= dict.fromkeys(item.inputs)
-            file.write(("[\n" if not number else ",\n") + json.dumps(write(item), ensure_ascii=False))
-            report(99 * number / len(keys))
+            file.write((",\n" if written else "[\n") + json.dumps(write(item), ensure_ascii=False))
+            written += 1
+            report(99 * min(1.0, written / whole))
         file.write("\n]\n")
         file.flush()
         blob = store(Path(file.name))
     stored = name_blob(blob=blob, name=f"{queue.name[:80]}.{tool}.json", owner=owner)
-    told = {"file": str(stored.pk), "name": stored.name, "items": len(keys)}
+    told = {"file": str(stored.pk), "name": stored.name, "items": written}
     if tool == "label_studio":
         told["label_config"] = label_studio.label_config(list(inputs), queue.answer, queue.choices)
     return told
@@ -146,9 +147,10 @@ def _take(queue: ReviewQueue, answered: Answered, actor: Any, label: str) -> str
     return "settled"
 
 
-def _exchanged(queue: ReviewQueue, keys: list[int], *, has_answers: bool) -> Iterator[Exchanged]:
-    for start in range(0, len(keys), AT_ONCE):
-        items = ReviewItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).order_by("pk")
+def _exchanged(queue: ReviewQueue, *, has_answers: bool) -> Iterator[Exchanged]:
+    last = 0
+    while items := list(_items(queue).filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
+        last = items[-1].pk
         answers: dict[int, list[tuple[Any, float]]] = defaultdict(list)
         if has_answers:
             said = Review.objects.filter(item__in=items, state=Review.State.COUNTS).order_by("pk")

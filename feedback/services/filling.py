@@ -46,12 +46,8 @@ def add_items(
     if not PRIORITIES[0] <= priority <= PRIORITIES[1]:
         text = _("must be %(least)s to %(most)s") % {"least": PRIORITIES[0], "most": PRIORITIES[1]}
         raise Invalid(text, fields={"priority": text})
-    added = 0
-    for some in _batches(sources):
-        added += _bring(queue, copies_of(some, is_masked=queue.is_masked), reason[:40], priority)
-    if added:
-        record(action="feedback.items_added", actor=actor, target=queue, after={"items": added, "why": reason[:40]})
-    return added
+    made = [item for some in _batches(sources) for item in copies_of(some, is_masked=queue.is_masked)]
+    return _bring(queue, made, actor, reason[:40], priority)
 
 
 def preview(*, kind: str, values: Mapping[str, Any], deployment: str = "", seconds: float = PREVIEW_S) -> Preview:
@@ -124,9 +120,14 @@ def _left_today(queue: ReviewQueue, values: Mapping[str, Any]) -> int:
 
 
 @transactional
-def _bring(queue: ReviewQueue, items: list[ReviewItem], reason: str, priority: int) -> int:
+def _bring(queue: ReviewQueue, items: list[ReviewItem], actor: User, reason: str, priority: int) -> int:
     own = ReviewQueue.objects.select_for_update().get(pk=queue.pk)
-    return _write(own, items, reason, priority, most=len(items))
+    demand_open(own)
+    starts = range(0, len(items), AT_ONCE)
+    added = sum(_write(own, items[at : at + AT_ONCE], reason, priority, most=AT_ONCE) for at in starts)
+    if added:
+        record(action="feedback.items_added", actor=actor, target=queue, after={"items": added, "why": reason})
+    return added
 
 
 def _write(queue: ReviewQueue, items: Sequence[ReviewItem], reason: str, priority: int, *, most: int) -> int:

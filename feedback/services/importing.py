@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.services import record
@@ -17,7 +16,7 @@ from common.onlooker import Onlooker
 from common.strict_json import loads
 from common.transactions import transactional
 from datasets.content import local_path
-from feedback.interchange.lines import Aside, read_lines
+from feedback.interchange.lines import Aside, Line, read_lines
 from feedback.models import Feedback
 from feedback.services.feedback import NOTHING, Given, Person, give_feedback
 from feedback.targets import find_target
@@ -52,20 +51,30 @@ def import_rows(*, file: StoredFile, actor: Any, report: Callable[[float], None]
     with local_path(file.blob).open("rb") as stream:
         lines = read_lines(stream, file.name, aside)
         while some := list(islice(lines, AT_ONCE)):
-            with transaction.atomic():
-                for line in some:
-                    try:
-                        given = _take(line.values, actor, sight)
-                    except FluemanError as error:
-                        aside.add(line.number, _told(error))
-                        continue
-                    counted["new" if given.is_new else "changed" if given.is_changed else "same"] += 1
+            for line, taken in zip(some, _take_some(some, actor, sight), strict=True):
+                if isinstance(taken, Given):
+                    counted["new" if taken.is_new else "changed" if taken.is_changed else "same"] += 1
+                else:
+                    aside.add(line.number, _told(taken))
             report(99 * stream.tell() / whole)
     if not counted and not aside.count:
         raise Invalid(_("There are no rows in “%(source)s”.") % {"source": file.name}, code="no_rows")
     found = {name: counted[name] for name in ("new", "changed", "same")} | {"set_aside": aside.count}
     record(action="feedback.imported", actor=actor, target=file, after=found)
     return {**found, "rows": counted.total() + aside.count, "rejects": aside.first}
+
+
+@transactional
+def _take_some(lines: Sequence[Line], actor: Any, sight: Onlooker) -> list[Given | FluemanError]:
+    """Take rows together; give for each what became of it, or what is wrong with it."""
+    return [_taken(line.values, actor, sight) for line in lines]
+
+
+def _taken(values: Mapping[str, Any], actor: Any, sight: Onlooker) -> Given | FluemanError:
+    try:
+        return _take(values, actor, sight)
+    except FluemanError as error:
+        return error
 
 
 def _take(values: Mapping[str, Any], actor: Any, sight: Onlooker) -> Given:
