@@ -109,13 +109,14 @@ def _data(version: ModelVersion) -> list[str]:
 
 def _evaluations(a: ModelVersion, b: ModelVersion) -> list[dict[str, Any]]:
     """Give the newest evaluations of both over the same rows, the newest data first."""
-    newest: dict[Any, dict[Any, Evaluation]] = {}
+    newest: dict[Any, dict[Any, Any]] = {}
     finished = Evaluation.objects.filter(version__in=[a, b], finished_at__isnull=False)
-    for one in finished.select_related("dataset_version__dataset").order_by("-id")[:200]:
-        same = (one.dataset_version_id, one.task, str(one.options.get("split", "")))
-        newest.setdefault(same, {}).setdefault(one.version_id, one)
+    for one in finished.defer("report", "metrics").order_by("-id")[:200]:  # large, and few are wanted
+        newest.setdefault(one.over, {}).setdefault(one.version_id, one.pk)
     pairs = [(found[a.pk], found[b.pk]) for found in newest.values() if a.pk in found and b.pk in found]
-    return [_pair(one, two) for one, two in pairs[:MOST_EVALUATIONS]]
+    wanted = {key for pair in pairs[:MOST_EVALUATIONS] for key in pair}
+    known = Evaluation.objects.select_related("dataset_version__dataset").in_bulk(wanted)
+    return [_pair(known[one], known[two]) for one, two in pairs if one in known and two in known]
 
 
 def _pair(a: Evaluation, b: Evaluation) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from registry.measures.catalogue import MOST_SLICES
 from registry.measures.intervals import wilson
 
-MOST_VALUES, SHOWN_VALUES = 10_000, 200
+MOST_VALUES = 10_000
 
 
 class Slices:
@@ -58,7 +59,7 @@ class Slices:
 
     def _ranked(self) -> list[tuple[str | None, list[float]]]:
         ranked = sorted(self._sums.items(), key=lambda item: (-item[1][0], item[0] or ""))
-        return [(value, sums.tolist()) for value, sums in ranked[:SHOWN_VALUES]]
+        return [(value, sums.tolist()) for value, sums in ranked[:MOST_SLICES]]
 
 
 def _named(value: str | None, rows: float) -> dict[str, Any]:

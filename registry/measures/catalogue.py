@@ -49,6 +49,7 @@ METRICS = {
     )
 }
 SLICED = ("accuracy", "mae", "rmse")  # what is known of each slice
+MOST_SLICES = 200  # values of a column that are told, the most frequent ones
 
 
 def gain(name: str, new: float, old: float) -> float:

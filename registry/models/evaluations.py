@@ -1,5 +1,7 @@
 """What a version answered to rows whose right answers are known."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -61,3 +63,8 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} · {self.dataset_version}"
+
+    @property
+    def over(self) -> tuple[Any, ...]:
+        """What two evaluations must have in common to be compared: the rows, and what is right there."""
+        return self.dataset_version_id, self.task, self.options.get("split", ""), self.options.get("label", "")

@@ -11,7 +11,7 @@ from typing import Any
 
 from registry.comparing import signature_changes
 from registry.models import Evaluation, ModelVersion
-from registry.services.gates import failures
+from registry.services.gates import failures, named_rows
 from registry.services.promotion import Wish
 from registry.usage import live_version
 
@@ -62,12 +62,12 @@ def _figures(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[st
 
 
 def _evaluations(version: ModelVersion, now: ModelVersion | None) -> list[dict[str, Any]]:
-    """Give the newest finished evaluation over each dataset version, beside that of the version before."""
+    """Give the newest finished evaluation over the same rows, beside that of the version before."""
     known = ModelVersion.objects.filter(pk__in=[one.pk for one in (version, now) if one])
     newest: dict[Any, dict[Any, Evaluation]] = {}
     finished = Evaluation.objects.filter(version__in=known, finished_at__isnull=False)
-    for one in finished.select_related("dataset_version__dataset").order_by("-id")[:200]:
-        newest.setdefault(one.dataset_version_id, {}).setdefault(one.version_id, one)
+    for one in finished.defer("report").select_related("dataset_version__dataset").order_by("-id")[:200]:
+        newest.setdefault(one.over, {}).setdefault(one.version_id, one)
     rows = []
     for found in newest.values():
         mine, theirs = found.get(version.pk), found.get(now.pk) if now else None
@@ -75,7 +75,7 @@ def _evaluations(version: ModelVersion, now: ModelVersion | None) -> list[dict[s
             rows.append(
                 {
                     "id": str(mine.pk),
-                    "data": str(mine.dataset_version),
+                    "data": named_rows(mine.dataset_version, mine.options.get("split", "")),
                     "rows": mine.rows,
                     "figures": _figures(mine.metrics, theirs.metrics if theirs else {}),
                 }

@@ -14,7 +14,7 @@ from common.errors import Invalid
 from common.transactions import transactional
 from datasets.models import Dataset, DatasetVersion
 from registry.guard import Guard
-from registry.measures.catalogue import gain
+from registry.measures.catalogue import MOST_SLICES, gain
 from registry.measures.words import difference_in_words, figure_in_words, metric_label
 from registry.models import Evaluation, GatePolicy, ModelVersion, RegisteredModel
 from registry.requirements import LIVE, METRIC, Requirement, parse_requirements
@@ -30,8 +30,8 @@ class Reason:
     """Why a version does not pass: a code, a sentence, the number found and the one wanted, and where it was found.
 
     Codes: `not_evaluated`, `stale_data`, `no_data`, `no_figure`, `limit`, `live_not_evaluated`, `worse_than_live`,
-    `not_compared`, `slice`, `no_slices`. `requirement` is its place in the policy, `data` the dataset version to
-    evaluate over where that helps.
+    `not_compared`, `slice`, `no_slices`, `cut_slices`. `requirement` is its place in the policy, `data` the dataset
+    version to evaluate over where that helps.
     """
 
     code: str
@@ -167,8 +167,8 @@ class _Judge:
         return self._newest[key]
 
     def _missing(self, place: int, one: Requirement, data: DatasetVersion) -> Reason:
-        numbers = {"version": self._version, "data": _named(data, one.split)}
-        others = _finished(self._version).filter(dataset_version__dataset_id=one.dataset)
+        numbers = {"version": self._version, "data": named_rows(data, one.split)}
+        others = _finished(self._version).filter(dataset_version__dataset_id=one.dataset).defer("report")
         old = None if one.version is not None else next((e for e in others[:LOOKED_AT] if _split(e) == one.split), None)
         if old is None:
             return Reason("not_evaluated", _("%(version)s has not been evaluated over %(data)s.") % numbers,
@@ -194,10 +194,10 @@ class _Judge:
         live = self._live_version()
         if live is None or live.pk == self._version.pk:
             return []
-        other = evaluation_of(live, data, one.split)
+        other = evaluation_of(live, data, one.split, label=found.options.get("label", ""))
         if other is None:
             said = _("The live version %(live)s has not been evaluated over %(data)s, so nothing can be compared.")
-            said %= {"live": live, "data": _named(data, one.split)}
+            said %= {"live": live, "data": named_rows(data, one.split)}
             return [Reason("live_not_evaluated", said, evaluation=found.pk, requirement=place, data=data)]
         figure, theirs = found.metrics.get(one.metric), other.metrics.get(one.metric)
         if figure is None or theirs is None:
@@ -207,7 +207,7 @@ class _Judge:
             known = compared(found, other).get(one.metric)
             if known is None:
                 said = _("%(version)s has not been compared with the live version %(live)s over %(data)s.")
-                said %= {"version": self._version, "live": live, "data": _named(data, one.split)}
+                said %= {"version": self._version, "live": live, "data": named_rows(data, one.split)}
                 return [Reason("not_compared", said, evaluation=found.pk, requirement=place, data=data)]
             better = known["low"]
         if better >= -one.most_worse:
@@ -225,10 +225,18 @@ class _Judge:
         return self._live
 
 
-def evaluation_of(version: ModelVersion, data: DatasetVersion, split: str = "") -> Evaluation | None:
-    """Give the newest finished evaluation of a version over a dataset version, or one split of it."""
-    newest = _finished(version).filter(dataset_version=data)[:LOOKED_AT]
-    return next((one for one in newest if _split(one) == split), None)
+def evaluation_of(
+    version: ModelVersion, data: DatasetVersion, split: str = "", *, label: str | None = None
+) -> Evaluation | None:
+    """Give the newest finished evaluation of a version over a dataset version, or one split of it.
+
+    With `label` it is one that takes the right answers from that column.
+    """
+    newest = _finished(version).filter(dataset_version=data)
+    for one in newest.defer("report")[:LOOKED_AT]:  # reports are large, and one is wanted
+        if _split(one) == split and label in (None, one.options.get("label", "")):
+            return newest.filter(pk=one.pk).first()  # type: ignore[no-any-return]
+    return None
 
 
 def compared(one: Evaluation, other: Evaluation) -> Mapping[str, Mapping[str, float]]:
@@ -246,18 +254,19 @@ def _split(one: Evaluation) -> str:
     return str(one.options.get("split", ""))
 
 
-def _named(data: DatasetVersion, split: str) -> str:
+def named_rows(data: DatasetVersion, split: str) -> str:
+    """Name a dataset version, or one split of it."""
     return f"{data} ({split})" if split else str(data)
 
 
 def _numbers(one: Requirement, data: DatasetVersion, figure: float) -> dict[str, Any]:
-    told = {"metric": metric_label(one.metric), "data": _named(data, one.split)}
+    told = {"metric": metric_label(one.metric), "data": named_rows(data, one.split)}
     return {**told, "figure": figure_in_words(one.metric, figure)}
 
 
 def _without_figure(place: int, one: Requirement, data: DatasetVersion, found: Evaluation) -> Reason:
     said = _("The evaluation over %(data)s gave no %(metric)s.")
-    said %= {"data": _named(data, one.split), "metric": metric_label(one.metric)}
+    said %= {"data": named_rows(data, one.split), "metric": metric_label(one.metric)}
     return Reason("no_figure", said, evaluation=found.pk, requirement=place)
 
 
@@ -265,8 +274,13 @@ def _slices(place: int, one: Requirement, data: DatasetVersion, found: Evaluatio
     slices = found.report.get("slices", {}).get(one.column)
     if slices is None:
         said = _("The evaluation over %(data)s was not divided by “%(column)s”.")
-        said %= {"data": _named(data, one.split), "column": one.column}
+        said %= {"data": named_rows(data, one.split), "column": one.column}
         return [Reason("no_slices", said, evaluation=found.pk, requirement=place, data=data)]
+    is_cut = len(slices) >= MOST_SLICES and slices[-1]["rows"] >= one.rows
+    if is_cut or one.column in found.report.get("cut_slices", []):
+        said = _("“%(column)s” has more values of so many rows than the evaluation over %(data)s tells.")
+        said %= {"data": named_rows(data, one.split), "column": one.column}
+        return [Reason("cut_slices", said, evaluation=found.pk, requirement=place)]
     template = _("%(metric)s is %(figure)s where %(column)s is “%(value)s” (%(rows)d rows of %(data)s).")
     return [
         Reason(
