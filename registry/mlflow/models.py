@@ -13,6 +13,7 @@ from registry.mlflow.newest import STAGES, newest_by_stage, shown
 from registry.mlflow.searching import IS_PROMPT, model_search, present_models
 from registry.mlflow.shown import model_body, version_body, versions_body
 from registry.models import ModelVersion, RegisteredModel
+from registry.naming import tag_key
 from registry.services.stages import stage_name
 
 MODELS_A_PAGE, MOST_MODELS = 100, 1000
@@ -96,7 +97,7 @@ def set_tag(asked: Asked) -> dict[str, Any]:
 
 def delete_tag(asked: Asked) -> dict[str, Any]:
     """Take a tag away; one that is not there is gone already."""
-    model, key = find_model(asked.said.name()), asked.said.need("key")
+    model, key = find_model(asked.said.name()), tag_key(asked.said.need("key"))
     if model.tags.filter(key=key).exists():
         services.delete_tag(target=model, key=key, actor=asked.user)
     return {}

@@ -11,6 +11,7 @@ from registry.mlflow.newest import shown
 from registry.mlflow.searching import MOST_ROWS, present_versions, version_search
 from registry.mlflow.shown import version_body, versions_body
 from registry.models import ModelVersion
+from registry.naming import tag_key
 from registry.services.sources import download_uri, register_source
 from registry.services.stages import set_stage
 
@@ -81,7 +82,7 @@ def set_tag(asked: Asked) -> dict[str, Any]:
 
 def delete_tag(asked: Asked) -> dict[str, Any]:
     """Take a tag away; one that is not there is gone already."""
-    version, key = _version(asked), asked.said.need("key")
+    version, key = _version(asked), tag_key(asked.said.need("key"))
     if version.tags.filter(key=key).exists():
         services.delete_tag(target=version, key=key, actor=asked.user)
     return {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
 from common.errors import Invalid
+from common.transactions import transactional
 from files.models import Blob
 from files.services import add_reference, release
 from notify.services import publish
@@ -32,6 +32,7 @@ def note_step(*, version: ModelVersion, step: Mapping[str, Any]) -> None:
     move(version, (State.CHECKING,), State.CHECKING, check_report={"steps": [*others, dict(step)]})
 
 
+@transactional
 def pass_check(
     *,
     version: ModelVersion,
@@ -51,26 +52,25 @@ def pass_check(
         "checked_at": timezone.now(),
         "refusal": "",
     }
-    with transaction.atomic():
-        before = facts(version)
-        move(version, (State.CHECKING,), State.READY, **changes)
-        if converted:
-            _replace_files(version, converted, old_weights=before["weights"])
-        if not version.is_remote and not version.files.filter(path=version.weights_path).exists():
-            raise Invalid(f"weights: {version.weights_path} is not among the files of the version")
-        publish(event="model_version.passed", payload=_named(version), target=version)
-        tell(version, "version_passed", CHECKER, before)
+    before = facts(version)
+    move(version, (State.CHECKING,), State.READY, **changes)
+    if converted:
+        _replace_files(version, converted, old_weights=before["weights"])
+    if not version.is_remote and not version.files.filter(path=version.weights_path).exists():
+        raise Invalid(f"weights: {version.weights_path} is not among the files of the version")
+    publish(event="model_version.passed", payload=_named(version), target=version)
+    tell(version, "version_passed", CHECKER, before)
     return version
 
 
+@transactional
 def refuse(*, version: ModelVersion, reason: str, report: Mapping[str, Any]) -> ModelVersion:
     """Refuse a version for what its check found. Raises Conflict if it is not being checked."""
-    with transaction.atomic():
-        before = facts(version)
-        changes = {"refusal": reason, "check_report": dict(report), "checked_at": timezone.now()}
-        move(version, (State.CHECKING,), State.REFUSED, **changes)
-        publish(event="model_version.refused", payload={**_named(version), "reason": reason}, target=version)
-        tell(version, "version_refused", CHECKER, before, reason=reason, outcome="refused")
+    before = facts(version)
+    changes = {"refusal": reason, "check_report": dict(report), "checked_at": timezone.now()}
+    move(version, (State.CHECKING,), State.REFUSED, **changes)
+    publish(event="model_version.refused", payload={**_named(version), "reason": reason}, target=version)
+    tell(version, "version_refused", CHECKER, before, reason=reason, outcome="refused")
     return version
 
 
@@ -79,11 +79,15 @@ def release_checks() -> int:
     checking = ModelVersion.objects.filter(state=State.CHECKING).select_related("model")
     ended = [version for version in checking if not check_jobs(version).unfinished().exists()]
     for version in ended:
-        with transaction.atomic():
-            before = facts(version)
-            move(version, (State.CHECKING,), State.PENDING, check_report={})
-            tell(version, "version_unchecked", CHECKER, before, outcome="failed")
+        _release(version)
     return len(ended)
+
+
+@transactional
+def _release(version: ModelVersion) -> None:
+    before = facts(version)
+    move(version, (State.CHECKING,), State.PENDING, check_report={})
+    tell(version, "version_unchecked", CHECKER, before, outcome="failed")
 
 
 def _named(version: ModelVersion) -> dict[str, Any]:

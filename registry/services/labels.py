@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.services import record
 from common.errors import Invalid, NotFound
+from common.transactions import transactional
 from notify.services import publish
 from registry.models import ModelTag, ModelVersion, RegisteredModel, VersionTag
 from registry.naming import tag_key
@@ -17,30 +17,31 @@ from registry.services._state import Actor, demand_present, lock_model
 MAX_VALUE_CHARACTERS = 5000
 
 
+@transactional
 def set_tag(*, target: RegisteredModel | ModelVersion, key: str, value: str, actor: Actor) -> None:
     """Give a model or a version a tag, or another value to a tag that it has. Raises Invalid for a bad key or value."""
     key = tag_key(key)
     if len(value) > MAX_VALUE_CHARACTERS or "\0" in value:
         raise Invalid(f"value: must have at most {MAX_VALUE_CHARACTERS} characters", fields={"value": "is too long"})
-    with transaction.atomic():
-        _lock(target)
-        before = dict(target.tags.filter(key=key).values_list("key", "value"))
-        if before.get(key) != value:
-            tags, owner = _tags_of(target)
-            tags.objects.update_or_create(key=key, **owner, defaults={"value": value})
-            record(action="registry.tag_set", actor=actor, target=target, before=before, after={key: value})
-            _publish("model_version_tag.set", target, key=key, value=value)
+    _lock(target)
+    before = dict(target.tags.filter(key=key).values_list("key", "value"))
+    if before.get(key) != value:
+        tags, owner = _tags_of(target)
+        tags.objects.update_or_create(key=key, **owner, defaults={"value": value})
+        record(action="registry.tag_set", actor=actor, target=target, before=before, after={key: value})
+        _publish("model_version_tag.set", target, key=key, value=value)
 
 
+@transactional
 def delete_tag(*, target: RegisteredModel | ModelVersion, key: str, actor: Actor) -> None:
-    """Take a tag away. Raises NotFound if there is none of that key."""
-    with transaction.atomic():
-        _lock(target)
-        before = dict(target.tags.filter(key=key).values_list("key", "value"))
-        if not target.tags.filter(key=key).delete()[0]:
-            raise NotFound(_("There is no tag %(key)s.") % {"key": key})
-        record(action="registry.tag_deleted", actor=actor, target=target, before=before)
-        _publish("model_version_tag.deleted", target, key=key)
+    """Take a tag away. Raises NotFound if there is none of that key, Invalid for what can be no key."""
+    key = tag_key(key)
+    _lock(target)
+    before = dict(target.tags.filter(key=key).values_list("key", "value"))
+    if not target.tags.filter(key=key).delete()[0]:
+        raise NotFound(_("There is no tag %(key)s.") % {"key": key})
+    record(action="registry.tag_deleted", actor=actor, target=target, before=before)
+    _publish("model_version_tag.deleted", target, key=key)
 
 
 def _publish(event: str, target: RegisteredModel | ModelVersion, **tag: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,6 +26,7 @@ def register_model(
     return register_model_once(name=name, actor=actor, description=description, task=task, owner=owner)[0]
 
 
+@transactional
 def register_model_once(
     *,
     name: str,
@@ -40,16 +40,15 @@ def register_model_once(
     """Give the model of a name, and whether it was registered by this call. Raises Invalid for a bad name or tag."""
     if owner is None and isinstance(actor, User):
         owner = actor
-    with transaction.atomic():
-        model, is_new = RegisteredModel.objects.get_or_create(
-            name=model_name(name), defaults={"description": description, "task": task, "owner": owner, **more}
-        )
-        if is_new:
-            record(action="registry.model_registered", actor=actor, target=model, after=_facts(model))
-            for key, value in (tags or {}).items():
-                set_tag(target=model, key=key, value=value, actor=actor)
-            told = {"name": model.name, "tags": dict(tags or {}), "description": description}
-            publish(event="registered_model.created", payload=told)
+    model, is_new = RegisteredModel.objects.get_or_create(
+        name=model_name(name), defaults={"description": description, "task": task, "owner": owner, **more}
+    )
+    if is_new:
+        record(action="registry.model_registered", actor=actor, target=model, after=_facts(model))
+        for key, value in (tags or {}).items():
+            set_tag(target=model, key=key, value=value, actor=actor)
+        told = {"name": model.name, "tags": dict(tags or {}), "description": description}
+        publish(event="registered_model.created", payload=told)
     return model, is_new
 
 
@@ -80,6 +79,7 @@ def rename_model(*, model: RegisteredModel, name: str, actor: Actor, reason: str
     return model
 
 
+@transactional
 def update_model(
     *, model: RegisteredModel, actor: Actor, description: str | None = None, task: str | None = None,
     owner: User | None = None, intended_use: str | None = None, limits: str | None = None, licence: str | None = None,
@@ -88,17 +88,16 @@ def update_model(
     """Change what a model says of itself; `None` leaves a field as it is. The longer texts are Markdown."""
     texts = {"description": description, "intended_use": intended_use, "limits": limits, "licence": licence}
     given = {**texts, "task": task, "owner": owner, "deployment_job_id": deployment_job_id}
-    with transaction.atomic():
-        locked = lock_model(model)
-        demand_present(locked)
-        before = _facts(locked)
-        for field, value in given.items():
-            if value is not None:
-                setattr(locked, field, value)
-        locked.full_clean()
-        if _facts(locked) != before:
-            locked.save(update_fields=[*given, "updated_at"])
-            record(action="registry.model_changed", actor=actor, target=locked, before=before, after=_facts(locked))
+    locked = lock_model(model)
+    demand_present(locked)
+    before = _facts(locked)
+    for field, value in given.items():
+        if value is not None:
+            setattr(locked, field, value)
+    locked.full_clean()
+    if _facts(locked) != before:
+        locked.save(update_fields=[*given, "updated_at"])
+        record(action="registry.model_changed", actor=actor, target=locked, before=before, after=_facts(locked))
     return locked
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +17,7 @@ from accounts.models import User
 from audit.services import record, record_refusal
 from common.errors import Conflict, Invalid, NotReady
 from common.strict_json import check_text, loads
+from common.transactions import transactional
 from datasets.models import DatasetVersion
 from files.models import Blob
 from files.services import add_reference, adopt, keep_for_a_while
@@ -93,6 +93,7 @@ def add_version(
     )
 
 
+@transactional
 def insert_version(
     *,
     model: RegisteredModel | str,
@@ -130,14 +131,13 @@ def insert_version(
         run_link=origin.run_link,
         copied_from=origin.copied_from,
     )
-    with transaction.atomic():
-        _insert(version, blobs, task=read.task, actor=actor)
-        record_training_data(version=version, trained_on=trained_on, actor=actor)
-        for key, value in (tags or {}).items():
-            set_tag(target=version, key=key, value=value, actor=actor)
-        told = {"name": version.model.name, "version": str(version.number), "source": version.source}
-        more = {"run_id": version.run_id, "tags": dict(tags or {}), "description": version.description}
-        publish(event="model_version.created", payload={**told, **more})
+    _insert(version, blobs, task=read.task, actor=actor)
+    record_training_data(version=version, trained_on=trained_on, actor=actor)
+    for key, value in (tags or {}).items():
+        set_tag(target=version, key=key, value=value, actor=actor)
+    told = {"name": version.model.name, "version": str(version.number), "source": version.source}
+    more = {"run_id": version.run_id, "tags": dict(tags or {}), "description": version.description}
+    publish(event="model_version.created", payload={**told, **more})
     return version
 
 
@@ -209,41 +209,41 @@ def _numbers(given: Any) -> dict[str, float]:
 
 
 def _insert(version: ModelVersion, blobs: Mapping[str, Blob], *, task: str, actor: Actor) -> ModelVersion:
-    with transaction.atomic():
-        model = RegisteredModel.objects.present().filter(pk=version.model.pk)
-        # The model's row stays locked to the end: numbers have no gap and are never given twice.
-        if not model.update(last_version=F("last_version") + 1, updated_at=timezone.now()):
-            raise Conflict(_("The model %(model)s is deleted.") % {"model": version.model}, code="deleted")
-        version.number = model.values_list("last_version", flat=True).get()
-        model.filter(task="").update(task=task)
-        version.full_clean(validate_unique=False, validate_constraints=False)
-        version.save(force_insert=True)
-        for blob in sorted(blobs.values(), key=lambda blob: blob.pk):  # as a purge does: they never wait in a ring
-            add_reference(blob=blob)
-        ModelFile.objects.bulk_create(ModelFile(version=version, path=path, blob=blob) for path, blob in blobs.items())
-        tell(version, "version_added", actor, {})
-        if version.state == State.PENDING and not version.is_waiting_for_trust:
-            enqueue_check(version, actor)
+    model = RegisteredModel.objects.present().filter(pk=version.model.pk)
+    # The model's row stays locked to the end: numbers have no gap and are never given twice.
+    if not model.update(last_version=F("last_version") + 1, updated_at=timezone.now()):
+        raise Conflict(_("The model %(model)s is deleted.") % {"model": version.model}, code="deleted")
+    version.number = model.values_list("last_version", flat=True).get()
+    model.filter(task="").update(task=task)
+    version.full_clean(validate_unique=False, validate_constraints=False)
+    version.save(force_insert=True)
+    for blob in sorted(blobs.values(), key=lambda blob: blob.pk):  # as a purge does: they never wait in a ring
+        add_reference(blob=blob)
+    ModelFile.objects.bulk_create(ModelFile(version=version, path=path, blob=blob) for path, blob in blobs.items())
+    tell(version, "version_added", actor, {})
+    if version.state == State.PENDING and not version.is_waiting_for_trust:
+        enqueue_check(version, actor)
     return version
 
 
+@transactional
 def trust_version(*, version: ModelVersion, actor: User, reason: str) -> ModelVersion:
     """Let a program run, and have it checked. Raises Conflict if it is none or is trusted, Invalid without a reason."""
     demand_reason(reason)
     if not version.is_program:
         raise Conflict(_("This version holds only weights: it needs no trust."))
-    with transaction.atomic():
-        before = facts(version)
-        if not ModelVersion.objects.present().filter(pk=version.pk, is_trusted=False).update(is_trusted=True):
-            raise Conflict(_("This version is trusted already."))
-        version.refresh_from_db()
-        if version.state in (State.PENDING, State.REFUSED):
-            move(version, (State.PENDING, State.REFUSED), State.PENDING, refusal="")
-            enqueue_check(version, actor)
-        tell(version, "version_trusted", actor, before, reason=reason)
+    before = facts(version)
+    if not ModelVersion.objects.present().filter(pk=version.pk, is_trusted=False).update(is_trusted=True):
+        raise Conflict(_("This version is trusted already."))
+    version.refresh_from_db()
+    if version.state in (State.PENDING, State.REFUSED):
+        move(version, (State.PENDING, State.REFUSED), State.PENDING, refusal="")
+        enqueue_check(version, actor)
+    tell(version, "version_trusted", actor, before, reason=reason)
     return version
 
 
+@transactional
 def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVersion:
     """Have a version checked again, an archived one to bring it back.
 
@@ -252,43 +252,42 @@ def recheck(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVe
     demand_servable_kind(version)
     if version.is_program and not version.is_trusted:
         raise Conflict(_("This version is a program: somebody has to trust it first."))
-    with transaction.atomic():
-        _lock(version)
-        before = facts(version)
-        if check_jobs(version).unfinished().exists():
-            raise Conflict(_("A check of this version is under way."))
-        move(version, tuple(set(State) - {State.DELETED}), State.PENDING, refusal="")
-        _demand_unused(version)
-        enqueue_check(version, actor)
-        void_approvals(versions=[version], actor=actor)
-        tell(version, "version_rechecked", actor, before, reason=reason)
+    _lock(version)
+    before = facts(version)
+    if check_jobs(version).unfinished().exists():
+        raise Conflict(_("A check of this version is under way."))
+    move(version, tuple(set(State) - {State.DELETED}), State.PENDING, refusal="")
+    _demand_unused(version)
+    enqueue_check(version, actor)
+    void_approvals(versions=[version], actor=actor)
+    tell(version, "version_rechecked", actor, before, reason=reason)
     return version
 
 
+@transactional
 def archive_version(*, version: ModelVersion, actor: Actor, reason: str = "") -> ModelVersion:
     """Put a version away; a new check brings it back. Raises Conflict while it serves, has an alias, or is checked."""
-    with transaction.atomic():
-        _lock(version)
-        before = facts(version)
-        if names := list(version.aliases.values_list("name", flat=True)):
-            raise Conflict(_("The alias %(names)s points at it: move it first.") % {"names": ", ".join(names)})
-        move(version, (State.READY, State.REFUSED, State.PENDING), State.ARCHIVED)
-        _demand_unused(version)
-        void_approvals(versions=[version], actor=actor)
-        tell(version, "version_archived", actor, before, reason=reason)
+    _lock(version)
+    before = facts(version)
+    if names := list(version.aliases.values_list("name", flat=True)):
+        raise Conflict(_("The alias %(names)s points at it: move it first.") % {"names": ", ".join(names)})
+    move(version, (State.READY, State.REFUSED, State.PENDING), State.ARCHIVED)
+    _demand_unused(version)
+    void_approvals(versions=[version], actor=actor)
+    tell(version, "version_archived", actor, before, reason=reason)
     return version
 
 
+@transactional
 def update_version(*, version: ModelVersion, actor: Actor, description: str) -> ModelVersion:
     """Change a version's description: nothing else of it ever changes."""
-    with transaction.atomic():
-        _lock(version)
-        before = ModelVersion.objects.values_list("description", flat=True).get(pk=version.pk)
-        if before != description:
-            version.description = description
-            version.save(update_fields=["description", "updated_at"])
-            old, new = {"description": before}, {"description": description}
-            record(action="registry.version_changed", actor=actor, target=version, before=old, after=new)
+    _lock(version)
+    before = ModelVersion.objects.values_list("description", flat=True).get(pk=version.pk)
+    if before != description:
+        version.description = description
+        version.save(update_fields=["description", "updated_at"])
+        old, new = {"description": before}, {"description": description}
+        record(action="registry.version_changed", actor=actor, target=version, before=old, after=new)
     return version
 
 

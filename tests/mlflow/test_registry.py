@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -153,16 +154,17 @@ def test_version_when_described_or_tagged_then_the_model_does_not_move(mlflow: M
     assert told["description"] == "better"
     assert told["last_updated_timestamp"] > before["latest_versions"][0]["last_updated_timestamp"]
     mlflow("POST", "model-versions/set-tag", name="intent", version="1", key="k", value="")
-    mlflow("POST", "registered-models/set-tag", name="intent", key="k", value="v")
+    decomposed = unicodedata.normalize("NFD", "검토")
+    mlflow("POST", "registered-models/set-tag", name="intent", key=decomposed, value="v")
     after = mlflow("GET", "registered-models/get", name="intent")["registered_model"]
     assert after["last_updated_timestamp"] == before["last_updated_timestamp"]
     assert (after["tags"], after["latest_versions"][0]["tags"]) == (
-        [{"key": "k", "value": "v"}],
+        [{"key": "검토", "value": "v"}],
         [{"key": "k", "value": ""}],
     )
     for _ in range(2):
-        assert mlflow("DELETE", "model-versions/delete-tag", name="intent", version="1", key="k") == {}
-        assert mlflow("DELETE", "registered-models/delete-tag", name="intent", key="k") == {}
+        assert mlflow("DELETE", "model-versions/delete-tag", name="intent", version="1", key=" k") == {}
+        assert mlflow("DELETE", "registered-models/delete-tag", name="intent", key=decomposed) == {}
     assert mlflow("GET", "registered-models/get", name="intent")["registered_model"]["tags"] == []
 
 

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from accounts.services import create_user
@@ -88,3 +90,12 @@ def test_tag_when_bad_then_refused_with_the_field(key, value):
     with pytest.raises(Invalid) as caught:
         set_tag(target=register_model(name="m", actor=None), key=key, value=value, actor=None)
     assert caught.value.fields
+
+
+def test_tag_when_taken_away_by_another_spelling_of_its_key_then_gone():
+    model = register_model(name="m", actor=None)
+    for key in (unicodedata.normalize("NFD", "검토"), " 검토 "):
+        set_tag(target=model, key=key, value="1", actor=None)
+        assert [tag.key for tag in model.tags.all()] == ["검토"]
+        delete_tag(target=model, key=key, actor=None)
+        assert not model.tags.exists()
