@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.roles import ROLES
 from common.admin import CheckboxSelectMultiple, Consequence, ModelAdmin, ReasonForm, Verb
 from common.display import ago
+from common.names import composed
 from registry import services
 from registry.models import AliasRule, RegisteredModel
 from registry.services.alias_rules import MOST_APPROVALS, MOVERS
@@ -66,7 +67,7 @@ class AliasRuleForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse a name that has its rule: that one is changed on its page."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if AliasRule.objects.filter(name=cleaned.get("name"), model=cleaned.get("model")).exists():
+        if AliasRule.objects.named(cleaned.get("model"), composed(cleaned.get("name") or "")) is not None:
             self.add_error("name", _("This alias is protected already."))
         return cleaned
 

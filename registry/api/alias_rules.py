@@ -17,7 +17,7 @@ from common.api.inputs import checked
 from common.errors import Conflict
 from registry import services
 from registry.models import AliasHistory, AliasRule, RegisteredModel
-from registry.naming import MAX_NAME_CHARACTERS
+from registry.naming import MAX_NAME_CHARACTERS, alias_name
 from registry.services.alias_rules import MOST_APPROVALS, MOVERS
 from registry.services.history import as_of
 
@@ -63,7 +63,7 @@ class AliasRuleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         data = checked(NewAliasRuleSerializer, request)
         name = data.pop("model", None)
         model = get_object_or_404(RegisteredModel.objects.present(), name=name) if name else None
-        if AliasRule.objects.filter(model=model, name=data["name"]).exists():
+        if AliasRule.objects.named(model, alias_name(data["name"])) is not None:
             raise Conflict(f"the alias {data['name']} is protected already", code="protected_already")
         rule = services.protect_alias(model=model, actor=request.user, **data)
         return Response(AliasRuleSerializer(rule).data, status=status.HTTP_201_CREATED)

@@ -20,6 +20,10 @@ class AliasRuleQuerySet(models.QuerySet["AliasRule"]):
         rules |= {rule.name.casefold(): rule for rule in self.filter(model=model)}
         return sorted(rules.values(), key=lambda rule: rule.name)
 
+    def named(self, model: RegisteredModel | None, alias: str) -> "AliasRule | None":
+        """The rule of this name for one model, or (`None`) for all that have none of their own; case does not count."""
+        return next((rule for rule in self.filter(model=model) if rule.name.casefold() == alias.casefold()), None)
+
     def protecting(self, model: RegisteredModel, alias: str) -> "AliasRule | None":
         """The rule for an alias of a model, `None` if the permission is enough to move it; case does not count."""
         return next((rule for rule in self.of(model) if rule.name.casefold() == alias.casefold()), None)

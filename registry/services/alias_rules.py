@@ -47,7 +47,7 @@ def protect_alias(
         "is_gated": is_gated,
     }
     bump(STAMP)  # one rule for each name, also for all models, where the database sees no two as equal
-    found = _same_name(alias_name(name), model)
+    found = AliasRule.objects.select_for_update().named(model, alias_name(name))
     if found is None:
         rule = AliasRule.objects.create(model=model, name=alias_name(name), **wanted)
         record(action="registry.alias_protected", actor=actor, target=rule, after=facts(rule), reason=reason)
@@ -88,11 +88,6 @@ def _demand_ruler(actor: Actor, name: str, model: RegisteredModel | None) -> Non
     if not isinstance(actor, User) or not actor.is_active or not actor.has_perm(RULE):
         with refusals_told(action="registry.alias_rule_changed", actor=actor, target=model, name=name[:100]):
             raise NotAllowed(_("Only an administrator protects aliases."), code="not_a_ruler")
-
-
-def _same_name(name: str, model: RegisteredModel | None) -> AliasRule | None:
-    rules = AliasRule.objects.select_for_update().filter(model=model)
-    return next((rule for rule in rules if rule.name.casefold() == name.casefold()), None)
 
 
 def _checked_roles(roles: Sequence[str]) -> list[str]:

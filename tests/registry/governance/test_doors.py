@@ -185,7 +185,8 @@ def test_api_of_rules_when_made_changed_and_removed_then_by_administrators():
 
     made = send("post", "alias-rules", {"name": "champion", "roles": ["operator"], "approvals": 2})
     assert made.status_code == 201
-    assert send("post", "alias-rules", {"name": "champion"}).status_code == 409
+    for same in ("champion", " Champion", "CHAMPION"):
+        assert send("post", "alias-rules", {"name": same, "approvals": 0}).status_code == 409
     assert send("post", "alias-rules", {"name": "v3"}).status_code == 400
     assert send("post", "alias-rules", {"name": "x", "roles": ["client"]}).status_code == 400
     key = made.json()["id"]
