@@ -232,8 +232,7 @@ class NumberJudge(_Common):
 
     def _draw(self, right: np.ndarray, difference: np.ndarray) -> None:
         """Keep points of a plot, from everywhere among the rows."""
-        pairs = np.column_stack([right, difference])[:: self._every]
-        self._points += pairs[: 4 * MOST_POINTS].tolist()
+        self._points += np.column_stack([right, difference])[:: self._every].tolist()
         while len(self._points) > MOST_POINTS:
             self._points, self._every = self._points[::2], self._every * 2
 

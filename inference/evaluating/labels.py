@@ -14,10 +14,11 @@ MOST = 2000
 
 
 class Labels:
-    """Numbers by label; those of the version come first, in its own order."""
+    """Numbers by label; those of the version come first, in its own order, and `most` others at most."""
 
-    def __init__(self, first: Iterable[str] = ()) -> None:
+    def __init__(self, first: Iterable[str] = (), *, most: float = MOST) -> None:
         self._places = {label: place for place, label in enumerate(first)}
+        self._most = most + len(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -34,10 +35,9 @@ class Labels:
         for label in encoded.dictionary.to_pylist():
             if label is not None:
                 self._places.setdefault(label, len(self._places))
-        if len(self._places) > MOST:
-            said = _("There are more than %(most)d different labels. Is this the column of right answers?") % {
-                "most": MOST
-            }
+        if len(self._places) > self._most:
+            said = _("There are more than %(most)d different labels. Is this the column of right answers?")
+            said %= {"most": self._most}
             raise Unprocessable(said, code="too_many_labels", fields={"label": said})
         places = np.array([self._places.get(label, -1) for label in encoded.dictionary.to_pylist()] + [-1], np.int64)
         indices = encoded.indices.fill_null(len(places) - 1).to_numpy(zero_copy_only=False)

@@ -28,16 +28,22 @@ class Errors:
         """Add rows; all numbers are finite float64."""
         if not len(right):
             return
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out of the metrics
+            self._add(right, answers)
+
+    def _add(self, right: np.ndarray, answers: np.ndarray) -> None:
         error = np.abs(answers - right)
-        mean, rows = float(right.mean()), self.rows + len(right)
-        self.spread += float(np.square(right - mean).sum()) + (mean - self.mean) ** 2 * self.rows * len(right) / rows
-        self.mean += (mean - self.mean) * len(right) / rows
+        rows = self.rows + len(right)
+        apart = float(right.mean()) - self.mean
+        # Not `**`, at whose overflow Python raises.
+        between = apart * apart * self.rows * len(right) / rows if self.rows else 0.0
+        self.spread += float(np.square(right - right.mean()).sum()) + between
+        self.mean += apart * len(right) / rows
         self.rows = rows
         self.absolute += float(error.sum())
         self.squares += float(np.square(error).sum())
         is_something = right != 0
-        with np.errstate(over="ignore"):  # left out of the metrics
-            self.shares += float((error[is_something] / np.abs(right[is_something])).sum())
+        self.shares += float((error[is_something] / np.abs(right[is_something])).sum())
         self.share_rows += int(is_something.sum())
 
     def metrics(self) -> dict[str, float]:
@@ -47,6 +53,6 @@ class Errors:
         found = {"mae": self.absolute / self.rows, "rmse": math.sqrt(self.squares / self.rows)}
         if self.share_rows:
             found["mape"] = self.shares / self.share_rows
-        if self.rows > 1 and self.spread > 0:
+        if self.rows > 1 and 0 < self.spread < math.inf:
             found["r2"] = 1 - self.squares / self.spread
         return {name: value for name, value in found.items() if math.isfinite(value)}

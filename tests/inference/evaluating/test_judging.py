@@ -167,3 +167,31 @@ def test_comparison_when_numbers_are_nearer_then_better():
     assert found["metrics"]["rmse"]["low"] > 0
     assert found["nearer"] > found["further"]
     assert found["test"]["p"] < 1e-6
+
+
+def test_numbers_when_rows_are_sorted_then_the_points_of_the_plot_are_from_everywhere():
+    rows = 20_000
+    right = pa.array(np.arange(rows, dtype=np.float64))
+    table = pa.table(
+        {"row": pa.array(range(rows)), "right": right, "answer": right, "error": pa.nulls(rows, pa.string()),
+         "ms": pa.array(np.ones(rows, np.float32))}
+    )  # fmt: skip
+    _, report, _ = judge_all(NumberJudge([]), table, piece=8_000)
+    places = np.array(report["residuals"])[:, 0]
+    assert 100 <= len(places) <= 400
+    assert np.histogram(places, bins=10, range=(0, rows))[0].min() >= 10
+
+
+def test_labels_when_the_versions_own_are_very_many_then_taken_and_compared():
+    own = [f"{number:05d}" for number in range(3000)]
+    encode = Labels(own).encode
+    assert encode(pa.array(["02999", None, "another"])).tolist() == [2999, -1, 3000]
+    with pytest.raises(Unprocessable, match="5000"):
+        encode(pa.array([f"new {number}" for number in range(2001)]))
+    table = pa.table({"right": own, "answer": own, "is_wrong": pa.array([False] * 3000)})
+    sides = []
+    for answers in (own, [*own[1:], own[0]]):
+        sides.append(io.BytesIO())
+        pq.write_table(table.set_column(1, "answer", pa.array(answers)), sides[-1])
+    found = compare("classification", *sides)
+    assert (found["became_right"], found["became_wrong"]) == (3000, 0)

@@ -170,6 +170,11 @@ def test_regression_when_undefined_then_left_out():
     sums.add(np.array([0.0, 0.0]), np.array([1.0, 3.0]))
     assert sums.metrics() == {"mae": 2.0, "rmse": CLOSE(math.sqrt(5))}
     assert Errors().metrics() == {}
+    huge = Errors()
+    for value in (1e200, -1e200, 3.0):  # squares are beyond float64
+        huge.add(np.array([value]), np.array([value + 1.0]))
+    assert huge.metrics()["mae"] == CLOSE(1 / 3)
+    assert "r2" not in huge.metrics()
     far = Errors()
     far.add(np.full(1000, 1e9) + np.arange(1000), np.full(1000, 1e9) + np.arange(1000) + 1)
     assert far.metrics()["r2"] == CLOSE(1 - 1000 / (1000 * (1000**2 - 1) / 12))
