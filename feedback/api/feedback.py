@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.inputs import checked
-from common.errors import NotFound
+from common.errors import NotAllowed, NotFound
 from common.ids import uuid7_floor
 from feedback.models import Feedback, FeedbackRevision
 from feedback.services.feedback import (
@@ -210,7 +210,9 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @extend_schema(request=ImportFeedbackSerializer, responses={202: StartedFeedbackImport}, filters=False)
     @action(detail=False, methods=["post"], url_path="import")
     def import_rows(self, request: Request) -> Response:
-        """Bring in feedback that was gathered elsewhere."""
+        """Bring in feedback that was gathered elsewhere. Not with a key for some deployments: its job sees all."""
+        if request.auth.allowed_models is not None:
+            raise NotAllowed("this key is for its deployments only")
         sent = checked(ImportFeedbackSerializer, request)
         own = StoredFile.objects.visible_to(request.auth.user_id).present().select_related("blob")
         file = own.filter(pk=sent["file"]).first()
