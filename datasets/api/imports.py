@@ -151,6 +151,8 @@ class DatasetImportViewSet(viewsets.GenericViewSet[Source]):
         needed = source_of(found["kind"]).permission
         if needed and not request.auth.may(needed):
             raise NotAllowed(f"this kind of source needs {needed}")
+        if needed and request.auth.allowed_models is not None:
+            raise NotAllowed("this key is for its deployments only: the source holds what all of them were asked")
         if "like" in found:
             found["like"] = Source.objects.filter(pk=found["like"], dataset__name=composed(dataset)).first()
             if found["like"] is None:

@@ -20,6 +20,7 @@ from datasets.services.versions import find_version
 from feedback.models import ReviewQueue
 from feedback.services.exchange import FORMATS, begin_answers, begin_export
 from feedback.services.exporting import LIKENESS, MOST_QUEUES, make_dataset_version, queues_named
+from feedback.sight import queues_open_to
 from files.models import StoredFile
 
 _TEXT = {"required": False, "allow_blank": True, "default": ""}
@@ -89,7 +90,7 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
         if not Dataset.objects.filter(name=composed(name)).exists() and not request.auth.may("datasets.add_dataset"):
             raise NotAllowed("a new dataset needs datasets.add_dataset")
         made = make_dataset_version(
-            queues=queues_named(sent["queues"]),
+            queues=self._queues(sent["queues"]),
             dataset=name,
             actor=request.user,
             least_agreement=sent["least_agreement"],
@@ -108,7 +109,7 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
     def export_items(self, request: Request) -> Response:
         """Write the items of a queue as tasks of Label Studio or records of Argilla."""
         sent = checked(ItemsOutSerializer, request)
-        (queue,) = queues_named([sent.pop("queue")])
+        (queue,) = self._queues([sent.pop("queue")])
         return self._began(begin_export(queue=queue, actor=request.user, **sent))
 
     @extend_schema(request=AnswersInSerializer, responses={202: StartedJobSerializer})
@@ -116,12 +117,16 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
     def import_answers(self, request: Request) -> Response:
         """Settle items by the answers that a tool has exported."""
         sent = checked(AnswersInSerializer, request)
-        (queue,) = queues_named([sent["queue"]])
+        (queue,) = self._queues([sent["queue"]])
         own = StoredFile.objects.visible_to(request.auth.user_id).present().select_related("blob")
         file = own.filter(pk=sent["file"]).first()
         if file is None:
             raise NotFound("there is no such file of yours")
         return self._began(begin_answers(queue=queue, file=file, tool=sent["tool"], actor=request.user))
+
+    def _queues(self, names: list[str]) -> list[ReviewQueue]:
+        """Give queues by name, of those that the credential is for. Raises NotFound."""
+        return queues_named(names, queues_open_to(self.request.auth))
 
     @staticmethod
     def _began(job: Any) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from audit.services import record
@@ -83,10 +84,11 @@ def make_dataset_version(
     )
 
 
-def queues_named(names: Sequence[str]) -> list[ReviewQueue]:
-    """Give queues by their names. Raises NotFound naming the first that there is not."""
+def queues_named(names: Sequence[str], among: QuerySet[ReviewQueue] | None = None) -> list[ReviewQueue]:
+    """Give queues by their names, of some or of all. Raises NotFound naming the first that there is not."""
     wanted = [name.strip() for name in names if name.strip()]
-    known = {queue.name: queue for queue in ReviewQueue.objects.filter(name__in=wanted)}
+    some = ReviewQueue.objects.all() if among is None else among
+    known = {queue.name: queue for queue in some.filter(name__in=wanted)}
     for name in wanted:
         if name not in known:
             said = _("There is no review queue “%(name)s”.") % {"name": name[:100]}
