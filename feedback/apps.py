@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.sources import hooks
 from inference.panels import DEPLOYMENT, REQUEST, register_panel
+from registry.usage import register_model_step, register_next_step
 
 
 class FeedbackConfig(AppConfig):
@@ -17,6 +18,7 @@ class FeedbackConfig(AppConfig):
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
         from feedback.sight import answers_hidden  # noqa: PLC0415 - models are there only now
+        from feedback.next_steps import IMPROVE_MODEL, IMPROVE_VERSION  # noqa: PLC0415 - models are there only now
         from feedback.sources import FeedbackSource  # noqa: PLC0415 - models are there only now
         from inference.withholding import register_rule  # noqa: PLC0415 - models are there only now
 
@@ -24,3 +26,5 @@ class FeedbackConfig(AppConfig):
         register_rule(answers_hidden)
         register_panel(REQUEST, "feedback.admin.panels.request_panel")
         register_panel(DEPLOYMENT, "feedback.admin.panels.deployment_panel")
+        register_model_step(IMPROVE_MODEL)
+        register_next_step(IMPROVE_VERSION)

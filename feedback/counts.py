@@ -34,6 +34,6 @@ def waiting_by_queue(person: int, keys: Iterable[int]) -> dict[int, int]:
     """Give how many items of some queues still lack a word of this person; some may be before others now."""
     counts = counts_by_queue(keys)
     own = Review.objects.filter(reviewer=person, queue__in=counts, item__state=State.WAITING).order_by()
-    own = own.exclude(state=Review.State.UNDONE).values_list("queue").annotate(count=Count("pk"))
-    said = dict(own)
+    counted = own.exclude(state=Review.State.UNDONE).values_list("queue").annotate(count=Count("pk"))
+    said: dict[int, int] = dict(counted)
     return {key: max(0, by_state[State.WAITING] - said.get(key, 0)) for key, by_state in counts.items()}

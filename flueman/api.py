@@ -13,6 +13,7 @@ from datasets.api.recipes import RecipeStepKindViewSet, RecipeViewSet
 from datasets.api.versions import DatasetVersionViewSet
 from feedback.api.data import ReviewDataViewSet
 from feedback.api.feedback import FeedbackViewSet
+from feedback.api.improving import ImprovementViewSet
 from feedback.api.queues import ReviewQueueViewSet
 from feedback.api.reviews import ReviewItemViewSet, ReviewViewSet
 from files.api import FileViewSet, UploadViewSet
@@ -73,6 +74,7 @@ router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})/tags", 
 router.register("models/(?P<model>[^/]+)/history", HistoryViewSet, basename="model-history")
 router.register("models/(?P<model>[^/]+)", GateViewSet, basename="model-gate")
 router.register("models/(?P<model>[^/]+)/versions/(?P<number>[0-9]{1,9})", PassedViewSet, basename="version-gate")
+router.register("models/(?P<model>[^/]+)", ImprovementViewSet, basename="model-improvement")
 router.register("alias-rules", AliasRuleViewSet)
 router.register("approval-requests", ApprovalViewSet)
 router.register("deployments", DeploymentViewSet)

@@ -68,6 +68,7 @@ _deployers: list[Deployer] = []
 TrafficFinder = Callable[["ModelVersion"], Traffic]
 _traffic_finders: list[TrafficFinder] = []
 _next_steps: list[NextStep] = []
+_model_steps: list[NextStep] = []
 
 
 def register_finder(finder: Finder) -> None:
@@ -110,6 +111,12 @@ def register_next_step(step: NextStep) -> None:
     """Add a page that goes on with a ready version."""
     if step not in _next_steps:
         _next_steps.append(step)
+
+
+def register_model_step(step: NextStep) -> None:
+    """Add a page that goes on with a model."""
+    if step not in _model_steps:
+        _model_steps.append(step)
 
 
 def register_forgetter(forgetter: Forgetter) -> None:
@@ -169,3 +176,8 @@ def deploy(*, name: str, version: ModelVersion, actor: object, reason: str) -> N
 def next_steps() -> list[NextStep]:
     """Give the pages that go on with a ready version."""
     return list(_next_steps)
+
+
+def model_steps() -> list[NextStep]:
+    """Give the pages that go on with a model."""
+    return list(_model_steps)

@@ -22,6 +22,7 @@ from common.onlooker import Onlooker
 from feedback.admin.answers import joined
 from feedback.admin.criteria import DEFAULT_RANGE, RANGE_LABELS, THUMBS, chosen_of, filtered, in_review
 from feedback.admin.data import data_view
+from feedback.admin.improve import improve_live_view, improve_view
 from feedback.admin.said import correction_words, lines_of, said_of, stars, thumb_of
 from feedback.models import Feedback, ReviewItem, ReviewQueue
 from feedback.rules import Source
@@ -54,11 +55,13 @@ class FeedbackAdmin(ReadOnlyAdmin):
         return Feedback.objects.visible_to(request.user)  # type: ignore[arg-type]
 
     def pages(self) -> list[Any]:
-        """Add giving it, putting it into review, and reviewed items as data."""
+        """Add giving it, putting it into review, reviewed items as data, and a model's way round the loop."""
         return [
             ("say/", self.say_view, "say"),
             ("review/", self.review_view, "review"),
             ("data/", lambda request: data_view(request, self), "data"),
+            ("improve/<str:model>/", lambda request, model: improve_view(request, self, model), "improve"),
+            ("improve/<str:model>/live/", improve_live_view, "improve_live"),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

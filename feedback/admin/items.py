@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
@@ -21,11 +22,12 @@ from feedback.admin.answers import answer_words
 from feedback.admin.item_verbs import VERBS
 from feedback.admin.showing import answered_label, names_by_version, show_item, words_of
 from feedback.admin.wording import reason_words, reasons, skip_words
+from feedback.gathering import FINISHED
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
 from feedback.sight import OPEN, is_hidden, items_seen_by, knows_golden, reviews_seen_by
 
 State = ReviewItem.State
-FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "golden")
+FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "decided", "golden")
 TONES = {State.AGREED: "good", State.SETTLED: "good", State.DISPUTED: "warn", State.WAITING: "busy"}
 PER_PAGE = 50
 
@@ -195,6 +197,8 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
         items = items.filter(state=chosen["state"])
     if chosen["reason"]:
         items = items.filter(reason=chosen["reason"])
+    if chosen["decided"]:
+        items = _decided(items, chosen["decided"])
     if chosen["golden"]:
         items = items.filter(is_golden=True)
     said = said.filter(state=Review.State.COUNTS)
@@ -208,6 +212,16 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
     if any(chosen[name] for name in ("reviewer", "answer", "flagged")):
         items = items.filter(pk__in=said.values("item"))
     return items
+
+
+def _decided(items: QuerySet[ReviewItem], since: str) -> QuerySet[ReviewItem]:
+    """Narrow to what has its answer: since a moment, or at all."""
+    try:
+        moment = parse_datetime(since)
+    except ValueError:
+        moment = None
+    found = items.filter(state__in=FINISHED, is_golden=False)
+    return found.filter(finished_at__gt=moment) if moment and moment.tzinfo else found
 
 
 def _ordered(items: QuerySet[ReviewItem], chosen: dict[str, str], after: str) -> QuerySet[ReviewItem]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from common.ids import uuid7_floor
+from feedback.admin.improve import improve_links
 from feedback.admin.said import correction_words, said_of, thumb_of
 from feedback.models import Feedback, ReviewItem
 from inference.labels import label_names
@@ -72,6 +73,7 @@ def deployment_panel(request: HttpRequest, deployment: Deployment) -> SafeString
         {
             "lines": lines,
             "all_url": url,
+            "improve": improve_links(request, [deployment.name]),
             "most": MOST_COUNTED if sum(map(Counter.total, counted.values())) == MOST_COUNTED else 0,
         },
         request,

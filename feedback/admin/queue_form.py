@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,8 +70,10 @@ class QueueForm(forms.Form):
         widget=CheckboxSelectMultiple,
     )
 
-    def __init__(self, *args: Any, queue: ReviewQueue | None = None, **more: Any) -> None:
-        super().__init__(*args, initial=_initial(queue), **more)
+    def __init__(
+        self, *args: Any, queue: ReviewQueue | None = None, given: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(*args, initial=_initial(queue) | (_given(given) if given and queue is None else {}), **more)
         names = list(Deployment.objects.order_by("name").values_list("name", flat=True)[:MOST_PEOPLE])
         names += [queue.deployment] if queue and queue.deployment and queue.deployment not in names else []
         self.fields["deployment"].choices = [("", _("all deployments")), *((name, name) for name in names)]
@@ -135,12 +137,12 @@ def possible_reviewers() -> list[User]:
     return list(people.order_by("username")[:MOST_PEOPLE])
 
 
-def cards_of(queue: ReviewQueue | None) -> list[RuleCard]:
-    """Give the rules that a queue has as cards, then those that it could have."""
+def cards_of(queue: ReviewQueue | None, given: Collection[str] = ()) -> list[RuleCard]:
+    """Give the rules that a queue has as cards, then those that it could have, of which some are chosen already."""
     kept = [rule for rule in (queue.rules if queue else []) if rule["kind"] in RULES]
     cards = [RuleCard(place, RULES[one["kind"]], one["id"], True, one) for place, one in enumerate(kept)]
     unused = [rule for kind, rule in RULES.items() if kind not in {one["kind"] for one in kept}]
-    return cards + [RuleCard(place, rule, "", False, {}) for place, rule in enumerate(unused, len(cards))]
+    return cards + [RuleCard(place, rule, "", rule.kind in given, {}) for place, rule in enumerate(unused, len(cards))]
 
 
 def typed_cards(queue: ReviewQueue | None, data: Mapping[str, str]) -> list[RuleCard]:
@@ -189,6 +191,13 @@ def _initial(queue: ReviewQueue | None) -> dict[str, Any]:
     first = {name: getattr(source, name) for name in (*names, "is_blind", "is_masked")}
     first |= {"choices": "\n".join(source.choices), "lock_minutes": source.lock_seconds // MINUTE_S}
     return first | {"reviewers": [person.pk for person in queue.reviewers.all()] if queue else []}
+
+
+def _given(params: Mapping[str, str]) -> dict[str, Any]:
+    """Give what an address fills a new queue with: its name, its deployment and the labels of that."""
+    first = {name: params[name][:100] for name in ("name", "deployment") if name in params}
+    labels = labels_by_deployment().get(first.get("deployment", ""), [])
+    return first | ({"choices": "\n".join(labels)} if labels else {})
 
 
 def _number(typed: Any, one: RuleField) -> Any:

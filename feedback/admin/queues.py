@@ -18,6 +18,7 @@ from common.display import thousands
 from common.errors import FluemanError
 from feedback.admin.figures import SEE, detail_of, figures_of, headline_of
 from feedback.admin.golden import new_golden_view
+from feedback.admin.improve import improve_links
 from feedback.admin.queue_form import QueueForm, cards_of, labels_by_deployment, put_errors, rules_told, typed_cards
 from feedback.admin.queue_list import rows_of
 from feedback.admin.review import review_view
@@ -162,11 +163,11 @@ class ReviewQueueAdmin(ModelAdmin):
             links.append({"label": _("Make a dataset version"), "url": url})
         if may("feedback.change_reviewqueue"):
             links.append({"label": _("Edit"), "url": reverse(f"{name}edit", args=[obj.pk])})
-        return links
+        return links + (improve_links(request, [obj.deployment]) if obj.deployment else [])
 
     def _form_view(self, request: HttpRequest, queue: ReviewQueue | None) -> HttpResponseBase:
-        form = QueueForm(request.POST or None, queue=queue)
-        cards = cards_of(queue)
+        form = QueueForm(request.POST or None, queue=queue, given=request.GET)
+        cards = cards_of(queue, given=request.GET.getlist("rule"))
         if request.method == "POST":
             cards = typed_cards(queue, request.POST)
             if form.is_valid():

@@ -31,7 +31,7 @@ from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
 from registry.admin.was_live import was_live_view
 from registry.models import ModelVersion, RegisteredModel
-from registry.usage import Usage, find_usages, live_usages
+from registry.usage import Usage, find_usages, live_usages, model_steps
 
 VERSIONS_SHOWN = 100
 
@@ -145,8 +145,10 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             links.append(
                 {"label": _("Compare"), "url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk])}
             )
+        allowed = [step for step in model_steps() if request.user.has_perm(step.permission)]  # type: ignore[union-attr]
         return [
             *links,
+            *({"label": step.label, "url": step.url(obj)} for step in allowed),
             *gate_links(request, obj),
             {"label": _("Model card"), "url": reverse("admin:registry_registeredmodel_card", args=[obj.pk])},
         ]

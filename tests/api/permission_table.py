@@ -110,6 +110,7 @@ TABLE: dict[str, frozenset[str]] = {
     "POST models/{model}/aliases/{alias}/rollback": OPERATORS,
     "GET models/{model}/history": STAFF,
     "GET models/{model}/gate": STAFF,
+    "GET models/{model}/improvement": STAFF,
     "PUT models/{model}/gate": RULERS,
     "GET models/{model}/versions/{number}/gate": STAFF,
     "GET alias-rules": STAFF,

@@ -145,6 +145,8 @@ PAGES: dict[str, str] = {
     "feedback_feedback_delete": "nnnnll",
     "feedback_feedback_do": "aaaall",
     "feedback_feedback_history": "aaaall",
+    "feedback_feedback_improve": "aaaall",
+    "feedback_feedback_improve_live": "aaaall",
     "feedback_feedback_review": "yynnll",
     "feedback_feedback_say": "aaanll",
     "feedback_goldenanswer_add": "nnnnll",
