@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import Invalid, NotAllowed, NotFound
+from common.numbers import whole
 from files.models import Blob
 from inference import feedback_tokens
 from inference.bodies.stored import inputs_of
@@ -255,9 +256,10 @@ def demand_shown(request: Request, call: UUID) -> None:
 
 def _page_size(request: Request) -> int:
     given = request.query_params.get("page_size", "50")
-    if not (given.isascii() and given.isdigit() and 0 < int(given[:9]) <= 200):
+    size = whole(given, least=1, most=200)
+    if size is None:
         raise Invalid("the page size must be 1 to 200", fields={"page_size": "must be 1 to 200"})
-    return int(given)
+    return size
 
 
 def _next_address(request: Request, page: log.Page) -> str | None:
