@@ -78,6 +78,7 @@ _RULE_PEOPLE = (
     | _of("audit", "erase_auditperson")
     | _of("auth", "view_group")
     | _of("registry", "trust_modelversion purge_registeredmodel")
+    | _of("feedback", "erase_feedback")
     | _of("registry", "add_aliasrule change_aliasrule delete_aliasrule change_gatepolicy")
     | _of("inference", "add_remoteserver change_remoteserver delete_remoteserver")
     | _of("notify", "add_channel change_channel delete_channel add_webhook change_webhook delete_webhook")

@@ -64,8 +64,8 @@ def reviewed_rows(keys: Sequence[int], *, least_agreement: float, dropped: Count
 
 def given_rows(deployment: str, since: datetime | None, until: datetime, dropped: Counter[str]) -> Iterator[Row]:
     """Give a row for each piece of feedback on calls of a deployment, with what was asked and answered."""
-    after = _floor(since) if since else UUID(int=0)
-    rows = Feedback.objects.filter(deployment=deployment, target=Feedback.Target.PREDICTION, pk__lt=_floor(until))
+    after = floor_of(since) if since else UUID(int=0)
+    rows = Feedback.objects.filter(deployment=deployment, target=Feedback.Target.PREDICTION, pk__lt=floor_of(until))
     while found := list(rows.filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
         after = found[-1].pk
         cases = cases_of((one.request_id, one.row) for one in found if one.request_id)
@@ -138,5 +138,6 @@ def answer_of(output: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in output.items())
 
 
-def _floor(moment: datetime) -> UUID:
+def floor_of(moment: datetime) -> UUID:
+    """Give the smallest key of what was made at a time."""
     return uuid7_floor(max(0, int(moment.timestamp() * 1000)))

@@ -13,6 +13,7 @@ from feedback.services import exchange
 from feedback.services.assignment import free_expired
 from feedback.services.exporting import MAKE_DATA
 from feedback.services.filling import fill_queues
+from feedback.services.forgetting import forget_expired
 from feedback.services.importing import IMPORT, import_rows
 from files.models import StoredFile
 from jobs.handlers import handler
@@ -37,6 +38,12 @@ def import_feedback(run: JobRun) -> None:
 def fill_review_queues(run: JobRun) -> None:
     """Give back items whose time has run out, and have the rules of queues look at what is new."""
     run.result({"freed": free_expired(), "added": fill_queues()})
+
+
+@handler("feedback.forget", label=_("Forget old feedback"), every_minutes=24 * 60, is_background=True)
+def forget_old_feedback(run: JobRun) -> None:
+    """Delete feedback that is older than FEEDBACK_KEEP_DAYS, if that is set."""
+    run.result({"feedback": forget_expired(actor="feedback.forget")})
 
 
 @handler(MAKE_DATA, label=_("Reviewed items as a dataset version"), **DATA_LIMITS)

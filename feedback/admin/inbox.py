@@ -18,10 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ReadOnlyAdmin, require
 from common.display import thousands
 from common.errors import FluemanError
+from common.numbers import whole
 from common.onlooker import Onlooker
 from feedback.admin.answers import joined
 from feedback.admin.criteria import DEFAULT_RANGE, RANGE_LABELS, THUMBS, chosen_of, filtered, in_review
 from feedback.admin.data import data_view
+from feedback.admin.erasing import ERASE
 from feedback.admin.improve import improve_live_view, improve_view
 from feedback.admin.said import correction_words, lines_of, said_of, stars, thumb_of
 from feedback.models import Feedback, ReviewItem, ReviewQueue
@@ -49,6 +51,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
     """What people said, newest first."""
 
     detail_template = "admin/feedback/feedback.html"
+    verbs = (ERASE,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
         """Narrow to what this person may see."""
@@ -244,8 +247,7 @@ def _said(request: HttpRequest) -> dict[str, Any]:
 
 
 def _row(request: HttpRequest) -> int:
-    given = request.POST.get("row", "1")
-    return int(given) - 1 if given.isascii() and given.isdigit() and int(given[:10]) > 0 else 0
+    return (whole(request.POST.get("row", "1"), least=1) or 1) - 1
 
 
 def _words(said: dict[str, Any], names: dict[str, str]) -> str:

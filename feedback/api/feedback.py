@@ -29,6 +29,7 @@ from feedback.services.feedback import (
     give_feedback,
     person_of_caller,
 )
+from feedback.services.forgetting import erase_end_user
 from feedback.services.importing import begin_import
 from feedback.targets import MOST_ROW, find_target
 from files.models import StoredFile
@@ -124,6 +125,21 @@ class FeedbackDetailSerializer(FeedbackSerializer):
         read_only_fields = fields
 
 
+class EraseSerializer(serializers.Serializer[Any]):
+    """Whose words go, and why."""
+
+    end_user = serializers.CharField(
+        max_length=feedback_tokens.MOST_END_USER, help_text="your own id of the person, as it came with feedback"
+    )
+    reason = serializers.CharField(max_length=2000, help_text="kept in the audit: do not name the person in it")
+
+
+class ErasedSerializer(serializers.Serializer[Any]):
+    """How many pieces of feedback went."""
+
+    erased = serializers.IntegerField()
+
+
 class FeedbackFilter(django_filters.FilterSet):
     """What it speaks of, what was said, and when it was first said."""
 
@@ -171,7 +187,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     serializer_class = FeedbackSerializer
     filterset_class = FeedbackFilter
     lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
-    permission_map = {"import_rows": "feedback.import_feedback"}
+    permission_map = {"import_rows": "feedback.import_feedback", "erase": "feedback.erase_feedback"}
 
     def get_queryset(self) -> QuerySet[Feedback]:
         """Narrow to what the credential may see."""
@@ -221,6 +237,14 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         job = begin_import(file=file, actor=request.user)
         location = {"Location": reverse("job-detail", args=[job.pk])}
         return Response({"job": job.pk}, status.HTTP_202_ACCEPTED, headers=location)
+
+    @extend_schema(request=EraseSerializer, responses=ErasedSerializer, filters=False)
+    @action(detail=False, methods=["post"])
+    def erase(self, request: Request) -> Response:
+        """Erase all that an end user has said, at whatever deployment; copies in dataset versions stay."""
+        if request.auth.allowed_models is not None:
+            raise NotAllowed("this key is for its deployments only")
+        return Response({"erased": erase_end_user(actor=request.user, **checked(EraseSerializer, request))})
 
 
 def _status(given: Given) -> int:

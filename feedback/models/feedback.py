@@ -75,7 +75,10 @@ class Feedback(models.Model):
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
         ordering = ["-id"]
-        permissions = [("import_feedback", _("Can bring in feedback of others"))]
+        permissions = [
+            ("import_feedback", _("Can bring in feedback of others")),
+            ("erase_feedback", _("Can erase what an end user has said")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["target_key", "person_key"], name="feedback_once_per_person_and_target"),
             models.CheckConstraint(condition=Q(thumb=None) | Q(thumb__in=[-1, 1]), name="feedback_thumb_up_or_down"),
@@ -93,6 +96,8 @@ class Feedback(models.Model):
             models.Index(fields=["rating", "id"], name="feedback_by_rating"),
             models.Index(fields=["has_correction", "id"], name="feedback_by_correction"),
             models.Index(fields=["user_id", "id"], name="feedback_by_user"),
+            # All that one end user has said.
+            models.Index(fields=["person_key"], name="feedback_by_person"),
             # In the order of changes, for the rules of review queues.
             models.Index(fields=["updated_at", "id"], name="feedback_by_change"),
         ]

@@ -180,6 +180,7 @@ TABLE: dict[str, frozenset[str]] = {
     "GET feedback/{pk}": KNOWN,
     "POST feedback/by-token": ANYBODY,
     "POST feedback/import": OPERATORS,
+    "POST feedback/erase": RULERS,
     "GET review-queues": STAFF,
     "POST review-queues": OPERATORS,
     "GET review-queues/{name}": STAFF,

@@ -366,6 +366,7 @@ VERBS: dict[str, str] = {
     "datasets.Recipe.archive": "yynnl",
     "datasets.Recipe.describe": "yynnl",
     "datasets.Recipe.restore": "yynnl",
+    "feedback.Feedback.erase": "ynnnl",
     "feedback.ReviewItem.golden": "yyanl",
     "feedback.ReviewItem.leave-out": "yyanl",
     "feedback.ReviewItem.reassign": "yyanl",
