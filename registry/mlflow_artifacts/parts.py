@@ -19,7 +19,7 @@ from registry.mlflow.door import Asked, Call, endpoint
 from registry.mlflow.fields import Fields
 from registry.mlflow_artifacts.addresses import LIFE, address_of_file, address_of_part
 from registry.mlflow_artifacts.tree import ADD, VIEW
-from registry.services.artifacts import demand_place, find_artifact, put_artifact
+from registry.services.artifacts import demand_place, find_artifact, is_made_of, put_artifact
 
 
 def create(asked: Asked) -> dict[str, Any]:
@@ -37,16 +37,22 @@ def create(asked: Asked) -> dict[str, Any]:
 
 
 def complete(asked: Asked) -> dict[str, Any]:
-    """Put the parts together as a file of the tree."""
-    upload, path = _find(asked)
-    complete_parts(upload=upload, parts=[_part(one) for one in asked.said.items("parts", most=MOST_PARTS)])
-    _put(asked, upload, path)
+    """Put the parts together as a file of the tree; said again, it is so as long as that file stands there."""
+    path, key = _path(asked), _key(asked)
+    parts = [_part(one) for one in asked.said.items("parts", most=MOST_PARTS)]
+    try:
+        upload = _find(asked, path, key)
+        complete_parts(upload=upload, parts=parts)
+        _put(asked, upload, path)
+    except NotFound:  # it may have been completed before, or by another call at this moment
+        if not is_made_of(path=path, upload_id=key, actor=asked.user):
+            raise
     return {}
 
 
 def abort(asked: Asked) -> dict[str, Any]:
     """Forget an upload and its parts."""
-    cancel_upload(upload=_find(asked)[0])
+    cancel_upload(upload=_find(asked, _path(asked), _key(asked)))
     return {}
 
 
@@ -65,7 +71,7 @@ def presign(asked: Asked) -> dict[str, Any]:
 @transactional
 def _put(asked: Asked, upload: Upload, path: str) -> None:
     """Let the tree hold the blob instead of the upload, in one step, so that its room is counted once."""
-    put_artifact(path=path, blob=hand_over(upload=upload), actor=asked.user)
+    put_artifact(path=path, blob=hand_over(upload=upload), actor=asked.user, upload_id=upload.pk)
 
 
 def _path(asked: Asked) -> str:
@@ -73,19 +79,21 @@ def _path(asked: Asked) -> str:
     return joined(asked.said.text("folder"), asked.said.need("path", most=4096))
 
 
-def _find(asked: Asked) -> tuple[Upload, str]:
-    """Give the caller's upload and the path that it is for. Raises NotFound."""
-    path = _path(asked)
-    folder, _slash, name = path.rpartition("/")
+def _key(asked: Asked) -> UUID:
     try:
-        key = UUID(asked.said.need("upload_id", most=100))
+        return UUID(asked.said.need("upload_id", most=100))
     except ValueError:
-        key = UUID(int=0)
+        return UUID(int=0)
+
+
+def _find(asked: Asked, path: str, key: UUID) -> Upload:
+    """Give the caller's upload for a path. Raises NotFound."""
+    folder, _slash, name = path.rpartition("/")
     mine = Upload.objects.filter(owner=asked.user, way=Upload.Way.PARTS, folder=folder, name=name)
     upload = mine.filter(pk=key).select_related("owner").first()
     if upload is None:
         raise NotFound("There is no such multipart upload of yours for this path.")
-    return upload, path
+    return upload
 
 
 def _part(part: Fields) -> tuple[int, str]:

@@ -35,6 +35,7 @@ class Artifact(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
     )
+    upload_id = models.UUIDField(null=True, help_text=_("by which it was sent, if in parts"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 

@@ -44,19 +44,19 @@ def demand_place(*, path: str, size_bytes: int, actor: User) -> str:
     path = writable_path(path)
     held = Artifact.objects.filter(path=path).select_related("blob").first()
     demand_room(owner=actor, size_bytes=size_bytes - (held.blob.size_bytes if held else 0))
-    parts = path.split("/")
-    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-    taken = held is None and (Artifact.objects.filter(path__in=above).first() or Artifact.objects.below(path).first())
-    if taken:
-        raise Conflict(f"{taken.path} is there: a folder and a file cannot have one name", code="name_taken")
+    if held is None:
+        _demand_apart(path)
     return path
 
 
 @transactional
-def put_artifact(*, path: str, blob: Blob, actor: User) -> Artifact:
-    """Put a blob at a path, in the place of what was there. Raises as `demand_place`."""
+def put_artifact(*, path: str, blob: Blob, actor: User, upload_id: UUID | None = None) -> Artifact:
+    """Put a blob at a path, in the place of what was there; `upload_id` is what it was sent by, if in parts.
+
+    Raises as `demand_place`.
+    """
     path = demand_place(path=path, size_bytes=blob.size_bytes, actor=actor)
-    new = {"blob": blob, "owner": actor}
+    new = {"blob": blob, "owner": actor, "upload_id": upload_id}
     artifact, is_new = Artifact.objects.select_for_update().get_or_create(path=path, defaults=new)
     before = {} if is_new else {"sha256": artifact.blob_id}
     if is_new or artifact.blob_id != blob.pk:
@@ -64,11 +64,18 @@ def put_artifact(*, path: str, blob: Blob, actor: User) -> Artifact:
     if not is_new and artifact.blob_id != blob.pk:
         release(blob=artifact.blob)
     if not is_new:
-        artifact.blob, artifact.owner = blob, actor
-        artifact.save(update_fields=["blob", "owner", "updated_at"])
+        artifact.blob, artifact.owner, artifact.upload_id = blob, actor, upload_id
+        artifact.save(update_fields=["blob", "owner", "upload_id", "updated_at"])
     after = {"sha256": blob.pk, "size_bytes": blob.size_bytes}
     record(action="registry.artifact_put", actor=actor, target_label=path, before=before, after=after)
+    if is_new:  # who else puts something waits at the end of the audit chain: of two at once the second sees the first
+        _demand_apart(path)
     return artifact
+
+
+def is_made_of(*, path: str, upload_id: UUID, actor: User) -> bool:
+    """Whether what stands at a path is what this person sent by an upload."""
+    return Artifact.objects.filter(path=path, upload_id=upload_id, owner=actor).exists()
 
 
 def delete_artifacts(*, path: str, actor: Actor) -> int:
@@ -167,6 +174,14 @@ def writable_path(path: str) -> str:
     if not path or version_of(path):
         raise Invalid(f"Invalid path {path[:200]!r}: nothing is changed there", fields={"path": "is read only"})
     return path
+
+
+def _demand_apart(path: str) -> None:
+    """Raise Conflict where a folder and a file would have one name."""
+    parts = path.split("/")
+    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    if taken := Artifact.objects.filter(path__in=above).first() or Artifact.objects.below(path).first():
+        raise Conflict(f"{taken.path} is there: a folder and a file cannot have one name", code="name_taken")
 
 
 def _files_of(version_id: UUID) -> list[ModelFile]:

@@ -41,11 +41,7 @@ def test_put_and_delete_when_at_one_path_at_once_then_counts_are_right(tmp_path)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run([(work, seed) for seed in range(5)])
     assert failed == []
     assert wrong_counts() == {}
     put_artifact(path="a/x", blob=blobs[0], actor=user)
@@ -53,3 +49,32 @@ def test_put_and_delete_when_at_one_path_at_once_then_counts_are_right(tmp_path)
     delete_artifacts(path="a", actor=user)
     assert not Artifact.objects.exists()
     assert set(Blob.objects.values_list("references", flat=True)) == {0}
+
+
+def test_put_when_a_file_and_one_below_it_come_first_at_once_then_one_is_refused(tmp_path):
+    user, rounds, refused = make_user("operator"), 8, []
+    (tmp_path / "one").write_bytes(b"one")
+    blob, together = store(tmp_path / "one"), threading.Barrier(2)
+
+    def work(name):
+        for number in range(rounds):
+            together.wait(60)
+            try:
+                put_artifact(path=name.format(number), blob=blob, actor=user)
+            except Conflict as error:
+                refused.append((number, error.code))
+        connection.close()
+
+    run([(work, "{}/a"), (work, "{}/a/b")])
+    assert sorted(refused) == [(number, "name_taken") for number in range(rounds)]
+    assert Artifact.objects.count() == rounds
+    assert wrong_counts() == {}
+
+
+def run(works):
+    """Do each of some works in a thread of its own, all at once."""
+    threads = [threading.Thread(target=work, args=(given,)) for work, given in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -249,7 +249,24 @@ def test_parts_when_out_of_order_and_sent_again_then_one_file_in_order(client):
     assert body(get(client, "run/내 모델.bin")) == b"1" * 1000 + b"2" * 1000 + b"3" * 1000
     assert not Upload.objects.exists()
     assert wrong_counts() == {}
-    assert complete(client, made, sorted(tags.items())).status_code == 404
+    assert AuditEvent.objects.filter(action="registry.artifact_put").count() == 1
+
+
+def test_complete_when_said_again_then_200_as_long_as_its_file_stands_there(client, user):
+    made = begin(client, count=1)
+    tag = send(made, 1, b"first")["ETag"]
+    assert complete(client, made, [(1, tag)]).status_code == 200
+    again = complete(client, made, [(1, tag)])
+    assert (again.status_code, again.json()) == (200, {})
+    assert AuditEvent.objects.filter(action="registry.artifact_put").count() == 1
+    other = Client(headers=bearer(make_key(make_user("operator"))[1]))
+    assert complete(other, made, [(1, tag)]).status_code == 404
+    assert complete(client, made, [(1, tag)], folder="elsewhere").status_code == 404
+    assert post(client, "mpu/abort/run", {"path": "내 모델.bin", "upload_id": made["upload_id"]}).status_code == 404
+    assert put(client, "run/내 모델.bin", b"second").status_code == 200
+    assert complete(client, made, [(1, tag)]).status_code == 404
+    assert body(get(client, "run/내 모델.bin")) == b"second"
+    assert wrong_counts() == {}
 
 
 WRONG = {
