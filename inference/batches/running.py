@@ -51,7 +51,9 @@ class _Attempt:
         start = reading.Start(self._last.row, self._last.position)
         wanted = (self._batch.format, self._wanted, start)
         predictor.run(reading.read_pieces(self._stream, *wanted, most_rows=lambda: predictor.rows), self._keep)
-        parts.set_total(self._batch, self._last.row)
+        self._total = self._last.row  # known only now: lines of a text are no rows
+        parts.set_total(self._batch, self._total)
+        self._judge()
 
     def _keep(self, predicted: Predicted, worked_ms: int) -> None:
         piece = predicted.piece

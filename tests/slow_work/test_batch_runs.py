@@ -127,6 +127,11 @@ def _too_many_wrong(version):
     assert (batch.job.state, batch.result) == ("failed", None)
     assert batch.rows_wrong == 200
     assert batch.problems[0]["row"] == 3
+    lines = b"".join(b'"drei\n\n\n",%d\n' % number for number in range(60))  # 60 rows on 240 lines
+    batch = finish(make_run(version, b"x,id\n1 2 3 4,0\n" + lines, "many_lines.csv", wrong_limit=50))
+    assert (batch.job.state, batch.rows_done, batch.rows_total) == ("failed", 61, 61)
+    services.retry_run(batch=batch, actor=make_owner())
+    assert finish(batch).job.state == "failed"  # it is as wrong as before
 
 
 def _killed_process(version):
