@@ -117,6 +117,13 @@ def code_block(text: str, language: str = "") -> SafeString:
     )
 
 
+def figure(value: Any, url: str = "") -> SafeString:
+    """Give a figure that opens the rows behind it, plain where there are none or nobody may see them."""
+    if not url or value == _NOTHING:
+        return format_html("{}", value)
+    return format_html('<a class="fm-count" href="{}">{}</a>', url, value)
+
+
 def tree(value: Any, name: str = "", depth: int = 0) -> SafeString:
     """Give an object or list as a folded tree for a reader; the first level is open."""
     if isinstance(value, Mapping):

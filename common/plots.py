@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
-from common.display import percent, thousands
+from common.display import figure, percent, thousands
 
 _LEVELS = 8
 _MOST_CELLS = (24, 64)
@@ -94,11 +94,11 @@ def proportions(parts: Iterable[tuple[Any, float]]) -> SafeString:
     return render_to_string("admin/parts/proportions.html", {"parts": shown})
 
 
-def probabilities(pairs: Iterable[tuple[Any, float]], most: int = 5) -> SafeString:
-    """Give labels with their scores as bars, the likeliest first, the rest folded."""
-    ranked = sorted(pairs, key=lambda pair: -pair[1])
+def probabilities(pairs: Iterable[tuple[Any, ...]], most: int = 5) -> SafeString:
+    """Give labels with their scores as bars, the likeliest first, the rest folded; a third part leads to rows."""
     bars = [
-        {"label": label, "width": max(0.0, min(1.0, score)) * 100, "text": percent(score)} for label, score in ranked
+        {"label": label, "width": max(0.0, min(1.0, score)) * 100, "text": figure(percent(score), *url)}
+        for label, score, *url in sorted(pairs, key=lambda pair: -pair[1])
     ]
     return render_to_string("admin/parts/probabilities.html", {"bars": bars[:most], "rest": bars[most:]})
 
