@@ -17,6 +17,7 @@ from django.db.models import F, Model
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 
 from audit import services as audit
 from common.destinations import host_of, split
@@ -54,7 +55,7 @@ def send_email(
     try:
         validate_email(to)
     except ValidationError:
-        raise Invalid("this is no e-mail address", fields={"to": "is no e-mail address"}) from None
+        raise Invalid(_("this is no e-mail address"), fields={"to": _("is no e-mail address")}) from None
     subject, text = letters.write(template, language, context)
     delivery = Delivery.objects.create(
         kind=Delivery.Kind.EMAIL,
@@ -151,10 +152,10 @@ def hand_over_due() -> int:
 def replay(*, delivery: Delivery, actor: Any, reason: str = "") -> Delivery:
     """Bring a notice once more under its old id. Raises Conflict while it is on its way, or when its text is gone."""
     if delivery.kind == Delivery.Kind.EMAIL and not delivery.letter:
-        raise Conflict("the text of a letter is wiped once it was sent", code="letter_wiped")
+        raise Conflict(_("the text of a letter is wiped once it was sent"), code="letter_wiped")
     ended = Delivery.objects.filter(pk=delivery.pk).exclude(state=State.WAITING)
     if not ended.update(state=State.WAITING, attempts=0, error="", finished_at=None, due_at=_lease()):
-        raise Conflict("the notice is on its way", code="not_replayable")
+        raise Conflict(_("the notice is on its way"), code="not_replayable")
     delivery.refresh_from_db()
     _hand_over(delivery, actor)
     audit.record(action="notify.replayed", actor=actor, target=delivery, reason=reason)

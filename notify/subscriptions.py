@@ -115,7 +115,7 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
     subscriber.refresh_from_db()
     if isinstance(subscriber, Webhook):
         if not subscriber.is_enabled:
-            raise Conflict("the webhook is out of use", code="out_of_use")
+            raise Conflict(_("the webhook is out of use"), code="out_of_use")
         event, payload = trial_of(subscriber)
         delivery = write_to_webhook(webhook=subscriber, event=event, payload=payload, actor=actor)
     else:
@@ -136,7 +136,7 @@ def send_test_now(*, webhook: Webhook, actor: Any, event: str = "") -> Outcome:
     """Call a webhook with a test and give what it answered. Raises Conflict for one that is out of use."""
     webhook.refresh_from_db()
     if not webhook.is_enabled:
-        raise Conflict("the webhook is out of use", code="out_of_use")
+        raise Conflict(_("the webhook is out of use"), code="out_of_use")
     wanted, payload = trial_of(webhook, event)
     outcome = tell_webhook_now(webhook=webhook, event=wanted, payload=payload)
     audit.record(action="notify.tested", actor=actor, target=webhook)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.errors import Conflict
@@ -48,7 +49,8 @@ def free_name(folder: str, name: str) -> str:
         taken = set(StoredFile.objects.filter(shelf_path__in=paths.values()).values_list("shelf_path", flat=True))
         if free := next((tried for tried, path in paths.items() if path not in taken), None):
             return free
-    raise Conflict(f"{_MOST_ALIKE} files of this folder have this name", code="name_taken")
+    said = _("%(count)s files of this folder have this name") % {"count": _MOST_ALIKE}
+    raise Conflict(said, code="name_taken")
 
 
 def demand_place(*, folder: str, name: str, but: Any) -> str:
@@ -56,7 +58,7 @@ def demand_place(*, folder: str, name: str, but: Any) -> str:
     _lock()
     path = path_on_shelf(folder, name)
     if StoredFile.objects.filter(shelf_path=path).exclude(pk=but).exists():
-        problem = "another file on the shelf has this name"
+        problem = _("another file on the shelf has this name")
         raise Conflict(f"name: {problem}", code="name_taken", fields={"name": problem})
     return path
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
@@ -77,7 +78,7 @@ def change_file(*, stored: StoredFile, actor: User, name: str | None = None, fol
         if is_shelf(stored.owner):
             changes["shelf_path"] = demand_place(folder=folder, name=name, but=stored.pk)
         if not StoredFile.objects.present().filter(pk=stored.pk).update(**changes):
-            raise Conflict("the file is in the bin")
+            raise Conflict(_("the file is in the bin"))
         stored.refresh_from_db()
         record(action="files.file_changed", actor=actor, target=stored, before=before, after=_facts(stored))
     return stored
@@ -88,7 +89,7 @@ def remove_file(*, stored: StoredFile, actor: User) -> None:
     gone = {"deleted_at": timezone.now(), "shelf_path": None}
     with transaction.atomic():
         if not StoredFile.objects.present().filter(pk=stored.pk).update(**gone):
-            raise NotFound("there is no such file")
+            raise NotFound(_("there is no such file"))
         record(action="files.file_removed", actor=actor, target=stored, before=_facts(stored))
 
 
@@ -105,7 +106,7 @@ def restore_file(*, stored: StoredFile, actor: User) -> StoredFile:
             name = free_name(stored.folder, stored.name)
             back |= {"name": name, "shelf_path": path_on_shelf(stored.folder, name)}
         if not StoredFile.objects.filter(pk=stored.pk, deleted_at__isnull=False).update(**back):
-            raise Conflict("the file is not in the bin")
+            raise Conflict(_("the file is not in the bin"))
         stored.refresh_from_db()
         record(action="files.file_restored", actor=actor, target=stored, after=_facts(stored))
     return stored

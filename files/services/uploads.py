@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record_refusal
@@ -61,7 +62,8 @@ def begin_upload(
         with transaction.atomic():
             demand_room(owner=shelf() if is_public else owner, size_bytes=upload.size_bytes)
             if Upload.objects.filter(owner=owner, state=State.RECEIVING).count() >= MOST_WAITING:
-                raise TooMany(f"you have {MOST_WAITING} unfinished uploads", retry_after_s=60)
+                said = _("you have %(count)s unfinished uploads") % {"count": MOST_WAITING}
+                raise TooMany(said, retry_after_s=60)
             upload.save(force_insert=True)
     except FluemanError:
         place().discard(upload)
@@ -191,7 +193,8 @@ def _become(upload: Upload, blob: Blob) -> bool:
 
 def _size(value: int) -> int:
     if value > settings.MAX_UPLOAD_BYTES:
-        raise TooLarge(f"a file may have at most {settings.MAX_UPLOAD_BYTES:,} bytes")
+        said = _("a file may have at most %(most)s bytes") % {"most": f"{settings.MAX_UPLOAD_BYTES:,}"}
+        raise TooLarge(said)
     if value < 0:
         raise Invalid("size_bytes: must not be negative", fields={"size_bytes": "must not be negative"})
     return value

@@ -28,6 +28,7 @@ from inference.models import Deployment, InferenceRequest
 from inference.traffic.difference import difference
 from registry.models import ModelVersion
 from registry.signature import Signature
+from registry.wording import in_words
 
 ROWS_SHOWN = 50
 MAX_CODE_CHARACTERS = 4000
@@ -101,7 +102,7 @@ def _read_form(request: HttpRequest, signature: Signature, done: Try) -> dict[st
         try:
             inputs[spec.name] = read_typed(spec, text)
         except Invalid as error:
-            done.errors.update(error.fields)
+            done.errors.update({name: in_words(text) for name, text in error.fields.items()})
     if done.errors:
         raise Invalid(gettext("Some inputs cannot be read."), fields=done.errors)
     return inputs
@@ -148,7 +149,7 @@ def _show_answer(request: HttpRequest, deployment: Deployment, answer: Answer, i
 
 def _refused(request: HttpRequest, done: Try, error: FluemanError, ask: Ask | None) -> str:
     """Put each message at its input, and the rest above; a call that was kept is linked."""
-    known = {name: text for name, text in error.fields.items() if name in done.typed}
+    known = {name: in_words(text) for name, text in error.fields.items() if name in done.typed}
     done.errors.update(known)
     is_kept = ask is not None and InferenceRequest.objects.filter(pk=UUID(ask.id)).exists()
     context = {"error": error, "is_at_field": bool(known), "log_id": UUID(ask.id) if ask and is_kept else None}

@@ -23,6 +23,7 @@ from files.storage import is_on_disk
 from inference.batches.looks import FileColumn, Look
 from inference.host.places import cache_folder
 from registry.models import ModelVersion
+from registry.wording import in_words
 
 DEADLINE_S = 30.0
 AT_ONCE = 2  # in this process
@@ -43,7 +44,8 @@ def look_into(*, file: StoredFile, version: ModelVersion, columns: Mapping[str, 
     finally:
         _room.release()
     if "error" in said:
-        raise Invalid(said["error"]["message"], fields=said["error"]["fields"])
+        fields = {name: in_words(text) for name, text in said["error"]["fields"].items()}
+        raise Invalid(in_words(said["error"]["message"]), fields=fields)
     return Look(**{**said, "file_columns": [FileColumn(**column) for column in said["file_columns"]]})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
@@ -45,7 +46,8 @@ def locked(deployment: Deployment, revision: int | None = None) -> Deployment:
     """Give the deployment with its row locked. Raises Conflict if it has changed since `revision`."""
     found = Deployment.objects.select_for_update().get(pk=deployment.pk)
     if revision is not None and revision != last_number(found):
-        raise Conflict(f"the traffic of {found.name} has changed meanwhile; look again", code="changed_meanwhile")
+        said = _("the traffic of %(name)s has changed meanwhile; look again") % {"name": found.name}
+        raise Conflict(said, code="changed_meanwhile")
     return found
 
 
@@ -54,7 +56,8 @@ def servable(version: ModelVersion) -> ModelVersion:
     version = ModelVersion.objects.select_for_update().select_related("model").get(pk=version.pk)
     demand_servable_kind(version)
     if version.state != ModelVersion.State.READY:
-        raise Conflict(f"{version} is {version.get_state_display()}; only a version that is ready can be deployed")
+        told = {"version": version, "state": version.get_state_display()}
+        raise Conflict(_("%(version)s is %(state)s; only a version that is ready can be deployed") % told)
     return version
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from common.errors import Conflict, Invalid
 from common.names import safe_name
 from common.transactions import transactional
@@ -34,7 +36,7 @@ def deploy(
     version is not ready. Safe to call again.
     """
     version = servable(version)
-    deployment, _ = Deployment.objects.get_or_create(name=_checked_name(name))
+    deployment = Deployment.objects.get_or_create(name=_checked_name(name))[0]
     deployment = locked(deployment, revision)
     wanted = [Share(version, Kind.LIVE, SLOTS)]
     if (shares := shares_of(deployment)) != wanted:
@@ -66,7 +68,8 @@ def start_canary(
     shares = _without(shares_of(deployment), version, but=Kind.CANARY)
     live, others = _live(shares), [share for share in shares if share.kind != Kind.LIVE]
     if any(share.kind == Kind.CANARY for share in others):
-        raise Conflict(f"{deployment.name} has a canary already; end it first", code="has_canary")
+        said = _("%(name)s has a canary already; end it first") % {"name": deployment.name}
+        raise Conflict(said, code="has_canary")
     _check_same_signature(live, version)
     _check_room(live, SLOTS - weight)
     permit = permitted(deployment, version, shares, actor)
@@ -102,19 +105,20 @@ def set_weights(
     """
     wanted = {key: _checked_percent(weight, least=0) for key, weight in weights.items() if weight}
     if sum(wanted.values()) != SLOTS:
-        raise Invalid("weights add up to 100", fields={"weights": "add up to another number"})
+        raise Invalid(_("weights add up to 100"), fields={"weights": _("add up to another number")})
     deployment = locked(deployment, revision)
     shares = shares_of(deployment)
     known = {share.version.pk: share for share in shares if share.kind != Kind.SHADOW}
     new = [servable(version) for version in ModelVersion.objects.filter(pk__in=wanted.keys() - known.keys())]
     if unknown := wanted.keys() - known.keys() - {version.pk for version in new}:
-        raise Invalid(f"there is no version {min(map(str, unknown))}", fields={"weights": "names no version"})
+        said = _("there is no version %(version)s") % {"version": min(map(str, unknown))}
+        raise Invalid(said, fields={"weights": _("names no version")})
     for version in new:
         _check_same_signature(_live(shares), version)
         known[version.pk] = Share(version, Kind.LIVE, 0)
     changed = reweighed([known[key] for key in wanted], wanted)
     if not _live(changed):
-        raise Conflict("a canary cannot have everything; promote it instead", code="no_live_version")
+        raise Conflict(_("a canary cannot have everything; promote it instead"), code="no_live_version")
     shadows = [share for share in shares if share.kind == Kind.SHADOW and share.version.pk not in wanted]
     if _weights(changed) != _weights(list(_routed(shares))):
         permits = [permitted(deployment, share.version, shares, actor) for share in changed]
@@ -170,9 +174,9 @@ def end_route(*, route: Route, actor: Actor, reason: str = "", revision: int | N
     shares = shares_of(deployment)
     ended = next((s for s in shares if s.version.pk == route.version_id and s.kind == route.kind), None)
     if ended is None:
-        raise Conflict("the route has ended already", code="has_ended")
+        raise Conflict(_("the route has ended already"), code="has_ended")
     if ended.kind == Kind.LIVE:
-        raise Conflict("a live version ends when others take its share", code="is_live")
+        raise Conflict(_("a live version ends when others take its share"), code="is_live")
     data = {"version": str(ended.version), "kind": ended.kind}
     reroute(
         deployment,
@@ -199,7 +203,8 @@ def promote(
     shares = shares_of(deployment)
     before = next((share for share in shares if share.version == version), None)
     if before is None:
-        raise Conflict(f"{deployment.name} does not try {version}", code="not_routed")
+        said = _("%(name)s does not try %(version)s") % {"name": deployment.name, "version": version}
+        raise Conflict(said, code="not_routed")
     if shares == [Share(version, Kind.LIVE, SLOTS)]:
         return deployment
     if before.kind == Kind.SHADOW:
@@ -227,7 +232,8 @@ def rollback(
     weights = scaled(live, SLOTS)
     found = {version.pk: servable(version) for version in ModelVersion.objects.filter(pk__in=weights)}
     if missing := weights.keys() - found.keys():
-        raise Conflict(f"a version of revision {target.number} is gone: {min(map(str, missing))}", code="version_gone")
+        told = {"number": target.number, "version": min(map(str, missing))}
+        raise Conflict(_("a version of revision %(number)s is gone: %(version)s") % told, code="version_gone")
     wanted = [Share(found[key], Kind.LIVE, weight) for key, weight in weights.items()]
     shares = shares_of(deployment)
     earlier = served_before(deployment, shares)
@@ -259,7 +265,7 @@ def without(shares: Sequence[Share], ended: Share) -> list[Share]:
 
 def _checked_target(deployment: Deployment, to: Revision) -> Revision:
     if to.deployment_id != deployment.pk:
-        raise Conflict("that revision is of another deployment", code="other_deployment")
+        raise Conflict(_("that revision is of another deployment"), code="other_deployment")
     return to
 
 
@@ -275,7 +281,8 @@ def _last_other(deployment: Deployment) -> Revision:
             then = {(key, str(Kind.LIVE), weight) for key, weight in scaled(live, SLOTS).items()}
             if then != now:
                 return revision
-    raise Conflict(f"{deployment.name} has nothing to go back to", code="nothing_before")
+    said = _("%(name)s has nothing to go back to") % {"name": deployment.name}
+    raise Conflict(said, code="nothing_before")
 
 
 def _live(shares: Sequence[Share]) -> list[Share]:
@@ -297,31 +304,35 @@ def _without(shares: list[Share], version: ModelVersion, *, but: str) -> list[Sh
         return shares
     if same.kind == Kind.SHADOW:
         return [share for share in shares if share is not same]
-    raise Conflict(f"{version} answers callers already", code="is_routed")
+    raise Conflict(_("%(version)s answers callers already") % {"version": version}, code="is_routed")
 
 
 def _check_same_signature(live: Sequence[Share], version: ModelVersion, *, is_shadow: bool = False) -> None:
     """Raise Conflict if there is no live version, or callers would get or have to send something else."""
     if not live:
-        raise Conflict("there is no live version beside which this one could serve", code="no_live_version")
+        raise Conflict(_("there is no live version beside which this one could serve"), code="no_live_version")
     mine, theirs = version.parsed_signature(), live[0].version.parsed_signature()
     if mine.inputs != theirs.inputs or (not is_shadow and mine.outputs != theirs.outputs):
-        raise Conflict(f"{version} has another signature than {live[0].version}", code="other_signature")
+        told = {"version": version, "other": live[0].version}
+        raise Conflict(_("%(version)s has another signature than %(other)s") % told, code="other_signature")
 
 
 def _check_room(live: Sequence[Share], left: int) -> None:
     if left < len(live):
-        raise Conflict(f"{len(live)} live versions cannot share {left} %", code="no_room")
+        told = {"count": len(live), "share": left}
+        raise Conflict(_("%(count)s live versions cannot share %(share)s %%") % told, code="no_room")
 
 
 def _checked_percent(percent: int, *, least: int = 1, most: int = SLOTS) -> int:
     if isinstance(percent, bool) or not isinstance(percent, int) or not least <= percent <= most:
-        raise Invalid(f"a share is a whole number from {least} to {most}", fields={"weight": "out of range"})
+        said = _("a share is a whole number from %(least)s to %(most)s") % {"least": least, "most": most}
+        raise Invalid(said, fields={"weight": said})
     return percent
 
 
 def _checked_name(name: str) -> str:
     cleaned = safe_name(name)
     if not cleaned or len(cleaned) > NAME_LENGTH or "/" in cleaned:
-        raise Invalid("a deployment's name has 1 to 100 characters and no slash", fields={"name": "not a good name"})
+        said = _("a deployment's name has 1 to 100 characters and no slash")
+        raise Invalid(said, fields={"name": said})
     return cleaned

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from audit.models import AuditEvent
 from inference.models import Deployment, RunnerState
@@ -73,6 +74,7 @@ def test_commands_when_run_twice_change_nothing_the_second_time() -> None:
         (("promote", "intent", 2, "--user", "nobody"), "there is no user nobody"),
     ],
 )
+@translation.override("en")
 def test_commands_when_they_cannot_say_why(command: tuple[Any, ...], said: str) -> None:
     make_deployment()
     make_version(2)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from accounts.models import User
 from accounts.services import create_user
@@ -106,7 +107,7 @@ def test_promotion_when_a_canary_is_good_then_it_alone_is_live_and_a_roll_back_u
     assert routes(deployment) == {(2, "live"): 100}
     services.rollback(deployment=deployment, actor=None)
     assert routes(deployment) == {(1, "live"): 100}
-    with pytest.raises(Conflict, match="nothing to go back to"):
+    with translation.override("en"), pytest.raises(Conflict, match="nothing to go back to"):
         services.rollback(deployment=deployment, actor=None)
     services.rollback(deployment=deployment, actor=None, to=deployment.revisions.get(number=4))
     assert routes(deployment) == {(3, "live"): 100}
@@ -197,7 +198,7 @@ def test_end_when_the_route_ended_meanwhile_then_conflict() -> None:
     deployment = make_deployment()
     route = start_canary(deployment, make_version())
     services.end_route(route=route, actor=None)
-    with pytest.raises(Conflict, match="ended already"):
+    with translation.override("en"), pytest.raises(Conflict, match="ended already"):
         services.end_route(route=route, actor=None)
 
 
