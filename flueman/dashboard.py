@@ -20,6 +20,7 @@ from common.display import duration, percent, thousands
 from common.plots import Series, plot
 from feedback.admin.queue_list import my_reviews
 from flueman.health import health_of, state_of
+from inference.admin.overview import log_url, slower_url, span_of
 from inference.figures import metrics
 from inference.models import Deployment, Route
 from jobs.handlers import label_of
@@ -42,6 +43,7 @@ class Traffic:
     lately: dict[str, metrics.Figures]
     hour: metrics.Figures
     minutes: list[metrics.Point]
+    day: metrics.Counted
 
     @property
     def count(self) -> int:
@@ -79,11 +81,13 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _traffic() -> Traffic:
-    points, before = metrics.day_and_day_before()
+    day = metrics.last_day()
+    points, before = metrics.day_and_day_before(until=day.until)
     return Traffic(
         points=points,
         before=before,
-        hourly=metrics.hours_by_deployment(),
+        day=day,
+        hourly=metrics.hours_by_deployment(until=day.until),
         lately=metrics.by_deployment(),
         hour=metrics.total(),
         minutes=metrics.minutes(),
@@ -140,28 +144,35 @@ def _figures(traffic: Traffic) -> dict[str, Any]:
     before, wrong_before = sum(p.requests for p in traffic.before), sum(p.errors for p in traffic.before)
     share = traffic.wrong / traffic.count if traffic.count else None
     share_before = wrong_before / before if before else None
-    url, than, hour = (
-        reverse("admin:inference_inferencerequest_changelist"),
-        gettext("against the day before"),
-        gettext("in the last hour"),
-    )
+    than, hour = gettext("against the day before"), gettext("in the last hour")
+    day, lately = span_of(traffic.day), span_of(metrics.Counted(traffic.minutes[0].at, timezone.now()))
     figures = [
         {
             "label": gettext("Requests, 24 hours"),
             "value": thousands(traffic.count),
             "note": than,
-            "url": f"{url}?range=24h",
+            "url": log_url(**day),
         }
         | _change(traffic.count, before, None),
         {
             "label": gettext("Errors, 24 hours"),
             "value": percent(share),
             "note": than,
-            "url": f"{url}?range=24h&status=errors",
+            "url": log_url(status="errors", **day),
         }
         | _change(share, share_before, False),
-        {"label": gettext("Latency p50"), "value": duration(traffic.hour.p50_ms), "note": hour},
-        {"label": gettext("Latency p95"), "value": duration(traffic.hour.p95_ms), "note": hour},
+        *(
+            {
+                "label": label,
+                "value": duration(value),
+                "note": hour,
+                "url": slower_url(value, **lately),
+            }
+            for label, value in (
+                (gettext("Latency p50"), traffic.hour.p50_ms),
+                (gettext("Latency p95"), traffic.hour.p95_ms),
+            )
+        ),
     ]
     return {"figures": figures, **_plots(traffic)}
 

@@ -24,7 +24,7 @@ from inference.admin.lanes import lanes_of
 from inference.admin.lately import rate, span_words
 from inference.admin.manifests import manifest_view
 from inference.admin.numbers import Standing, headline, standing_of
-from inference.admin.overview import day_of, rows_of
+from inference.admin.overview import day_of, log_url, rows_of
 from inference.admin.shadows import difference_plot, shadow_words, worst_of
 from inference.admin.traffic import TRAFFIC
 from inference.admin.traffic_forms import can_go_back, routes_of
@@ -134,6 +134,7 @@ class DeploymentAdmin(ModelAdmin):
         return {
             **_live_context(request, self, request.standing),  # type: ignore[attr-defined]
             "day": day_of(obj.name),
+            "all_url": log_url(obj.name),
             "shadows": self._shadows(request, obj),
             "panels": panels_of(DEPLOYMENT, request, obj),
             "changes": self._changes(request, obj),

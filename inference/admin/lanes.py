@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.admin.lately import Lately
 from inference.admin.numbers import Standing, is_ready, runner_of, short, state_of
-from inference.admin.overview import log_url, state_badge
+from inference.admin.overview import log_url, slower_url, span_of, state_badge
 from inference.admin.shadows import shadow_words
 from inference.admin.traffic import TRAFFIC
+from inference.figures.metrics import Counted
 from inference.models import Route, RunnerState
 from inference.services import canary_standing, shadow_standing
 from inference.traffic.judging import Guard
@@ -37,7 +38,7 @@ class Lane:
     waits: str
     role: str
     now: Lately
-    errors_url: str
+    urls: Mapping[str, str]
     buttons: Sequence[Mapping[str, Any]] = ()
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
@@ -58,6 +59,12 @@ class Lane:
         )
 
     @property
+    def times(self) -> list[tuple[str, float | None, str]]:
+        """Its percentiles, each with the address of the calls that took longer."""
+        found = (("p50", self.now.p50_ms), ("p95", self.now.p95_ms), ("p99", self.now.p99_ms))
+        return [(name, value, self.urls[name]) for name, value in found]
+
+    @property
     def is_copy(self) -> bool:
         """Whether it gets copies of calls that others answer."""
         return bool(self.route.kind == Route.Kind.SHADOW)
@@ -74,7 +81,7 @@ def lanes_of(standing: Standing, request: HttpRequest, model_admin: Any) -> list
 def _lane(standing: Standing, route: Route, place: int, buttons: Sequence[Mapping[str, Any]]) -> Lane:
     state = state_of(route)
     live = standing.live.version if standing.live else None
-    tone = route.kind
+    tone, now = route.kind, standing.pulse.of(route.version_id)
     if route.kind == Route.Kind.LIVE and place:
         tone = f"live-{min(place + 1, TONES)}"
     return Lane(
@@ -85,11 +92,23 @@ def _lane(standing: Standing, route: Route, place: int, buttons: Sequence[Mappin
         badge="" if state == "ready" else state_badge(state),
         waits="" if is_ready(route) else state,
         role=_role(standing, route),
-        now=standing.pulse.of(route.version_id),
-        errors_url=log_url(standing.deployment.name, version=route.version.number, status="5xx"),
+        now=now,
+        urls=_urls(standing, route, now),
         buttons=buttons,
         verdict=_verdict(standing, route),
     )
+
+
+def _urls(standing: Standing, route: Route, now: Lately) -> dict[str, str]:
+    """Give the addresses of the calls behind each figure."""
+    calls = {"name": standing.deployment.name, "model": route.version.model.name, "version": route.version.number}
+    span = span_of(Counted(pulse.since, pulse.until)) if (pulse := standing.pulse).since and pulse.until else {}
+    times = {"p50": now.p50_ms, "p95": now.p95_ms, "p99": now.p99_ms}
+    return {
+        "requests": log_url(**calls, **span),
+        "errors": log_url(**calls, status="5xx", **span),
+        **{name: slower_url(value, **calls, **span) for name, value in times.items()},
+    }
 
 
 def _role(standing: Standing, route: Route) -> str:

@@ -47,6 +47,8 @@ class Pulse:
     """All calls of a deployment in the last `span`, together and by the id of the version that was asked."""
 
     span: timedelta = SPAN
+    since: datetime | None = None
+    until: datetime | None = None
     whole: Lately = field(default_factory=Lately)
     versions: dict[UUID, Lately] = field(default_factory=dict)
 
@@ -58,20 +60,23 @@ class Pulse:
 def pulse_of(name: str, *, with_scores: bool = True) -> Pulse:
     """Read the newest calls of a deployment, at most `MOST_CALLS`, in one query, and the scores in a second."""
     now = timezone.now()
+    since = (now - SPAN).replace(microsecond=0)
     calls: list[Any] = list(
-        InferenceRequest.objects.filter(deployment=name, id__gte=_floor(now - SPAN))
+        InferenceRequest.objects.filter(deployment=name, id__gte=_floor(since))
         .order_by("-id")
         .values_list("id", "version_id", "latency_ms", "status")[:MOST_CALLS]
     )
     if not calls:
         return Pulse()
-    span = max(now - time_of(calls[-1][0]), timedelta(seconds=1)) if len(calls) == MOST_CALLS else SPAN
+    since = time_of(calls[-1][0]) if len(calls) == MOST_CALLS else since
+    until = time_of(calls[0][0]) + timedelta(milliseconds=1)
+    span = max(now - since, timedelta(seconds=1)) if len(calls) == MOST_CALLS else SPAN
     scores = _scores(calls) if with_scores else {}
     groups: dict[UUID, list[Any]] = defaultdict(list)
     for call in calls:
         groups[call[1]].append(call)
     versions = {key: _lately(group, span, scores.get(key, [])) for key, group in groups.items()}
-    return Pulse(span, _lately(calls, span, []), versions)
+    return Pulse(span, since, until, _lately(calls, span, []), versions)
 
 
 def _lately(calls: Sequence[Any], span: timedelta, scores: Sequence[float]) -> Lately:

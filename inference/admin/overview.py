@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,8 +54,9 @@ def rows_of(deployments: Sequence[Deployment]) -> list[Row]:
     found = Route.objects.filter(deployment__in=deployments).select_related("version__model", "version__runner")
     for route in found:
         routes[route.deployment_id].append(route)
-    traffic = metrics.hours_by_deployment() if deployments else {}
-    return [_row(Standing(one, in_order(routes[one.pk])), traffic.get(one.name, [])) for one in deployments]
+    day = metrics.last_day()
+    traffic = metrics.hours_by_deployment(until=day.until) if deployments else {}
+    return [_row(Standing(one, in_order(routes[one.pk])), traffic.get(one.name, []), day) for one in deployments]
 
 
 def state_badge(state: str) -> SafeString:
@@ -65,10 +67,11 @@ def state_badge(state: str) -> SafeString:
 
 def day_of(name: str) -> dict[str, Any]:
     """Give the last day of a deployment: its hours as a plot, its figures by version; empty where nobody called."""
-    by_version = metrics.by_version(deployment=name)
+    day = metrics.last_day()
+    by_version = metrics.by_version(deployment=name, within=day)
     if not by_version:
         return {}
-    now, before = metrics.day_and_day_before(deployment=name)
+    now, before = metrics.day_and_day_before(deployment=name, until=day.until)
     labels = [date_format(timezone.localtime(point.at), "H:i") for point in now]
     series = [
         Series(gettext("requests"), [point.requests for point in now], is_bars=True),
@@ -77,14 +80,27 @@ def day_of(name: str) -> dict[str, Any]:
     ]
     return {
         "plot": plot(series, labels, title=gettext("Requests per hour, last 24 hours")),
+        "all_url": log_url(name, **span_of(day)),
         "versions": [
-            (version, figures, log_url(name, version=version), log_url(name, version=version, status="errors"))
+            _of_version(figures, {"name": name, "version": version}, span_of(day))
             for version, figures in sorted(by_version.items(), reverse=True)
         ],
     }
 
 
-def _row(standing: Standing, hours: Sequence[int]) -> Row:
+def _of_version(figures: metrics.Figures, calls: dict[str, Any], span: dict[str, str]) -> dict[str, Any]:
+    """Give one version's figures, each with the address of the calls behind it."""
+    times = (figures.p50_ms, figures.p95_ms, figures.p99_ms)
+    return {
+        "number": calls["version"],
+        "figures": figures,
+        "url": log_url(**calls, **span),
+        "errors_url": log_url(**calls, status="errors", **span),
+        "times": [(value, slower_url(value, **calls, **span)) for value in times],
+    }
+
+
+def _row(standing: Standing, hours: Sequence[int], day: metrics.Counted) -> Row:
     deployment, live = standing.deployment, standing.live
     return Row(
         deployment,
@@ -93,12 +109,27 @@ def _row(standing: Standing, hours: Sequence[int]) -> Row:
         str(live.version) if live else "",
         reverse("admin:inference_deployment_change", args=[deployment.pk]),
         reverse("admin:inference_deployment_try", args=[deployment.pk]) if live and deployment.is_enabled else "",
-        log_url(deployment.name),
+        log_url(deployment.name, **span_of(day)),
         hours,
         sum(hours),
     )
 
 
-def log_url(name: str, **more: Any) -> str:
-    """Give the address of the calls of a deployment."""
-    return f"{reverse('admin:inference_inferencerequest_changelist')}?{urlencode({'deployment': name, **more})}"
+def log_url(name: str = "", **more: Any) -> str:
+    """Give the address of the calls of a deployment, of all without a name."""
+    asked = {key: value for key, value in {"deployment": name, **more}.items() if value}
+    return f"{reverse('admin:inference_inferencerequest_changelist')}?{urlencode(asked)}"
+
+
+def slower_url(value_ms: float | None, **calls: Any) -> str:
+    """Give the address of the calls that took longer than a percentile says, empty where there is none."""
+    return log_url(**calls, slower_than_ms=f"{value_ms:.3f}") if value_ms is not None else ""
+
+
+def span_of(counted: metrics.Counted) -> dict[str, str]:
+    """Give a span as the fields of the log's search: in the reader's own time, as its form shows it."""
+    return {"since": _own_time(counted.since), "until": _own_time(counted.until)}
+
+
+def _own_time(moment: datetime) -> str:
+    return timezone.localtime(moment).replace(tzinfo=None).isoformat(timespec="milliseconds").removesuffix(":00.000")

@@ -36,7 +36,8 @@ STATUSES = (
     ("4xx", _("refused (4xx)")),
     ("5xx", _("failed (5xx)")),
 )
-FIELDS = ("q", "deployment", "version", "status", "error", "slower_than_ms", "range", "since", "until", "words", "user")
+_MORE = ("error", "slower_than_ms", "model", "version", "since", "until")
+FIELDS = ("q", "deployment", "status", *_MORE, "range", "words", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def search_form(request: HttpRequest, params: dict[str, str], criteria: Criteria
         "any_url": _with(params, wide | {"range": "any"}),
         "words_url": _with(params, {"q": "", "words": params["q"]}) if params["q"] and criteria.user_id else "",
         "is_filtered": any(params[name] for name in FIELDS if name != "range"),
-        "has_more_filters": any(params[name] for name in ("error", "slower_than_ms", "version", "since", "until")),
+        "has_more_filters": any(params[name] for name in _MORE),
         "range_label": RANGE_LABELS.get(chosen, ""),
     }
 

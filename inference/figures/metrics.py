@@ -12,10 +12,21 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from inference.figures.latency import merge, percentile
+from inference.figures.rollup import MINUTE
 from inference.models import MetricWindow
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
+# The newest minute is counted anew by each roll-up, one a minute: from this age on it stays as it is.
+SETTLED = 2 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A span of time of which every minute was counted to its end: figures of it are those of its requests."""
+
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +60,17 @@ class Point:
     p95_ms: float | None = None
 
 
-def day_and_day_before(*, deployment: str = "", now: datetime | None = None) -> tuple[list[Point], list[Point]]:
+def last_day(*, now: datetime | None = None) -> Counted:
+    """Give the last 24 hours, this one included, as far as they were counted."""
+    return Counted(_hour(now) + HOUR - DAY, _settled(now))
+
+
+def day_and_day_before(
+    *, deployment: str = "", now: datetime | None = None, until: datetime | None = None
+) -> tuple[list[Point], list[Point]]:
     """Give the last 24 hours, this one included, and the 24 before them, hour by hour, without latencies."""
     end = _hour(now) + HOUR
-    windows = _since(end - 2 * DAY)
+    windows = _since(end - 2 * DAY, until)
     if deployment:
         windows = windows.filter(deployment=deployment)
     sums = windows.values(hour=TruncHour("minute", tzinfo=UTC)).annotate(count=Sum("requests"), wrong=Sum("errors"))
@@ -62,10 +80,12 @@ def day_and_day_before(*, deployment: str = "", now: datetime | None = None) -> 
     return points[24:], points[:24]
 
 
-def hours_by_deployment(*, now: datetime | None = None) -> dict[str, list[int]]:
+def hours_by_deployment(*, now: datetime | None = None, until: datetime | None = None) -> dict[str, list[int]]:
     """Give the requests of each of the last 24 hours, oldest first, by deployment: the small plots."""
     begin = _hour(now) - DAY + HOUR
-    sums = _since(begin).values("deployment", hour=TruncHour("minute", tzinfo=UTC)).annotate(count=Sum("requests"))
+    sums = (
+        _since(begin, until).values("deployment", hour=TruncHour("minute", tzinfo=UTC)).annotate(count=Sum("requests"))
+    )
     found: dict[str, list[int]] = defaultdict(lambda: [0] * 24)
     for row in sums.order_by():
         place = int((row["hour"] - begin) / HOUR)
@@ -87,10 +107,13 @@ def by_deployment(*, span: timedelta = HOUR, now: datetime | None = None) -> dic
     return {name: _figures(windows, span) for name, windows in groups.items()}
 
 
-def by_version(*, deployment: str, span: timedelta = DAY, now: datetime | None = None) -> dict[int, Figures]:
-    """Give the figures of each version of a deployment over the last span of time."""
+def by_version(
+    *, deployment: str, span: timedelta = DAY, now: datetime | None = None, within: Counted | None = None
+) -> dict[int, Figures]:
+    """Give the figures of each version of a deployment over the last span of time, or `within` another."""
     groups: dict[int, list[MetricWindow]] = defaultdict(list)
-    for window in _since(_begin(span, now)).filter(deployment=deployment):
+    windows = _since(within.since, within.until) if within else _since(_begin(span, now))
+    for window in windows.filter(deployment=deployment):
         groups[window.version].append(window)
     return {version: _figures(windows, span) for version, windows in sorted(groups.items())}
 
@@ -138,8 +161,16 @@ def _figures(windows: Iterable[MetricWindow], span: timedelta) -> Figures:
     )
 
 
-def _since(begin: datetime) -> QuerySet[MetricWindow]:
-    return MetricWindow.objects.filter(minute__gte=begin)
+def _since(begin: datetime, until: datetime | None = None) -> QuerySet[MetricWindow]:
+    windows = MetricWindow.objects.filter(minute__gte=begin)
+    return windows.filter(minute__lt=until) if until else windows
+
+
+def _settled(now: datetime | None) -> datetime:
+    """Give the end of the last minute that was counted to its end; now where none was."""
+    now = now or timezone.now()
+    last = MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
+    return now if last is None else last if now - last < SETTLED else last + MINUTE
 
 
 def _begin(span: timedelta, now: datetime | None) -> datetime:

@@ -109,7 +109,7 @@ def _key_range(criteria: Criteria, cursor: UUID | None) -> Q:
 
 
 def _floor(moment: datetime) -> UUID:
-    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))
+    return uuid7_floor(max(0, round(moment.timestamp() * 1000)))
 
 
 def _conditions(criteria: Criteria) -> tuple[Q, Q]:
