@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from common.display import percent, thousands
 from common.errors import FluemanError
+from inference.evaluating import COMPARED
 from inference.evaluating.plan import Plan
 from inference.evaluating.rows_asked import read_asked
 from inference.evaluating.wording import comparison_of
+from registry.measures.catalogue import CLASSIFICATION
 from registry.models import Evaluation
 
 NAMES = {
@@ -23,6 +25,8 @@ NAMES = {
     "unlabelled": _("without a right answer"),
     "became_right": _("became right"),
     "became_wrong": _("became wrong"),
+    "nearer": _("nearer"),
+    "further": _("further away"),
 }
 LABELS_OFFERED = 300
 
@@ -54,7 +58,9 @@ def _form(request: HttpRequest, evaluation: Evaluation) -> dict[str, Any]:
     names = report.get("label_names", {})
     labels = [(label, names.get(label, label)) for label in report.get("labels", [])[:LABELS_OFFERED]]
     has_other = bool(comparison_of(evaluation))
-    kinds = [(kind, name) for kind, name in NAMES.items() if has_other or not kind.startswith("became")]
+    foreign = ("nearer", "further") if evaluation.task == CLASSIFICATION else ("wrong", "right", *COMPARED[:2])
+    offered = [kind for kind in NAMES if kind not in foreign and (has_other or kind not in COMPARED)]
+    kinds = [(kind, NAMES[kind]) for kind in offered]
     slices = [
         {
             "column": column,

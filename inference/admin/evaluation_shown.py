@@ -30,8 +30,8 @@ def found(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
     """Give what a finished evaluation found."""
     report, plan = evaluation.report, Plan.from_dict(evaluation.options)
     context = {
-        "figures": _figures(evaluation),
-        "all_figures": _all_figures(evaluation),
+        "figures": _figures(evaluation, rows_url),
+        "all_figures": _all_figures(evaluation, rows_url),
         "notes": _notes(evaluation, rows_url),
         "comparison": _comparison(evaluation, rows_url),
         "slices": _slices(evaluation, rows_url),
@@ -39,12 +39,13 @@ def found(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
         "pairs": list(plan.inputs.items()),
         "plan": plan,
         "wrong_url": address(rows_url, kind="wrong"),
+        "unanswered_url": address(rows_url, kind="unanswered"),
         "errors": report.get("errors", []),
     }
     return context | (_labels(evaluation, rows_url) if evaluation.task == CLASSIFICATION else _numbers(report))
 
 
-def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
+def _figures(evaluation: Evaluation, rows_url: str) -> list[dict[str, Any]]:
     limits = evaluation.report.get("accuracy_interval")
     notes = {"accuracy": f"95 %: {_share(limits[0])} – {_share(limits[1])}"} if limits else {}
     return [
@@ -52,15 +53,25 @@ def _figures(evaluation: Evaluation) -> list[dict[str, Any]]:
             "label": metric_label(name),
             "value": figure_in_words(name, evaluation.metrics[name]),
             "note": notes.get(name, ""),
+            "url": _rows_of(name, rows_url),
         }
         for name in _FIRST[evaluation.task]
         if name in evaluation.metrics
     ]
 
 
-def _all_figures(evaluation: Evaluation) -> list[tuple[str, str]]:
-    known = evaluation.metrics
-    return [(metric_label(name), figure_in_words(name, known[name])) for name in METRICS if name in known]
+def _all_figures(evaluation: Evaluation, rows_url: str) -> list[tuple[str, str, str]]:
+    known = {name: evaluation.metrics[name] for name in METRICS if name in evaluation.metrics}
+    return [
+        (metric_label(name), figure_in_words(name, value), _rows_of(name, rows_url)) for name, value in known.items()
+    ]
+
+
+def _rows_of(name: str, rows_url: str) -> str:
+    """Give the address of the rows that a figure is made of; of times none are kept by row."""
+    if name.endswith("_ms"):
+        return ""
+    return address(rows_url, kind={"accuracy": "right", "unanswered": "unanswered"}.get(name, ""))
 
 
 def _share(share: float) -> str:
@@ -108,14 +119,15 @@ def _comparison(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
             "value": signed(name, told["metrics"][name]["value"]),
             "limits": f"{signed(name, told['metrics'][name]['low'])} … {signed(name, told['metrics'][name]['high'])}",
             "tone": _tone(told["metrics"][name]),
+            "url": rows_url,
         }
         for name in names
     ]
     changed = [
         (gettext("became right"), told.get("became_right"), address(rows_url, kind="became_right"), "good"),
         (gettext("became wrong"), told.get("became_wrong"), address(rows_url, kind="became_wrong"), "bad"),
-        (gettext("nearer"), told.get("nearer"), "", "good"),
-        (gettext("further away"), told.get("further"), "", "bad"),
+        (gettext("nearer"), told.get("nearer"), address(rows_url, kind="nearer"), "good"),
+        (gettext("further away"), told.get("further"), address(rows_url, kind="further"), "bad"),
     ]
     return {
         "words": difference_words(main_metric(evaluation), gap, evaluation),
@@ -132,6 +144,7 @@ def _tone(gap: Mapping[str, float]) -> str:
 
 def _slices(evaluation: Evaluation, rows_url: str) -> list[dict[str, Any]]:
     name = main_metric(evaluation)
+    kind = "wrong" if evaluation.task == CLASSIFICATION else ""
     beside = comparison_of(evaluation).get("slices", {})
     tables = []
     for column, values in evaluation.report.get("slices", {}).items():
@@ -146,7 +159,8 @@ def _slices(evaluation: Evaluation, rows_url: str) -> list[dict[str, Any]]:
                 "limits": f"{_share(one['low'])} – {_share(one['high'])}" if "low" in one else "",
                 "width": round(one[name] * 100, 1) if name == "accuracy" else None,
                 "gap": signed(name, one[name] - others[one["value"]]) if one["value"] in others else "",
-                "url": address(rows_url, kind="wrong", slices={column: one["value"]}),
+                "rows_url": address(rows_url, slices={column: one["value"]}),
+                "url": address(rows_url, kind=kind, slices={column: one["value"]}),
             }
             for one in worst
         ]
@@ -165,6 +179,8 @@ def _labels(evaluation: Evaluation, rows_url: str) -> dict[str, Any]:
                 "support": row["support"],
                 "name": names.get(row["label"], row["label"]),
                 "url": address(rows_url, kind="wrong", right=row["label"]),
+                "right_url": address(rows_url, right=row["label"]),
+                "answer_url": address(rows_url, answer=row["label"]),
             }
             for row in sorted(report.get("per_label", []), key=lambda row: row["f1"])
         ],
@@ -202,7 +218,8 @@ def _matrix(report: Mapping[str, Any], names: Mapping[str, str], rows_url: str) 
             }
             for answer in chosen
         ]
-        lines.append({"name": named(right), "cells": own, "total": thousands(totals[right])})
+        url = address(rows_url, right=labels[right])
+        lines.append({"name": named(right), "cells": own, "total": thousands(totals[right]), "url": url})
     return {"heads": [named(place) for place in chosen], "lines": lines, "left": max(0, len(weights) - len(chosen))}
 
 

@@ -5,7 +5,7 @@ Polars and Arrow are loaded by whoever shows the first rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic
@@ -24,10 +24,11 @@ from datasets.engines.table import ROW
 from datasets.preview.rows import plain_rows
 from datasets.preview.searching import Search
 from files.services import open_blob
-from inference.evaluating import KINDS
+from inference.evaluating import COMPARED, KINDS
 from inference.evaluating.answers import SLICE
 from inference.evaluating.parts import CHUNK_ROWS
 from inference.evaluating.plan import Plan
+from registry.measures.catalogue import CLASSIFICATION
 from registry.models import Evaluation
 
 BUDGET_S = 0.25
@@ -77,8 +78,10 @@ def find_rows(
 def _check(evaluation: Evaluation, wanted: Wanted) -> None:
     if wanted.kind not in ("", *KINDS):
         _refuse("kind", _("This must be one of: %(names)s.") % {"names": ", ".join(KINDS)})
-    if wanted.kind.startswith("became") and evaluation.baseline is None:
+    if wanted.kind in COMPARED and evaluation.baseline is None:
         _refuse("kind", _("This evaluation was compared with no other version."))
+    if wanted.kind in ("nearer", "further") and evaluation.task == CLASSIFICATION:
+        _refuse("kind", _("Only answers that are numbers are nearer or further away."))
     if unknown := set(wanted.slices) - set(Plan.from_dict(evaluation.options).slices):
         _refuse("slice", _("The evaluation was not divided by “%(column)s”.") % {"column": min(unknown)[:100]})
 
@@ -118,8 +121,10 @@ class _Search:
         table = self._own.read_row_group(group, self._columns)
         if self._beside is None:
             return table
-        other = self._beside.read_row_group(group, ["answer", "is_wrong"])
-        return table.append_column("other", other["answer"]).append_column("other_is_wrong", other["is_wrong"])
+        names = [name for name in ("answer", "is_wrong", "difference") if name in table.column_names]
+        other = self._beside.read_row_group(group, names)
+        table = table.append_column("other", other["answer"]).append_column("other_is_wrong", other["is_wrong"])
+        return table.append_column("other_difference", other["difference"]) if "difference" in names else table
 
     def _mask(self, table: pa.Table) -> np.ndarray:
         wanted = self._wanted
@@ -135,18 +140,18 @@ class _Search:
         return mask
 
     def _of_kind(self, table: pa.Table) -> np.ndarray:
-        kind, wrong = self._wanted.kind, table["is_wrong"]
-        if kind == "wrong":
-            return _true(wrong)
-        if kind == "right":
-            return _true(pc.invert(wrong))
-        if kind == "unanswered":
-            return _true(table["answer"].is_null())
-        if kind == "unlabelled":
-            return _true(table["right"].is_null())
-        if kind == "became_right":
-            return _true(pc.and_(pc.invert(wrong), table["other_is_wrong"]))
-        return _true(pc.and_(wrong, pc.invert(table["other_is_wrong"])))
+        wrong = table["is_wrong"]
+        masks: dict[str, Callable[[], pa.ChunkedArray]] = {
+            "wrong": lambda: wrong,
+            "right": lambda: pc.invert(wrong),
+            "unanswered": table["answer"].is_null,
+            "unlabelled": table["right"].is_null,
+            "became_right": lambda: pc.and_(pc.invert(wrong), table["other_is_wrong"]),
+            "became_wrong": lambda: pc.and_(wrong, pc.invert(table["other_is_wrong"])),
+            "nearer": lambda: pc.less(*_distances(table)),
+            "further": lambda: pc.greater(*_distances(table)),
+        }
+        return _true(masks[self._wanted.kind]())
 
     def _with_values(self, table: pa.Table, places: np.ndarray, most: int) -> list[dict[str, Any]]:
         """Give the first rows at these places with the values of their inputs; words narrow them further."""
@@ -182,6 +187,13 @@ class _Search:
             shown = own.head(most).select(ROW, *(_cut(name, self._types[name]) for name in self._inputs)).collect()
             found |= {row["row"]: row["values"] for row in plain_rows(shown)}
         return found
+
+
+def _distances(table: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Give how far both answers are off, in rows where both are known; nothing where one is not finite."""
+    mine, theirs = pc.abs(table["difference"]), pc.abs(table["other_difference"])
+    is_known = pc.and_(pc.is_finite(mine), pc.is_finite(theirs))
+    return pc.if_else(is_known, mine, None), theirs
 
 
 def _cut(name: str, kind: str) -> pl.Expr:
