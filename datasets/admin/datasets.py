@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import Consequence, ReadOnlyAdmin, Verb
 from common.confirm import show_refusal
-from common.display import ago, badge, person_name, size, thousands
+from common.display import ago, badge, figure, person_name, size, thousands
 from common.errors import FluemanError
 from datasets import services
 from datasets.admin import shown
@@ -150,7 +150,7 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
     def list_headline(self, request: HttpRequest) -> str:
         """Say how many there are."""
         count = Dataset.objects.present().count()
-        return ngettext("%(count)d dataset", "%(count)d datasets", count) % {"count": count}
+        return ngettext("%(count)s dataset", "%(count)s datasets", count) % {"count": thousands(count)}
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Offer an empty dataset beside what the import offers."""
@@ -191,7 +191,8 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
             version.dataset = obj
             version.shown_state, version.made_by = shown.state(version), shown.made_by(version)
             version.products = products.get(version.pk, [])
-            version.url = shown.version_url(version)
+            version.url, version.rows_url = shown.version_url(version), shown.rows_url(version)
+            version.rejects_url = shown.version_url(version, "rejects") if version.rejects_id else ""
             version.bad = version.summary.get("warnings") or 0
         return {
             "versions": versions,
@@ -224,7 +225,8 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
     @admin.display(description=_("rows"))
     def rows(self, obj: Any) -> SafeString:
         """Give the rows of the newest version."""
-        number = thousands(obj.newest_version.rows) if obj.newest_version else "–"
+        newest = obj.newest_version
+        number = figure(thousands(newest.rows), shown.rows_url(newest)) if newest else "–"
         return format_html('<span class="fm-number">{}</span>', number)
 
     @admin.display(description=_("size"))

@@ -17,6 +17,7 @@ from common.difference import difference
 from common.display import thousands
 from common.errors import FluemanError
 from datasets import services
+from datasets.admin import shown
 from datasets.models import DatasetVersion, VersionDifference
 from files.services import open_blob
 
@@ -143,10 +144,10 @@ def _earlier(version: DatasetVersion) -> list[VersionDifference]:
 def _shown(found: VersionDifference) -> dict[str, Any]:
     told: Mapping[str, Any] = found.summary
     counts = [
-        (_("added"), told.get("added")),
-        (_("removed"), told.get("removed")),
-        (_("changed"), told.get("changed")),
-        (_("unchanged"), told.get("same")),
+        (_("added"), told.get("added"), "#added" if told.get("added") else ""),
+        (_("removed"), told.get("removed"), "#removed" if told.get("removed") else ""),
+        (_("changed"), told.get("changed"), "#changed" if told.get("changed") else ""),
+        (_("unchanged"), told.get("same"), shown.rows_url(found.after)),
     ]
     columns = told.get("columns", {})
     return {

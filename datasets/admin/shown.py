@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -27,12 +28,27 @@ TYPES = {
     "duration": _("duration"),
 }
 SHORT, SHORTEST = 160, 24
+_SOUGHT = {"text", "integer", "number", "truth"}  # types whose values a search compares as they are shown
 NOTABLE = 0.002  # of the rows: what is less frequent is not named among many columns
 
 
 def version_url(version: DatasetVersion, page: str = "change", *more: Any) -> str:
     """Give the address of a version's page."""
     return reverse(f"admin:datasets_datasetversion_{page}", args=[version.pk, *more])
+
+
+def rows_url(version: DatasetVersion, **asked: Any) -> str:
+    """Give the address of the rows of a version, of those that fit what is asked."""
+    query = f"?{urlencode(asked)}" if asked else ""
+    return f"{version_url(version)}{query}#rows"
+
+
+def rows_with(version: DatasetVersion, column: Mapping[str, Any], value: Any) -> str:
+    """Give the address of the rows that hold a value, empty where no search finds it."""
+    if column["type"] not in _SOUGHT or value in (None, "") or len(str(value)) > SHORT:
+        return ""
+    sought = str(value).lower() if isinstance(value, bool) else value
+    return rows_url(version, column=column["name"], op="eq", value=sought)
 
 
 def state(version: DatasetVersion) -> SafeString:
@@ -71,7 +87,7 @@ def made_by(version: DatasetVersion) -> SafeString | str:
     return "–"
 
 
-def column_row(column: Mapping[str, Any], rows: int) -> dict[str, Any]:
+def column_row(version: DatasetVersion, column: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """Give a line of the table of columns."""
     missing = column.get("missing", 0) / rows if rows else 0
     spread = column.get("values") or column.get("lengths")
@@ -79,13 +95,14 @@ def column_row(column: Mapping[str, Any], rows: int) -> dict[str, Any]:
         "name": column["name"],
         "type": type_words(column["type"]),
         "missing": percent(missing),
+        "missing_url": rows_url(version, column=column["name"], op="missing"),
         "missing_width": round(missing * 100, 1),
         "is_missing": missing > 0,
         "distinct": distinct_words(column),
         "picture": picture(column, spread),
         "told": told(column, spread),
         "top": [
-            (value_words(value, SHORTEST, column["type"]), thousands(count))
+            (value_words(value, SHORTEST, column["type"]), thousands(count), rows_with(version, column, value))
             for value, count in column["top"][:3]
             if count >= rows * NOTABLE
         ],
@@ -212,8 +229,8 @@ def scripts(column: Mapping[str, Any]) -> list[tuple[Any, float]]:
     return [(SCRIPTS[name], share) for name, share in column.get("scripts", {}).items()]
 
 
-def counts(column: Mapping[str, Any], rows: int) -> list[tuple[Any, str]]:
-    """Give the counts of a column in words."""
+def counts(version: DatasetVersion, column: Mapping[str, Any], rows: int) -> list[tuple[Any, str, str]]:
+    """Give the counts of a column in words, each with the rows behind it where a search finds them."""
     names = {
         "missing": _("missing"),
         "empty": _("empty texts"),
@@ -223,14 +240,24 @@ def counts(column: Mapping[str, Any], rows: int) -> list[tuple[Any, str]]:
         "nan": _("not a number (NaN)"),
         "infinite": _("infinite"),
     }
-    found = [(label, thousands(column[name])) for name, label in names.items() if column.get(name)]
+    asked: dict[str, dict[str, Any]] = {
+        "missing": {"op": "missing"},
+        "empty": {"op": "eq", "value": ""},
+        "zero": {"op": "eq", "value": 0},
+        "negative": {"op": "lt", "value": 0},
+    }
+    urls = {name: rows_url(version, column=column["name"], **query) for name, query in asked.items()}
+    found = [(label, thousands(column[name]), urls.get(name, "")) for name, label in names.items() if column.get(name)]
     if column.get("words"):
-        found.append((_("words a text"), number_words(column["words"])))
-        found.append((_("tokens a text, about"), number_words(round(column["tokens"], 1))))
-    return [(_("rows"), thousands(rows)), (_("different values"), distinct_words(column)), *found]
+        found.append((_("words a text"), number_words(column["words"]), ""))
+        found.append((_("tokens a text, about"), number_words(round(column["tokens"], 1)), ""))
+    whole = (_("rows"), thousands(rows), rows_url(version))
+    return [whole, (_("different values"), distinct_words(column), "#frequent"), *found]
 
 
-def shares(column: Mapping[str, Any], rows: int) -> list[tuple[str, float]]:
-    """Give the frequent values with their shares of the rows."""
-    top = column.get("top", [])
-    return [(value_words(value, 80, column["type"]), count / max(1, rows)) for value, count in top]
+def shares(version: DatasetVersion, column: Mapping[str, Any], rows: int) -> list[tuple[str, float, str]]:
+    """Give the frequent values with their shares of the rows, and those rows."""
+    return [
+        (value_words(value, 80, column["type"]), count / max(1, rows), rows_with(version, column, value))
+        for value, count in column.get("top", [])
+    ]

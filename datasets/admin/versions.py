@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin
-from common.display import ago, person_name, size, thousands
+from common.display import ago, figure, person_name, size, thousands
 from datasets import services
 from datasets.admin import shown
 from datasets.admin.further import FurtherPages
@@ -41,7 +41,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
     empty_text = _("A version appears here when rows are imported, or when a recipe has run.")
     empty_command = "manage.py import_dataset reviews.csv --name reviews"
     detail_template = "admin/datasets/version.html"
-    list_display = ("label", "shown_state", "rows", "weight", "made", "maker", "when")
+    list_display = ("label", "shown_state", "shown_rows", "weight", "made", "maker", "when")
     list_select_related = ("dataset", "created_by", "source", "recipe__recipe", "parent__dataset")
     list_filter = ("state",)
     search_fields = ("dataset__name", "digest")
@@ -107,7 +107,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             return {"profile_job": job, "is_profiled": False, "is_profile_over": job is None or job.is_finished}
         start = _number(request.GET.get("from_column"), len(found["columns"]))
         page = found["columns"][start : start + COLUMNS_SHOWN]
-        lines = [shown.column_row(column, found["rows"]) for column in page]
+        lines = [shown.column_row(obj, column, found["rows"]) for column in page]
         for place, line in enumerate(lines, start):
             line["url"] = shown.version_url(obj, "column", place)
         behind = start + len(page)
@@ -174,7 +174,7 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
         if found is None or place >= len(found["columns"]):
             raise Http404
         column, rows = found["columns"][place], found["rows"]
-        line = shown.column_row(column, rows)
+        line = shown.column_row(version, column, rows)
         name = column["name"]
         mine = [one for one in found["findings"] if one.get("column") == name or name in one.get("columns", [])]
         return self.page(
@@ -184,12 +184,12 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
             % {"column": name, "missing": line["missing"], "distinct": line["distinct"]},
             original=version,
             line=line,
-            facts=shown.counts(column, rows),
+            facts=shown.counts(version, column, rows),
             warnings=[(tone(one), sentence(one)) for one in mine],
             histogram=shown.histogram(column),
             quantiles=shown.quantiles(column),
             spread=column.get("values") or column.get("lengths"),
-            top=shown.shares(column, rows),
+            top=shown.shares(version, column, rows),
             top_error=column.get("top_error"),
             writing=shown.scripts(column),
             looked_at=column.get("looked_at"),
@@ -217,9 +217,9 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
         return shown.state(obj)
 
     @admin.display(description=_("rows"))
-    def rows(self, obj: Any) -> str:
+    def shown_rows(self, obj: Any) -> SafeString | str:
         """Count the rows."""
-        return thousands(obj.rows) if obj.is_sealed else "–"
+        return figure(thousands(obj.rows), shown.rows_url(obj)) if obj.is_sealed else "–"
 
     @admin.display(description=_("size"))
     def weight(self, obj: Any) -> str:
