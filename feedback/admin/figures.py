@@ -85,6 +85,7 @@ def figures_of(queue: ReviewQueue, *, is_patient: bool) -> dict[str, Any]:
     return {
         "original": queue,
         "agreement": _agreement(whole.agreement),
+        "items_url": _items(queue),
         "pace": duration(whole.median_seconds * 1000) if whole.median_seconds is not None else "",
         "plot": plot(bars, days, title=gettext("Answers per day")) if days else "",
         "people": [_person(queue, one, accounts.get(one.reviewer_id)) for one in people],
@@ -154,6 +155,8 @@ def _person(queue: ReviewQueue, one: ReviewerStatistics, account: User | None) -
         "golden": _share(one.golden_right, one.golden),
         "majority": _share(one.with_majority, one.majority),
         "last_at": one.last_at,
+        "skipped_url": _items(queue, reviewer=one.reviewer_id, skipped=1) if one.reviewer_id else "",
+        "golden_url": _items(queue, reviewer=one.reviewer_id, golden=1) if one.reviewer_id else "",
     }
 
 

@@ -27,7 +27,7 @@ from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
 from feedback.sight import OPEN, is_hidden, items_seen_by, knows_golden, reviews_seen_by
 
 State = ReviewItem.State
-FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "decided", "golden")
+FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "skipped", "decided", "golden")
 TONES = {State.AGREED: "good", State.SETTLED: "good", State.DISPUTED: "warn", State.WAITING: "busy"}
 PER_PAGE = 50
 
@@ -201,7 +201,7 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
         items = _decided(items, chosen["decided"])
     if chosen["golden"]:
         items = items.filter(is_golden=True)
-    said = said.filter(state=Review.State.COUNTS)
+    said = said.filter(state=Review.State.SKIPPED if chosen["skipped"] else Review.State.COUNTS)
     said = said if queue is None else said.filter(queue=queue)
     if reviewer is not None:
         said = said.filter(reviewer=reviewer)
@@ -209,7 +209,7 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
         said = said.filter(answer_key=chosen["answer"])
     if chosen["flagged"]:
         said = said.filter(is_flagged=True)
-    if any(chosen[name] for name in ("reviewer", "answer", "flagged")):
+    if any(chosen[name] for name in ("reviewer", "answer", "flagged", "skipped")):
         items = items.filter(pk__in=said.values("item"))
     return items
 
