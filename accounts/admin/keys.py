@@ -68,6 +68,21 @@ class NewKeyForm(forms.ModelForm):
         return timedelta(days=int(days)) if days else None
 
 
+class WorkingFilter(admin.SimpleListFilter):
+    """All keys, or those that work."""
+
+    title = _("state")
+    parameter_name = "working"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer those that work."""
+        return [("1", _("working keys"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        """Narrow the list."""
+        return queryset.filter(pk__in=ApiKey.objects.live().values("pk")) if self.value() else queryset
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
     """Keys of applications."""
@@ -79,6 +94,7 @@ class ApiKeyAdmin(ModelAdmin):
     form = NewKeyForm
     list_display = ("name", "owner", "may", "models", "state", "used", "until")
     list_select_related = ("user",)
+    list_filter = (WorkingFilter,)
     search_fields = ("prefix", "name", "user__username")
     search_help_text = _("name, prefix or owner")
     sortable_by = ()

@@ -31,7 +31,7 @@ from common.admin import (
     require,
 )
 from common.confirm import show_refusal
-from common.display import ago, badge, person_name
+from common.display import ago, badge, figure, person_name, thousands
 from common.errors import FluemanError
 
 
@@ -198,9 +198,9 @@ class UserAdmin(ModelAdmin):
         return badge("active", _("active")) if obj.is_active else badge("inactive", _("deactivated"))
 
     @admin.display(description=_("working keys"))
-    def keys(self, obj: Any) -> int:
+    def keys(self, obj: Any) -> SafeString:
         """Count the keys that work."""
-        return obj.live_keys
+        return figure(thousands(obj.live_keys), f"{_list('apikey')}?user__id__exact={obj.pk}&working=1")
 
     @admin.display(description=_("last log-in"))
     def seen(self, obj: User) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ModelAdmin, Onlooker, require
+from common.display import thousands
 from common.errors import Conflict, FluemanError, Invalid
 from feedback.admin.answers import control_for, read_answer
 from feedback.admin.items import reviews_of
@@ -92,7 +93,8 @@ def _context(request: HttpRequest, queue: ReviewQueue, item: ReviewItem | None) 
         "control": control_for(queue, label_names_in(queue), chosen=chosen),
         "picked": request.POST.get("pick", ""),
         "note": request.POST.get("note", ""),
-        "left_words": ngettext("%d dispute is left", "%d disputes are left", left) % left,
+        "left_words": ngettext("%(count)s dispute is left", "%(count)s disputes are left", left)
+        % {"count": thousands(left)},
     }
 
 

@@ -9,11 +9,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Sum
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ModelAdmin, Select, TextInput
-from common.display import size
+from common.display import figure, size
 from files import services
 from files.models import Quota, StoredFile
 
@@ -92,9 +94,9 @@ class QuotaAdmin(ModelAdmin):
         services.set_quota(user=obj.user, max_bytes=None, actor=request.user)
 
     @admin.display(description=_("keeps"))
-    def used(self, obj: Any) -> str:
+    def used(self, obj: Any) -> SafeString:
         """Give what the person keeps."""
-        return size(obj.used_bytes)
+        return figure(size(obj.used_bytes), f"{reverse('admin:files_storedfile_changelist')}?owner__id__exact={obj.pk}")
 
     @admin.display(description=_("most"))
     def most(self, obj: Any) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, require
-from common.display import ago, person_name, size
+from common.display import ago, person_name, size, thousands
 from common.policies import BY_PREFIX
 from files.admin.library import LibraryMixin, mine_and_shelf
 from files.admin.uploads import begin_view, piece_view, unfinished
@@ -91,8 +91,8 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
     def list_headline(self, request: HttpRequest) -> str:
         """Say how much room is taken."""
         count = StoredFile.objects.visible_to(request.user.pk).present().count()
-        said = ngettext("%(count)d file, %(used)s", "%(count)d files, %(used)s", count)
-        words = said % {"count": count, "used": size(used_bytes(request.user))}
+        said = ngettext("%(count)s file, %(used)s", "%(count)s files, %(used)s", count)
+        words = said % {"count": thousands(count), "used": size(used_bytes(request.user))}
         most = quota_of(request.user)
         return f"{words} {gettext('of %(most)s') % {'most': size(most)}}" if most else words
 

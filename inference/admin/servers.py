@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import Consequence, ModelAdmin, PasswordInput, ReasonForm, Textarea, TextInput, Verb, require
-from common.display import ago, badge
+from common.display import ago, badge, figure, thousands
 from common.errors import FluemanError, Invalid
 from common.strict_json import loads
 from inference.admin.overview import state_badge
@@ -245,9 +245,9 @@ class RemoteServerAdmin(ModelAdmin):
         return badge("stopped", gettext("none ready"), "warn")
 
     @admin.display(description=_("versions"))
-    def kept(self, obj: Any) -> int:
+    def kept(self, obj: Any) -> SafeString:
         """Count the versions that run there."""
-        return int(obj.versions)
+        return figure(thousands(obj.versions), self.url_of(obj))
 
     @admin.display(description=_("created"))
     def made(self, obj: RemoteServer) -> SafeString:

@@ -191,8 +191,10 @@ def deleted_view(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
 def _headline(models: int, versions: int) -> str:
     if not models and not versions:
         return gettext("Nothing is deleted")
-    said = ngettext("%(count)d deleted model", "%(count)d deleted models", models) % {"count": models}
-    more = ngettext("%(count)d deleted version", "%(count)d deleted versions", versions) % {"count": versions}
+    said = ngettext("%(count)s deleted model", "%(count)s deleted models", models) % {"count": thousands(models)}
+    more = ngettext("%(count)s deleted version", "%(count)s deleted versions", versions) % {
+        "count": thousands(versions)
+    }
     return ", ".join(text for count, text in ((models, said), (versions, more)) if count)
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ReadOnlyAdmin
-from common.display import ago
+from common.display import ago, figure, thousands
 from common.errors import FluemanError
 from common.numbers import whole
 from registry.admin.gate_form import NOTES, TITLES, Page, changed
@@ -159,9 +159,9 @@ class GatePolicyAdmin(ReadOnlyAdmin):
         return str(obj.model)
 
     @admin.display(description=_("requirements"))
-    def demands(self, obj: Any) -> int:
+    def demands(self, obj: Any) -> SafeString:
         """Count what is demanded."""
-        return len(obj.requirements)
+        return figure(thousands(len(obj.requirements)), self.url_of(obj))
 
     @admin.display(description=_("changed"))
     def when(self, obj: Any) -> SafeString:
