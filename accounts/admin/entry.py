@@ -12,7 +12,7 @@ from django.contrib.auth.views import LoginView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import path, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
@@ -96,6 +96,7 @@ class LogIn(LoginView):
 
     authentication_form = LogInForm
     template_name = "admin/login.html"
+    next_page = reverse_lazy("admin:index")  # where `next` leads to another site
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Log in, or keep for five minutes that the password was right."""
