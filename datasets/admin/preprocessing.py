@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.difference import difference
-from common.display import ago, badge, duration, person_name, thousands
+from common.display import ago, badge, duration, figure, person_name, thousands
 from datasets import services
+from datasets.admin import shown
 from datasets.models import DatasetVersion, PreprocessingJob, PreprocessingStep
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job
@@ -186,7 +187,7 @@ class PreprocessingJobAdmin(ReadOnlyAdmin):
     def shown_progress(self, obj: Any) -> Any:
         """Show how far it is, else its rows or what went wrong."""
         if obj.job is None or obj.job.state == State.SUCCEEDED:
-            return gettext("%(rows)s rows") % {"rows": thousands(obj.version.rows)}
+            return figure(gettext("%(rows)s rows") % {"rows": thousands(obj.version.rows)}, shown.rows_url(obj.version))
         if obj.job.state != State.RUNNING:
             return obj.job.error[:120]
         return format_html(

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, duration, percent, person_name, thousands
+from common.display import ago, duration, figure, percent, person_name, thousands
 from common.errors import FluemanError
 from inference.admin.batch_form import ChooseForm, columns_form, option_of
 from inference.batches import services
@@ -187,6 +187,7 @@ class BatchRunAdmin(ReadOnlyAdmin):
             "share": percent(obj.rows_done / obj.rows_total) if obj.rows_total else "",
             "left": duration(obj.left_ms) if obj.job.state == State.RUNNING and obj.left_ms is not None else "",
             "rate": thousands(obj.rows_per_s),
+            "done_url": reverse("admin:files_storedfile_change", args=[obj.result_id]) if obj.result_id else "#result",
             "took": duration(took / timedelta(milliseconds=1)) if took else "",
             "wrong_share": percent(obj.rows_wrong / obj.rows_done) if obj.rows_done else "",
             "pairs": list(obj.columns.items()),
@@ -217,9 +218,9 @@ class BatchRunAdmin(ReadOnlyAdmin):
         return format_html('<div class="fm-progress"><i style="width: {}%"></i></div>{}', obj.job.progress, told)
 
     @admin.display(description=_("wrong"))
-    def shown_wrong(self, obj: Any) -> str:
+    def shown_wrong(self, obj: Any) -> SafeString:
         """Give the wrong rows."""
-        return thousands(obj.rows_wrong)
+        return figure(thousands(obj.rows_wrong), f"{self.url_of(obj)}#wrong" if obj.rows_wrong else "")
 
     @admin.display(description=_("by"))
     def maker(self, obj: Any) -> str:

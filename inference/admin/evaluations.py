@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, badge, person_name, thousands
+from common.display import ago, badge, figure, person_name, thousands
 from common.errors import FluemanError
 from inference.admin import evaluation_shown as shown
 from inference.admin.evaluation_form import ChooseForm, columns_form, option_of
@@ -223,9 +223,9 @@ class EvaluationAdmin(ReadOnlyAdmin):
         return _state(obj)
 
     @admin.display(description=_("right or away"))
-    def shown_figure(self, obj: Any) -> str:
+    def shown_figure(self, obj: Any) -> SafeString:
         """Give the main number."""
-        return figure_in_words(main_metric(obj), obj.metrics.get(main_metric(obj)))
+        return figure(figure_in_words(main_metric(obj), obj.metrics.get(main_metric(obj))), _rows_url(obj))
 
     @admin.display(description=_("against"))
     def shown_gap(self, obj: Any) -> str:
@@ -237,9 +237,9 @@ class EvaluationAdmin(ReadOnlyAdmin):
         return f"{signed(name, better)} · {obj.baseline.version}"
 
     @admin.display(description=_("rows"))
-    def shown_rows(self, obj: Any) -> str:
+    def shown_rows(self, obj: Any) -> SafeString:
         """Give how many rows there were."""
-        return thousands(obj.rows)
+        return figure(thousands(obj.rows), _rows_url(obj))
 
     @admin.display(description=_("by"))
     def maker(self, obj: Any) -> str:
@@ -250,6 +250,10 @@ class EvaluationAdmin(ReadOnlyAdmin):
     def when(self, obj: Any) -> SafeString:
         """Say how long ago."""
         return ago(obj.created_at)
+
+
+def _rows_url(evaluation: Evaluation) -> str:
+    return reverse("admin:registry_evaluation_rows", args=[evaluation.pk]) if evaluation.finished_at else ""
 
 
 def _state(evaluation: Evaluation) -> SafeString:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
@@ -203,18 +204,33 @@ def _file(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _evaluation(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    wrong = one["wrong_rows"]
+    wrong, urls = one["wrong_rows"], {f"url_{key}": evaluation_url(one[key]) for key in ("a", "b")}
     return {
         "data": one["data"],
         "split": one["split"],
         "rows": one["rows"],
-        "wrong": [(names[key], wrong[key]) for key in ("a", "b") if wrong[key] is not None],
-        "figures": [_row(row) for row in one["metrics"]],
-        "slices": [{**row, **_row(row), "value": row["value"] or "–"} for row in one["slices"]],
-        "confusion": _matrix(one["confusion"]) if one["confusion"] else None,
+        "wrong": [
+            (names[key], wrong[key], _rows_url(one[key], kind="wrong")) for key in ("a", "b") if wrong[key] is not None
+        ],
+        "rows_url": _rows_url(one["b"]),
+        "figures": [_row(row) | urls for row in one["metrics"]],
+        "slices": [_slice(row, one) for row in one["slices"]],
+        "confusion": _matrix(one["confusion"], one) if one["confusion"] else None,
         "test": _test(one["test"]) if one["test"] else None,
         "urls": [(names[key], evaluation_url(one[key])) for key in ("a", "b")],
     }
+
+
+def _rows_url(key: str, **asked: str) -> str:
+    """Give the address of rows of an evaluation, empty where there is none."""
+    page = evaluation_url(key, "rows")
+    return f"{page}?{urlencode(asked)}" if page and asked else page
+
+
+def _slice(row: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {"slice": f"{row['column']}={row['value']}"}
+    urls = {f"url_{key}": _rows_url(one[key], **asked) for key in ("a", "b")}
+    return {**row, **_row(row), **urls, "value": row["value"] or "–"}
 
 
 def _test(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,7 +246,7 @@ def _test(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"changed": changed, "name": found.get("name", "").partition("_")[0], "p": found.get("p")}
 
 
-def _matrix(found: Mapping[str, Any]) -> dict[str, Any]:
+def _matrix(found: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
     """Give the cells as rows, each with both counts and how strongly it is tinted: more is worse off the diagonal."""
     labels = found["labels"]
     top = max((abs(cell["b"] - cell["a"]) for cell in found["cells"]), default=0) or 1
@@ -242,7 +258,11 @@ def _matrix(found: Mapping[str, Any]) -> dict[str, Any]:
             is_good = change > 0 if cell["answer"] == right else change < 0
             strength = round(0.08 + 0.4 * abs(change) / top, 2) if change else 0
             tone = "" if not change else "better" if is_good else "worse"
-            cells.append({**cell, "change": f"{change:+d}" if change else "", "tone": tone, "strength": strength})
+            asked = {"right": right, "answer": cell["answer"] or "–"}
+            urls = {f"url_{key}": _rows_url(one[key], **asked) for key in ("a", "b")}
+            cells.append(
+                {**cell, **urls, "change": f"{change:+d}" if change else "", "tone": tone, "strength": strength}
+            )
         rows.append({"label": right or gettext("no answer"), "cells": cells})
     return {"labels": [label or gettext("no answer") for label in labels], "rows": rows, "left_out": found["left_out"]}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from django import forms
 from django.contrib import admin
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import ReadOnlyAdmin, Verb
 from common.confirm import ReasonForm
-from common.display import ago
+from common.display import ago, figure, thousands
 from common.markdown import markdown
 from registry import services
 from registry.admin import shown
@@ -220,7 +219,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             "can_compare": len(versions) > 1 and not is_deleted(obj),
             "compare_url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk]),
             "older": versions_here.count() - len(versions) if len(versions) == VERSIONS_SHOWN else 0,
-            "all_url": f"{reverse('admin:registry_modelversion_changelist')}?q={quote(obj.name)}",
+            "all_url": f"{reverse('admin:registry_modelversion_changelist')}?model__id__exact={obj.pk}",
             "is_compared": live is not None,
             "metric_names": shown.metric_names(versions),
             "tags": obj.tags.all(),
@@ -247,9 +246,10 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         return format_html("v{} {}", newest.number, shown.state(newest)) if newest else gettext("no versions yet")
 
     @admin.display(description=_("versions"))
-    def count(self, obj: Any) -> int:
+    def count(self, obj: Any) -> SafeString:
         """Count the versions."""
-        return int(obj.version_count)
+        url = f"{reverse('admin:registry_modelversion_changelist')}?model__id__exact={obj.pk}"
+        return figure(thousands(obj.version_count), url)
 
     @admin.display(description=_("updated"))
     def updated(self, obj: Any) -> SafeString:
