@@ -20,10 +20,11 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.difference import difference
-from common.display import ago, badge, duration, figure, person_name, thousands
+from common.display import badge, duration, figure, thousands
 from datasets import services
 from datasets.admin import shown
 from datasets.models import DatasetVersion, PreprocessingJob, PreprocessingStep
+from jobs.admin.begun import Begun
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job
 
@@ -78,7 +79,7 @@ def _retry(*, obj: PreprocessingJob, actor: Any, reason: str) -> str:
 
 
 @admin.register(PreprocessingJob)
-class PreprocessingJobAdmin(ReadOnlyAdmin):
+class PreprocessingJobAdmin(Begun, ReadOnlyAdmin):
     """All preprocessing jobs, and one as it goes on."""
 
     question = _("Which versions are being made, and did it go well?")
@@ -193,16 +194,6 @@ class PreprocessingJobAdmin(ReadOnlyAdmin):
         return format_html(
             '<div class="fm-progress"><i style="width: {}%"></i></div>{}', obj.job.progress, obj.job.step
         )
-
-    @admin.display(description=_("by"))
-    def maker(self, obj: Any) -> str:
-        """Name who began it."""
-        return person_name(obj.created_by) if obj.created_by else "–"
-
-    @admin.display(description=_("begun"))
-    def when(self, obj: Any) -> SafeString:
-        """Say how long ago."""
-        return ago(obj.created_at)
 
     @admin.display(description=_("took"))
     def took(self, obj: Any) -> str:

@@ -19,13 +19,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, duration, figure, percent, person_name, thousands
+from common.display import duration, figure, percent, thousands
 from common.errors import FluemanError
 from inference.admin.batch_form import ChooseForm, columns_form, option_of
 from inference.batches import services
 from inference.batches.looking import look_into
 from inference.batches.looks import Look
 from inference.models import BatchRun
+from jobs.admin.begun import Begun
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job
 
@@ -48,7 +49,7 @@ def _delete(*, obj: BatchRun, actor: Any, reason: str) -> str:
 
 
 @admin.register(BatchRun)
-class BatchRunAdmin(ReadOnlyAdmin):
+class BatchRunAdmin(Begun, ReadOnlyAdmin):
     """All batch runs, a new one, and one as it goes on."""
 
     question = _("A version over all rows of a file: Parquet, JSON Lines or CSV in, Parquet out.")
@@ -221,16 +222,6 @@ class BatchRunAdmin(ReadOnlyAdmin):
     def shown_wrong(self, obj: Any) -> SafeString:
         """Give the wrong rows."""
         return figure(thousands(obj.rows_wrong), f"{self.url_of(obj)}#wrong" if obj.rows_wrong else "")
-
-    @admin.display(description=_("by"))
-    def maker(self, obj: Any) -> str:
-        """Name who began it."""
-        return person_name(obj.created_by) if obj.created_by else "–"
-
-    @admin.display(description=_("begun"))
-    def when(self, obj: Any) -> SafeString:
-        """Say how long ago."""
-        return ago(obj.created_at)
 
 
 def _sample(look: Look) -> list[dict[str, Any]]:

@@ -16,13 +16,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, badge, figure, person_name, thousands
+from common.display import badge, figure, thousands
 from common.errors import FluemanError
 from inference.admin import evaluation_shown as shown
 from inference.admin.evaluation_form import ChooseForm, columns_form, option_of
 from inference.admin.evaluation_rows import rows_context
 from inference.evaluating import services
 from inference.evaluating.wording import headline, main_metric
+from jobs.admin.begun import Begun
 from jobs.admin.jobs import shown_state_of
 from jobs.models import Job
 from registry.measures.catalogue import gain
@@ -47,7 +48,7 @@ def _delete(*, obj: Evaluation, actor: Any, reason: str) -> str:
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(ReadOnlyAdmin):
+class EvaluationAdmin(Begun, ReadOnlyAdmin):
     """All evaluations, a new one, and one with the rows behind its figures."""
 
     question = _("A version over rows whose right answers are known: how good it is, and where it is wrong.")
@@ -240,16 +241,6 @@ class EvaluationAdmin(ReadOnlyAdmin):
     def shown_rows(self, obj: Any) -> SafeString:
         """Give how many rows there were."""
         return figure(thousands(obj.rows), _rows_url(obj))
-
-    @admin.display(description=_("by"))
-    def maker(self, obj: Any) -> str:
-        """Name who began it."""
-        return person_name(obj.created_by) if obj.created_by else "–"
-
-    @admin.display(description=_("begun"))
-    def when(self, obj: Any) -> SafeString:
-        """Say how long ago."""
-        return ago(obj.created_at)
 
 
 def _rows_url(evaluation: Evaluation) -> str:

@@ -69,8 +69,9 @@ def waiting_for(user: User) -> QuerySet[ApprovalRequest]:
 
 
 def waiting_count(user: User) -> int:
-    """Count what waits for somebody, for the sidebar."""
-    return waiting_for(user).count() if user.has_perm("registry.view_approvalrequest") else 0
+    """Count what waits for somebody who may ask or decide, for the sidebar."""
+    may = user.has_perm(DECIDE) or user.has_perm("registry.add_approvalrequest")
+    return waiting_for(user).count() if may else 0
 
 
 def _decide(verdict: str) -> Callable[..., str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -100,30 +102,28 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         found = super().get_queryset(request)
         return found if of_one_row(request) else found.filter(deleted_at=None)
 
-    def enrich(self, rows: list[Any]) -> None:
-        """Read the newest versions, aliases and uses of all models on the page."""
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Ask once where versions serve, for the headline and for the rows."""
+        usages = live_usages(ModelVersion.objects.present())
+        response = super().changelist_view(request, {"headline": _headline_of(usages), **(extra_context or {})})
+        if found := (getattr(response, "context_data", None) or {}).get("cl"):
+            self._fill(found.result_list, usages)
+        return response
+
+    def _fill(self, rows: list[Any], usages: Mapping[UUID, list[Usage]]) -> None:
+        """Give rows their newest versions, and those that have aliases or uses."""
         versions = ModelVersion.objects.present().filter(model__in=rows)
         sums = versions.order_by().values_list("model").annotate(Count("pk"), Max("number"))
         counts, pairs = {}, Q(pk=None)
         for model_id, counts[model_id], last in sums:
             pairs |= Q(model=model_id, number=last)
         newest = {one.model_id: one for one in versions.filter(pairs)}
-        usages = live_usages(versions)
         named = (
             versions.filter(Q(aliases__isnull=False) | Q(pk__in=list(usages))).distinct().prefetch_related("aliases")
         )
         for row in rows:
             row.newest_version, row.version_count = newest.get(row.pk), counts.get(row.pk, 0)
             row.named = [(one, usages.get(one.pk, [])) for one in named if one.model_id == row.pk]
-
-    def list_headline(self, request: HttpRequest) -> str:
-        """Say how many models there are and how many serve."""
-        count = RegisteredModel.objects.present().count()
-        serving = ModelVersion.objects.filter(pk__in=list(live_usages(ModelVersion.objects.all())))
-        said = ngettext(
-            "%(count)d model, %(serving)d of them in use", "%(count)d models, %(serving)d of them in use", count
-        )
-        return said % {"count": count, "serving": serving.values("model").distinct().count()}
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Offer the upload and the bin."""
@@ -260,6 +260,16 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     def keeper(self, obj: Any) -> str:
         """Name the owner."""
         return str(obj.owner or "–")
+
+
+def _headline_of(usages: Mapping[UUID, list[Usage]]) -> str:
+    """Say how many models there are and how many serve."""
+    count = RegisteredModel.objects.present().count()
+    serving = ModelVersion.objects.filter(pk__in=list(usages)).values("model").distinct().count()
+    said = ngettext(
+        "%(count)d model, %(serving)d of them in use", "%(count)d models, %(serving)d of them in use", count
+    )
+    return said % {"count": count, "serving": serving}
 
 
 def _names(usages: list[Usage]) -> str:
