@@ -66,6 +66,8 @@ def compare_view(request: HttpRequest, model_admin: Any, pk: int) -> HttpRespons
     if one and two:
         context |= _shown(compare(one, two), one, two)
         links = _links(request, two)
+    elif only := one or two:
+        context["alone"] = _alone(only)
     response: HttpResponseBase = model_admin.page(
         request, "admin/registry/compare.html", title=title, links=links, **context
     )
@@ -116,6 +118,29 @@ def _shown(found: dict[str, Any], a: ModelVersion, b: ModelVersion) -> dict[str,
         "changed_files": sum(one["state"] != "same" for one in found["files"]),
         "data": [_changed(one, names) for one in found["data"]],
         "evaluations": [_evaluation(one, names) for one in found["evaluations"]],
+    }
+
+
+def _alone(version: ModelVersion) -> dict[str, Any]:
+    """Give the figures of the only version there is: groups of a title, where it leads, and rows."""
+    found = compare(version, version)
+    groups = [
+        (
+            gettext("Over %(data)s, %(rows)s rows") % {"data": one["data"], "rows": thousands(one["rows"])},
+            evaluation_url(one["a"]),
+            one["metrics"],
+        )
+        for one in found["evaluations"]
+    ]
+    groups.append((gettext("What its author measured"), "", found["metrics"]))
+    groups.append((gettext("Size, time and calls of the last day"), "", [*found["sizes"], *found["traffic"]]))
+    return {
+        "sides": [(version, shown.version_url(version), shown.state(version), _serves(found["a"]))],
+        "groups": [
+            (title, url, [(label_of(row["name"]), words_of(row["name"], row["a"])) for row in rows])
+            for title, url, rows in groups
+            if rows
+        ],
     }
 
 
@@ -176,21 +201,22 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     name, change = one["name"], one["change"]
     told = difference_in_words if name in METRICS else words_of
     sign = "+" if change and change > 0 else "−"
+    is_of_both = one["a"] is not None and one["b"] is not None  # a bar says how much larger one is
     top = max(abs(one["a"] or 0), abs(one["b"] or 0)) or 1
     return {
         "label": label_of(name),
         "a": words_of(name, one["a"]),
         "b": words_of(name, one["b"]),
-        "width_a": _width(one["a"], top),
-        "width_b": _width(one["b"], top),
+        "width_a": _width(one["a"], top) if is_of_both else "",
+        "width_b": _width(one["b"], top) if is_of_both else "",
         "change": f"{sign}{told(name, abs(change))}" if change else "",
         "tone": {True: "better", False: "worse", None: ""}[one["is_better"]],
         "gain": gain_in_words(name, one["gain"]) if one.get("gain") and name in METRICS else "",
     }
 
 
-def _width(value: float | None, top: float) -> str:
-    return "" if value is None else f"{abs(value) / top * 100:.1f}"
+def _width(value: float, top: float) -> str:
+    return f"{abs(value) / top * 100:.1f}"
 
 
 def _changed(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -78,6 +78,9 @@ def test_compare_when_only_authors_measured_then_their_number_decides(tmp_path):
     assert [(row["name"], row["state"]) for row in found["data"]] == [("문장:1", "only_a")]
     assert found["signature"] == []
     text = log_in().get(f"{page_of(one.model)}?a=1&b=2").content.decode()
+    assert text.count("fm-meter") == 2 * 3  # f1, widgets, size
+    type(one).objects.filter(pk=one.pk).update(metrics={"widgets": 3})
+    assert log_in().get(f"{page_of(one.model)}?a=1&b=2").content.decode().count("fm-meter") == 2 * 2
     assert "as their authors measured" in text
     assert "The same: callers notice nothing." in text
 
@@ -123,11 +126,16 @@ def test_page_when_the_address_is_odd_then_it_guesses(tmp_path, query):
     assert log_in().get(page_of(one.model) + query).status_code == 200
 
 
-def test_page_when_one_version_or_none_then_says_what_is_needed(tmp_path):
-    one, two, _data = make_two(tmp_path)
+def test_page_when_one_version_or_none_then_its_figures_plainly_and_what_is_needed(tmp_path):
+    one, two, data = make_two(tmp_path)
+    evaluate(one, data, 0.90, 10)
     delete_version(version=two, actor=None)
     client = log_in()
-    assert "needs two versions" in client.get(page_of(one.model)).content.decode()
+    alone = client.get(page_of(one.model)).content.decode()
+    assert "needs two versions" in alone
+    for said in ("90.0 %", "Over 문장:1, 100 rows", "What its author measured", "widgets"):
+        assert said in alone, said
+    assert "fm-meter" not in alone
     assert client.get(page_of(one.model) + "?a=1&b=2").status_code == 200
     delete_version(version=one, actor=None)
     assert client.get(page_of(one.model)).status_code == 200
