@@ -18,9 +18,12 @@ from common.errors import Invalid
 from datasets.engines.table import ROW
 from datasets.preview import OPERATORS
 from datasets.preview.rows import Rows, plain_rows
+from datasets.steps.patterns import checked_pattern
 from datasets.values import value_of
 
 SCAN_ROWS = 65_536
+PATTERN_ROWS = 512  # the time of a pattern grows with its size too: seconds for a megabyte at worst
+MOST_REPEATS = 200
 BUDGET_S = 0.25
 LONGEST = 200
 MOST_WORDS = 20
@@ -56,7 +59,8 @@ class Search:
             _refuse("q", _("At most %(most)d characters can be looked for.") % {"most": LONGEST})
         columns = _text_columns(types, self.columns)
         if self.mode == "regex":
-            yield _any(columns, lambda column: column.str.contains(_pattern(words)))
+            pattern = checked_pattern(words, parameter="q", most_repeats=MOST_REPEATS)
+            yield _any(columns, lambda column: column.str.contains(pattern))
         elif self.mode == "exact":
             forms = list(_forms(words))
             yield _any(columns, lambda column: column.is_in(forms))
@@ -110,7 +114,7 @@ def search(
     shown = rows.shown(columns, longest)
     found: list[dict[str, Any]] = []
     at = place
-    for stretch in rows.stretches(place, SCAN_ROWS):
+    for stretch in rows.stretches(place, PATTERN_ROWS if wanted.mode == "regex" else SCAN_ROWS):
         frame = stretch.frame().filter(condition).head(most - len(found)).select(ROW, *shown).collect()
         found += plain_rows(frame)
         if len(found) >= most:  # what lies behind the last one in this stretch is still to be searched
@@ -152,15 +156,6 @@ def _forms(text: str) -> Iterator[str]:
 def _either(text: str) -> str:
     """Give the pattern of a text in any case and form; half as slow as to look for each of them."""
     return f"(?i)(?:{'|'.join(map(re.escape, _forms(text)))})"
-
-
-def _pattern(text: str) -> str:
-    """Give a regular expression that has been tried. Its engine takes linear time, and bounds what it compiles."""
-    try:
-        pl.Series([""]).str.contains(text)
-    except pl.exceptions.ComputeError as error:
-        _refuse("q", _("This is no regular expression: %(why)s") % {"why": str(error).splitlines()[-1][:200]})
-    return text
 
 
 def _compared(column: pl.Expr, operator: str, kind: str, text: str) -> pl.Expr:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import polars as pl
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from common.errors import Invalid
 
@@ -20,9 +20,11 @@ _PIECE = re.compile(
 _REFERENCE = re.compile(r"\$\$|\$(?:\{([^}]*)\}|(\w+))")
 
 
-def checked_pattern(pattern: str, *, parameter: str, ignore_case: bool = False) -> str:
+def checked_pattern(
+    pattern: str, *, parameter: str, ignore_case: bool = False, most_repeats: int = MOST_REPEATS
+) -> str:
     """Give a pattern as Polars takes it. Raises Invalid, naming the parameter, for one that cannot be used."""
-    said = _wrong_with(pattern)
+    said = _wrong_with(pattern, most_repeats, get_language() or "")
     if said:
         raise Invalid(said, code="wrong_pattern", fields={parameter: said})
     return f"(?i){pattern}" if ignore_case else pattern
@@ -48,11 +50,11 @@ def check_replacement(pattern: str, replacement: str, *, parameter: str) -> None
 
 
 @lru_cache(maxsize=256)
-def _wrong_with(pattern: str) -> str:
-    """Say what is wrong with a pattern; nothing if it is good."""
+def _wrong_with(pattern: str, most_repeats: int, _language: str) -> str:
+    """Say what is wrong with a pattern, in the language of who asks; nothing if it is good."""
     if not pattern or len(pattern) > LONGEST:
         return gettext("A pattern has 1 to %(most)d characters.") % {"most": LONGEST}
-    said = _too_much(pattern)
+    said = _too_much(pattern, most_repeats)
     if said:
         return said
     try:
@@ -66,7 +68,7 @@ def _wrong_with(pattern: str) -> str:
     return ""
 
 
-def _too_much(pattern: str) -> str:
+def _too_much(pattern: str, most_repeats: int) -> str:
     """Say what in a pattern makes it depend on more than the text from left to right, or makes it large."""
     pieces = list(_pieces(pattern))
     for piece in pieces:
@@ -76,8 +78,8 @@ def _too_much(pattern: str) -> str:
             return gettext("Look-around such as (?=…) cannot be used: it can take for ever on some texts.")
         if piece[0] in ("(?", "(?(", "(?>"):
             return gettext("Atomic and conditional groups cannot be used; plain groups (?:…) can.")
-    if _size(pieces) > MOST_REPEATS:
-        return gettext("This pattern repeats too much: at most %(most)d times in all.") % {"most": MOST_REPEATS}
+    if _size(pieces) > most_repeats:
+        return gettext("This pattern repeats too much: at most %(most)d times in all.") % {"most": most_repeats}
     return ""
 
 

@@ -155,7 +155,7 @@ def test_version_page_when_rows_are_searched_shows_what_fits() -> None:
     assert "No row fits." in page(version, query="?q=없는말")
     assert "26 to 50 of 60" in page(version, query="?offset=25")
     assert "51 to 60 of 60" in page(version, query="?row=51")
-    assert "no regular expression" in page(version, query="?q=(&mode=regex")
+    assert "pattern cannot be read" in page(version, query="?q=(&mode=regex")
     assert "There are no rows from there on." in page(version, query="?row=999")
 
 

@@ -161,6 +161,7 @@ def test_search_when_written_in_another_form_of_unicode_finds_it() -> None:
         ({"q": "(", "mode": "regex"}, "q"),
         ({"q": r"(\pL{1000}){1000}", "mode": "regex"}, "q"),
         ({"q": r"(?=a)", "mode": "regex"}, "q"),
+        ({"q": r"(?:.{0,100}){10}x", "mode": "regex"}, "q"),
         ({"q": "a" * 201}, "q"),
         ({"q": "a\0b"}, "q"),
         ({"q": "a", "mode": "like"}, "mode"),
