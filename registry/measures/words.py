@@ -36,6 +36,7 @@ _LABELS: Mapping[str, Any] = {
     "r2": _("R²"),
     "unanswered": _("rows without an answer"),
     "p50_ms": _("middle latency"),
+    "p90_ms": _("90th percentile of latency"),
     "p95_ms": _("95th percentile of latency"),
     "p99_ms": _("99th percentile of latency"),
 }
@@ -73,4 +74,4 @@ def signed(name: str, value: float) -> str:
 
 def _tenths(share: float) -> str:
     """Give a share in percent to a tenth; Django's `number_format` cuts and does not round."""
-    return number_format(round(share * 100, 1), 1)
+    return number_format(round(share * 100, 1) + 0.0, 1)  # a sum with nought is never the nought below it
