@@ -115,13 +115,12 @@ def _none(_facts: Facts, _reader: Onlooker) -> list[Figure]:
 
 
 def _evaluate(facts: Facts, _reader: Onlooker) -> list[Figure]:
-    found = facts.evaluated
-    if found is None or not found.after:
+    found, version = facts.evaluated, facts.tried or facts.live
+    if found is None or version is None or not found.after:
         return []
-    url, words = row_url("registry_evaluation", found.key), []
+    url, words = row_url("registry_evaluation", found.key), [("after", f"{facts.model} v{version.number}", found.after)]
     if found.before:
-        words.append(("before", found.compared_with or gettext("before"), found.before))
-    words.append(("after", gettext("this version") if facts.tried else gettext("now"), found.after))
+        words.insert(0, ("before", found.compared_with or gettext("before"), found.before))
     return [{"name": name, "label": label, "value": None, "is_least": False, "text": text, "note": "", "url": url}
             for name, label, text in words]  # fmt: skip
 

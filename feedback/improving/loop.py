@@ -66,20 +66,21 @@ def _next(facts: Facts, found: Mapping[str, Step]) -> Step:
 def _answers(facts: Facts, _found: Mapping[str, Step]) -> Step:
     if not facts.heard:
         if facts.tried is None or facts.tried.state != "ready":
-            return Step("answers", State.BLOCKED, "no_version", "upload")
-        return Step("answers", State.BLOCKED, "no_deployment", "deploy")
+            return Step("answers", State.NOT_BEGUN, "no_version", "upload")
+        return Step("answers", State.NOT_BEGUN, "no_deployment", "deploy")
     if all(one.calls == 0 for one in facts.heard):
-        return Step("answers", State.BLOCKED, "no_calls", "try")
+        return Step("answers", State.NOT_BEGUN, "no_calls", "try")
     code = "not_judged" if not facts.total("judged") else "wrong" if facts.total("wrong") else "good"
     return Step("answers", State.GOING_ON, code, "watch")
 
 
-def _queue(facts: Facts, _found: Mapping[str, Step]) -> Step:
+def _queue(facts: Facts, found: Mapping[str, Step]) -> Step:
     is_open = any(one.is_open for one in facts.queues)
     if facts.total("open"):
         return Step("queue", State.WAITS, "open", "put_into_review" if is_open else "make_queue")
     if not is_open:
-        return Step("queue", State.NOT_BEGUN, "no_queue", "make_queue" if facts.heard else "")
+        has_calls = found["answers"].state != State.NOT_BEGUN
+        return Step("queue", State.NOT_BEGUN, "no_queue", "make_queue" if has_calls else "")
     return Step("queue", State.DONE, "all_held")
 
 

@@ -110,6 +110,8 @@ class ReviewItem(models.Model):
             # The next item of a queue, and its lists by state.
             models.Index(fields=["queue", "state", "-priority", "shuffle", "id"], name="feedback_item_next"),
             models.Index(fields=["request_id"], name="feedback_item_by_request"),
+            # What of a queue was decided since a dataset version was made of it.
+            models.Index(fields=["queue", "finished_at"], name="feedback_item_finished"),
         ]
 
     def __str__(self) -> str:

@@ -55,12 +55,15 @@ def open_answers(facts: Facts, count: int = 3) -> Facts:
 
 
 NEXT = {
-    "no version": (Facts("intent"), "answers blocked no_version upload"),
-    "a version that nothing calls": (Facts("intent", tried=TRIED), "answers blocked no_deployment deploy"),
+    "no version": (Facts("intent"), "answers not_begun no_version upload"),
+    "a version that nothing calls": (Facts("intent", tried=TRIED), "answers not_begun no_deployment deploy"),
+    "no calls and no queue, but a better version": (
+        replace(EVALUATED, heard=(replace(HEARD, calls=0, judged=0),), queues=()), "serve waits ready start_canary",
+    ),
     "a first version being checked": (
         Facts("intent", tried=replace(TRIED, state="checking")), "train going_on checking see_version",
     ),
-    "no calls": (replace(BEGINNING, heard=(replace(HEARD, calls=0, judged=0),)), "answers blocked no_calls try"),
+    "no calls": (replace(BEGINNING, heard=(replace(HEARD, calls=0, judged=0),)), "answers not_begun no_calls try"),
     "nothing said and no queue": (replace(BEGINNING, heard=(replace(HEARD, judged=0, wrong=0),)),
                                   "queue not_begun no_queue make_queue"),
     "wrong answers and no queue": (open_answers(BEGINNING), "queue waits open make_queue"),
