@@ -187,7 +187,9 @@ class VersionSource(SourceKind):
         given = wanted(self, options)["version"]
         name, _colon, number = given.rpartition(":") if ":" in given else (given, "", "")
         sealed = DatasetVersion.objects.sealed().filter(dataset__name=composed(name))
-        sealed = sealed.filter(number=whole(number)) if number else sealed
+        if number:
+            known = whole(number)
+            sealed = sealed.none() if known is None else sealed.filter(number=known)
         found = sealed.order_by("-number").first()
         if found is None:
             said = gettext("There is no sealed version “%(name)s”.") % {"name": given[:200]}

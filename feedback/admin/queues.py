@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from common.admin import ModelAdmin, Verb, require
 from common.display import thousands
 from common.errors import FluemanError
+from common.strict_json import check_text
 from feedback.admin.figures import SEE, detail_of, figures_of, headline_of
 from feedback.admin.golden import new_golden_view
 from feedback.admin.improve import improve_links
@@ -201,7 +202,8 @@ def _save(request: HttpRequest, queue: ReviewQueue | None, told: dict[str, Any])
 
 def _would(rule: dict[str, Any], request: HttpRequest) -> str:
     try:
-        seen = preview(kind=rule["kind"], values=rule, deployment=request.POST.get("deployment", ""), seconds=0.5)
+        deployment = check_text(request.POST.get("deployment", ""), field="deployment")
+        seen = preview(kind=rule["kind"], values=rule, deployment=deployment, seconds=0.5)
     except FluemanError as error:
         return error.message
     said = {"found": thousands(seen.found), "looked": thousands(seen.looked)}

@@ -16,7 +16,6 @@ from datasets.sources.http import HttpSource
 from datasets.sources.s3 import S3Source
 from datasets.sources.stored import PathSource, open_within
 from tests.attacks.outgoing.servers import say
-from tests.attacks.table import record
 from tests.datasets.making import make_owner, rows_of
 from tests.datasets.sources.importing import work
 from tests.datasets.sources.servers import FileServer, served
@@ -207,7 +206,6 @@ def test_bucket_when_its_server_is_hostile_then_a_typed_end_in_time(tmp_path, ca
         options = source.prepare({"bucket": "b", "pattern": "*.csv", "prefix": "data/", "endpoint": server.url}, None)
         with pytest.raises((Unavailable, NotFound)):
             source.fetch(options, "", fetching(tmp_path, seconds=0.5))
-    record("Outgoing addresses", f"a bucket that gives {case}", "told", "refused")
 
 
 def test_bucket_when_its_server_is_inside_is_not_asked(tmp_path, settings):
