@@ -23,6 +23,8 @@ from guards.services import bump
 TOUCH_AT_MOST_EVERY = timedelta(minutes=1)
 OVERLAP = timedelta(hours=24)
 MAX_OVERLAP = timedelta(days=30)
+# Every web process holds all keys that work.
+MOST_KEYS, MOST_MODELS = 1000, 200  # of a person, of a key
 
 
 def create_api_key(
@@ -39,7 +41,7 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """Make a key and give it with its clear text, which is kept nowhere.
 
-    A `caller` who came with a key gives away no more than that key can. Raises Invalid or NotAllowed.
+    A `caller` who came with a key gives away no more than that key can. Raises Invalid, NotAllowed or Conflict.
     """
     key = ApiKey(
         name=safe_name(name, 300),
@@ -58,6 +60,9 @@ def create_api_key(
     key.prefix, key.digest = made.prefix, _digest(made.text)
     key.full_clean()
     with transaction.atomic():
+        if ApiKey.objects.live().filter(user=user).count() >= MOST_KEYS:
+            told = _("A person has at most %(most)d working keys: revoke one first.") % {"most": MOST_KEYS}
+            raise Conflict(told, code="too_many_keys")
         key.save(force_insert=True)
         bump("accounts")
         record(action="accounts.api_key_created", actor=actor, target=key, after=_facts(key))
@@ -164,6 +169,9 @@ def _check(key: ApiKey) -> None:
         raise Invalid(_("The owner is not active."), fields={"user": key.user.username})
     if key.expires_at and key.expires_at <= timezone.now():
         raise Invalid(_("The expiry is in the past."), fields={"expires_at": key.expires_at.isoformat()})
+    if len(key.allowed_models) > MOST_MODELS:
+        problem = _("A key names at most %(most)d deployments.") % {"most": MOST_MODELS}
+        raise Invalid(problem, fields={"allowed_models": problem})
     _check_limit(key)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from accounts.models import ApiKey
+from accounts.services.keys import MOST_KEYS, MOST_MODELS
 from feedback.services.settling import make_golden
 from tests.accounts.making import bearer, make_client, make_key, make_user, patch, post
 from tests.attacks.table import record
@@ -51,3 +53,19 @@ def test_limit_when_the_key_that_has_it_asks_for_more_then_refused() -> None:
     assert patch(client, f"api-keys/{own.pk}", {"per_minute": 30}).json()["per_minute"] == 30
     assert patch(make_client(person), f"api-keys/{own.pk}", {"per_minute": None}).status_code == 200
     record("Pages", "a key with a limit that lifts it", "403", "refused")
+
+
+def test_keys_when_there_are_as_many_as_one_person_may_have_then_no_more() -> None:
+    person = make_user("client")
+    made = [{"prefix": f"flm_test_{number:012d}", "name": "x", "digest": "0" * 64} for number in range(MOST_KEYS - 1)]
+    ApiKey.objects.bulk_create([ApiKey(user=person, scopes=["predict"], **one) for one in made])
+    client = make_client(person)
+    asked = {"name": "one more", "scopes": ["predict"]}
+    many = post(client, "api-keys", asked | {"allowed_models": [f"m{number}" for number in range(MOST_MODELS + 1)]})
+    assert (many.status_code, list(many.json()["error"]["fields"])) == (400, ["allowed_models"])
+    assert post(client, "api-keys", asked).status_code == 201
+    refused = post(client, "api-keys", asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "too_many_keys")
+    ApiKey.objects.filter(user=person).earliest("pk").delete()
+    assert post(client, "api-keys", asked).status_code == 201
+    record("Pages", "keys without end, which every process would hold", "409 too_many_keys", "refused")
