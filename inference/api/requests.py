@@ -88,6 +88,7 @@ class RequestDetailSerializer(RequestSerializer):
     inputs = serializers.SerializerMethodField()
     predictions = serializers.SerializerMethodField()
     withheld = serializers.SerializerMethodField()
+    _is_withheld = False
 
     class Meta(RequestSerializer.Meta):
         fields = (
@@ -108,19 +109,19 @@ class RequestDetailSerializer(RequestSerializer):
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, row: InferenceRequest) -> Any:
         """Those of the first rows; `/predictions` gives all. None while they are withheld."""
-        if self._is_withheld(row):
+        if self._is_withheld:
             return []
         return PredictionSerializer(log.predictions_of(row.pk, size=PREDICTIONS_SHOWN), many=True).data
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_withheld(self, row: InferenceRequest) -> str | None:
         """Why the answer is not shown to you, null where it is."""
-        return str(REASON) if self._is_withheld(row) else None
+        return str(REASON) if self._is_withheld else None
 
-    def _is_withheld(self, row: InferenceRequest) -> bool:
-        if "withheld" not in self.context:
-            self.context["withheld"] = withheld(self.context["request"].auth, [row.pk])
-        return row.pk in self.context["withheld"]
+    def to_representation(self, row: InferenceRequest) -> dict[str, Any]:
+        """Ask once whether the answer is kept back."""
+        self._is_withheld = bool(withheld(self.context["request"].auth, [row.pk]))
+        return super().to_representation(row)
 
 
 class FeedbackTokenInSerializer(serializers.Serializer[Any]):
