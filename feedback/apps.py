@@ -17,8 +17,8 @@ class FeedbackConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the apps below what they cannot ask for."""
-        from feedback.sight import answers_hidden  # noqa: PLC0415 - models are there only now
         from feedback.next_steps import IMPROVE_MODEL, IMPROVE_VERSION  # noqa: PLC0415 - models are there only now
+        from feedback.sight import answers_hidden  # noqa: PLC0415 - models are there only now
         from feedback.sources import FeedbackSource  # noqa: PLC0415 - models are there only now
         from inference.withholding import register_rule  # noqa: PLC0415 - models are there only now
 
