@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 
@@ -122,6 +122,11 @@ def figure(value: Any, url: str = "") -> SafeString:
     if not url or value == _NOTHING:
         return format_html("{}", value)
     return format_html('<a class="fm-count" href="{}">{}</a>', url, value)
+
+
+def with_figures(text: str, **figures: Any) -> SafeString:
+    """Give a sentence with its figures in their places, each as `figure` gives it."""
+    return mark_safe(escape(text) % {name: conditional_escape(value) for name, value in figures.items()})  # noqa: S308
 
 
 def tree(value: Any, name: str = "", depth: int = 0) -> SafeString:

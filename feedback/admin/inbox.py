@@ -12,11 +12,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ReadOnlyAdmin, require
-from common.display import thousands
+from common.display import figure, thousands, with_figures
 from common.errors import FluemanError
 from common.numbers import whole
 from common.onlooker import Onlooker
@@ -214,7 +215,7 @@ class QueueChoice(forms.Form):
     )  # fmt: skip
 
 
-def _headline(rows: QuerySet[Feedback]) -> str:
+def _headline(rows: QuerySet[Feedback]) -> str | SafeString:
     """Answer the question of the page: how bad was the last day, and what is nobody looking at?"""
     bad = filtered(rows, chosen_of({"thumb": "-1", "range": "24h"}))
     count = bad[:MOST_COUNTED].count()
@@ -222,10 +223,17 @@ def _headline(rows: QuerySet[Feedback]) -> str:
         return gettext("No thumb down in the last day")
     left = bad.filter(~in_review())[:MOST_COUNTED].count()
     words = ngettext("%(count)s thumb down in the last day", "%(count)s thumbs down in the last day", count)
-    said = words % {"count": thousands(count) + ("+" if count == MOST_COUNTED else "")}
+    said = with_figures(words, count=_counted(count))
     if not left:
-        return gettext("%(said)s, all in review") % {"said": said}
-    return gettext("%(said)s, %(left)s not yet in review") % {"said": said, "left": thousands(left)}
+        return with_figures(gettext("%(said)s, all in review"), said=said)
+    return with_figures(gettext("%(said)s, %(left)s not yet in review"), said=said, left=_counted(left, review="no"))
+
+
+def _counted(count: int, **more: str) -> SafeString:
+    """Give how many thumbs down of the last day there are, with the way to them."""
+    said = thousands(count) + ("+" if count == MOST_COUNTED else "")
+    asked = urlencode({"thumb": "-1", "range": "24h", **more})
+    return figure(said, f"{reverse('admin:feedback_feedback_changelist')}?{asked}")
 
 
 def _links(request: HttpRequest, own: dict[str, str]) -> list[dict[str, Any]]:
