@@ -271,6 +271,7 @@ SPECTACULAR_SETTINGS = {
         "Mover": "registry.services.alias_rules.MOVERS",
         "DatasetVersionState": "datasets.models.DatasetVersion.State",
         "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
+        "LoopStep": "feedback.improving.loop.STEPS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
