@@ -1,5 +1,7 @@
 """The words and pictures of `common/display.py` and `common/plots.py` for templates: `{% load flueman %}`."""
 
+import shlex
+
 from django import template
 
 from common import display, plots
@@ -17,6 +19,7 @@ register.filter("scalar", display.scalar)
 register.filter("tree", display.tree)
 register.filter("copyable", display.copyable)
 register.filter("code_block", display.code_block)
+register.filter("quoted_for_shell", shlex.quote)
 register.simple_tag(display.badge)
 register.simple_tag(display.empty)
 register.simple_tag(display.figure)

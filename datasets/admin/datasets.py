@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from django.contrib import admin
@@ -201,7 +202,7 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
             "work": _unfinished(obj),
             "describe_url": reverse("admin:datasets_dataset_do", args=[obj.pk, "describe"]),
             "can_describe": request.user.has_perm("datasets.change_dataset"),  # type: ignore[union-attr]
-            "command": f"manage.py import_dataset FILE --name {obj.name}",
+            "command": f"manage.py import_dataset FILE --name {quote(obj.name)}",
         }
 
     @admin.display(description=_("name"), ordering="name")

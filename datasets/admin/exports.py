@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from django import forms
@@ -63,6 +64,7 @@ def export_view(request: HttpRequest, model_admin: Any, version: DatasetVersion)
             return HttpResponseRedirect(request.path)
         except FluemanError as error:
             form.add_error(None, error.message)
+    named = quote(f"{version.dataset.name}:{version.number}")
     return model_admin.page(
         request,
         "admin/datasets/export.html",
@@ -72,7 +74,7 @@ def export_view(request: HttpRequest, model_admin: Any, version: DatasetVersion)
         back=model_admin.url_of(version),
         form=model_admin.dress(form),
         live_url=f"{request.path}live/",
-        command=f"python manage.py export_dataset {version.dataset.name}:{version.number} PATH --format csv",
+        command=f"python manage.py export_dataset {named} PATH --format csv",
         **_lately(request, version),
     )
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
+import html
+import re
+import shlex
 
+import polars as pl
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from datasets.services import dataset_named
 from inference.bodies.samples import code_samples
 from registry.signature import TensorSpec
 from tests.accounts.making import PASSWORD, make_user
+from tests.admin.making import log_in
 from tests.attacks.table import record
+from tests.datasets.making import make_version
 
 SECTION = "Pages"
 ELSEWHERE = (
@@ -41,3 +48,19 @@ def test_code_to_copy_when_the_name_is_code_then_it_is_a_text(name: str) -> None
     assert "system" not in {node.func.attr for node in calls if isinstance(node.func, ast.Attribute)}
     assert name not in samples["curl"].partition(" \\\n")[0]
     record(SECTION, f"a deployment named {name} in code to copy", "a text", "harmless")
+
+
+@pytest.mark.django_db
+def test_command_to_copy_when_the_dataset_is_named_like_one_then_it_is_a_text() -> None:
+    client, name, other = log_in("administrator"), "x; $(id) `id` 'a'", "y; $(id) `id` 'a'"
+    version, empty = make_version(pl.DataFrame({"a": [1]}), name), dataset_named(name=other, actor=None)
+    shown = {
+        "export_dataset": (reverse("admin:datasets_datasetversion_export", args=[version.pk]), f"{name}:1"),
+        "import_dataset FILE --name": (reverse("admin:datasets_dataset_change", args=[empty.pk]), other),
+    }
+    for command, (url, said) in shown.items():
+        page = client.get(url).content.decode().replace("<button", "\n<button")
+        text = html.unescape(re.sub(r"<[^>]*>", "", page))
+        line = next(one for one in text.splitlines() if f"{command} " in one)
+        assert shlex.split(line.partition(f"{command} ")[2])[0] == said, line
+    record(SECTION, f"a dataset named {name} in commands to copy", "a text", "harmless")
