@@ -100,3 +100,14 @@ def test_metrics_when_asked_then_each_takes_one_query(django_assert_num_queries:
     for ask in (metrics.day_and_day_before, metrics.hours_by_deployment, metrics.total, metrics.by_deployment):
         with django_assert_num_queries(1):  # type: ignore[operator]
             ask(now=NOON)
+
+
+def test_last_day_when_the_newest_minute_may_still_grow_then_ends_before_it() -> None:
+    make_request(NOON - timedelta(minutes=5))
+    make_request(NOON + timedelta(seconds=1))
+    roll_up(now=NOON + timedelta(seconds=30))
+    for age, until, count in ((30, NOON, 1), (119, NOON, 1), (120, NOON + timedelta(minutes=1), 2)):
+        day = metrics.last_day(now=NOON + timedelta(seconds=age))
+        assert (day.until, day.until - day.since <= metrics.DAY) == (until, True)
+        assert metrics.by_version(deployment="intent", within=day)[1].requests == count
+        assert sum(metrics.hours_by_deployment(now=NOON, until=day.until)["intent"]) == count
