@@ -94,7 +94,8 @@ def is_open(figure: Figure) -> bool:
 def test_figures_when_every_page_is_read_lead_to_as_many_rows_as_they_say() -> None:
     make_world()
     client = log_in("administrator")
-    lost, wrong, counts = {}, {}, {}
+    lost, wrong = {}, {}
+    counts: dict[str, int] = {}
     unused = {(page, pattern) for page in REASONS for pattern in REASONS[page]}
     for page, url in pages():
         for figure in figures(read(client, url)):

@@ -72,6 +72,7 @@ def make_reviews() -> None:
     items = judge(queue, first, ["배송", "배송", "환불", "기타"])
     judge(queue, second, ["배송", "환불", "환불"])
     left = queue.items.exclude(pk__in=[one.pk for one in items]).first()
+    assert left is not None
     skip(item=left, reviewer=first, reason="unclear")
 
 
