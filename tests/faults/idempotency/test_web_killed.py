@@ -25,7 +25,7 @@ IS_LONG = os.environ.get("FLUEMAN_FAULTS") == "long"
 KEYS = 300 if IS_LONG else 40
 CLIENTS = 8
 PORTIONS = 4  # each but the first comes with the kill of a worker, however fast the machine
-GIVE_UP_S = 240.0
+GIVE_UP_S = 900.0 if IS_LONG else 240.0
 
 
 class Work:
