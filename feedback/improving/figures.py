@@ -137,13 +137,6 @@ def _gate(facts: Facts, _reader: Onlooker) -> list[Figure]:
     return found
 
 
-def _serve(facts: Facts, _reader: Onlooker) -> list[Figure]:
-    if not (facts.canary and facts.tried and facts.heard):
-        return []
-    url = calls_url(facts.heard[0].deployment, version=facts.tried.number)
-    return [_figure("requests", gettext("calls of the canary"), facts.canary.requests, url)]
-
-
 def _queue_links(facts: Facts) -> list[dict[str, str]]:
     return [{"label": one.name, "url": row_url("feedback_reviewqueue", one.key)} for one in facts.queues]
 
@@ -168,15 +161,23 @@ def _deployment_links(facts: Facts) -> list[dict[str, str]]:
     return found
 
 
+def _canary_links(facts: Facts) -> list[dict[str, str]]:
+    """Lead to the calls; how many there are since the canary began is counted elsewhere, and told in words."""
+    if not (facts.canary and facts.tried and facts.heard):
+        return []
+    url = calls_url(facts.heard[0].deployment, version=facts.tried.number)
+    return [{"label": gettext("calls of the canary"), "url": url}]
+
+
 def _no_links(_facts: Facts) -> list[dict[str, str]]:
     return []
 
 
 FIGURES = {
     "answers": _answers, "queue": _queue, "review": _review, "data": _data,
-    "train": _none, "evaluate": _evaluate, "gate": _gate, "serve": _serve,
+    "train": _none, "evaluate": _evaluate, "gate": _gate, "serve": _none,
 }  # fmt: skip
 LINKS = {
     "answers": _deployment_links, "queue": _queue_links, "review": _no_links, "data": _data_links,
-    "train": _version_links, "evaluate": _no_links, "gate": _no_links, "serve": _no_links,
+    "train": _version_links, "evaluate": _no_links, "gate": _no_links, "serve": _canary_links,
 }  # fmt: skip

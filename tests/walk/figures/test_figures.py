@@ -55,6 +55,8 @@ def further_pages() -> Iterator[tuple[str, str]]:
     for model in RegisteredModel.objects.filter(last_version__gte=2):
         yield "registry_registeredmodel_compare", reverse("admin:registry_registeredmodel_compare", args=[model.pk])
         yield "registry_registeredmodel_was_live", reverse("admin:registry_registeredmodel_was_live", args=[model.pk])
+    for model in RegisteredModel.objects.order_by("-pk")[:3]:
+        yield "feedback_feedback_improve", reverse("admin:feedback_feedback_improve", args=[model.name])
     for version in DatasetVersion.objects.filter(dataset__name="후기"):
         for place in range(len(version.columns)):
             url = reverse("admin:datasets_datasetversion_column", args=[version.pk, place])
