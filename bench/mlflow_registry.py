@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from bench.loads import WORK
-from tests.mariadb import MariaDB
-from tests.postgresql import PostgreSQL
+from bench.databases import KINDS, own_database
 
-SERVERS = {"mariadb": MariaDB, "postgresql": PostgreSQL}
 SIZES = (10, 10_000, 200_000)
 TIMES = 30
 AT_ONCE = 2_000
@@ -31,24 +25,11 @@ PAGE = 100
 def main() -> None:
     """Fill a database of its own and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.mlflow_registry", description=__doc__)
-    parser.add_argument("--database", choices=["sqlite", *SERVERS], default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     options = parser.parse_args()
-    home = WORK / f"mlflow-{options.database}-{os.getpid()}"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(FLUEMAN_HOME=str(home), DJANGO_SETTINGS_MODULE="flueman.settings", LOG_LEVEL="WARNING")
-    kind = SERVERS.get(options.database)
-    server = kind(Path("/tmp") / f"flueman-mlflow-{os.getpid()}") if kind else None
-    try:
-        if server:
-            server.start()
-            os.environ["DATABASE_URL"] = server.make_database("mlflow")
+    with own_database(options.database, "mlflow"):
         run(options)
-    finally:
-        if server:
-            server.stop()
-            shutil.rmtree(server.folder, ignore_errors=True)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def run(options: argparse.Namespace) -> None:

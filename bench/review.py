@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-from bench.loads import WORK
-from tests.mariadb import MariaDB
-from tests.postgresql import PostgreSQL
+from bench.databases import KINDS, own_database
 
 THREADS = 5  # reviewers a process
 AT_ONCE = 5_000
 LABELS = ["배송", "환불", "기타"]
-SERVERS = {"mariadb": MariaDB, "postgresql": PostgreSQL}
 
 
 def main() -> None:
@@ -35,21 +30,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="at most")
     parser.add_argument("--think", type=float, default=1, help="mean seconds that a reviewer thinks")
     parser.add_argument("--solo", type=int, default=0)
-    parser.add_argument("--database", choices=["sqlite", *SERVERS], default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
     options = parser.parse_args()
-    home = WORK / f"review-{options.database}-{os.getpid()}"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(FLUEMAN_HOME=str(home), DJANGO_SETTINGS_MODULE="flueman.settings", LOG_LEVEL="WARNING")
-    kind = SERVERS.get(options.database)
-    server = kind(Path("/tmp") / f"flueman-review-{os.getpid()}") if kind else None
-    try:
-        if server:
-            server.start()
-            os.environ["DATABASE_URL"] = server.make_database("review")
+    with own_database(options.database, "review"):
         run(options)
-    finally:
-        if server:
-            server.stop()
 
 
 def run(options: argparse.Namespace) -> None:
