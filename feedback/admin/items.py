@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -216,12 +217,12 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
 
 def _decided(items: QuerySet[ReviewItem], since: str) -> QuerySet[ReviewItem]:
     """Narrow to what has its answer: since a moment, or at all."""
+    found = items.filter(state__in=FINISHED, is_golden=False)
     try:
         moment = parse_datetime(since)
-    except ValueError:
-        moment = None
-    found = items.filter(state__in=FINISHED, is_golden=False)
-    return found.filter(finished_at__gt=moment) if moment and moment.tzinfo else found
+        return found.filter(finished_at__gt=moment.astimezone(UTC)) if moment and moment.tzinfo else found
+    except (ValueError, OverflowError):  # no day, or one before the first
+        return found
 
 
 def _ordered(items: QuerySet[ReviewItem], chosen: dict[str, str], after: str) -> QuerySet[ReviewItem]:

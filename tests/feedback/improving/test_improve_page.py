@@ -204,6 +204,16 @@ def test_links_when_a_model_is_served_then_its_pages_lead_here() -> None:
         assert f'href="{own}"' in client.get(reverse(f"admin:{name}_change", args=[key])).content.decode(), name
 
 
+@pytest.mark.parametrize(
+    "since", ["any", "2026-13-99T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_items_when_asked_for_since_no_moment_then_all_that_are_decided(since: str) -> None:
+    _live, queue = make_loop()
+    query = {"queue": queue.pk, "decided": since}
+    html = browser(make_user("operator")).get(reverse("admin:feedback_reviewitem_changelist"), query)
+    assert html.content.decode().count("rv-words") == 2
+
+
 def test_queue_form_when_led_to_from_here_then_it_is_filled() -> None:
     make_loop()
     query = "?deployment=intent&name=intent&rule=thumbs_down"
