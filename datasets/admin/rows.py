@@ -29,7 +29,7 @@ _NUMBERS = {"integer", "number", "duration"}
 
 def rows_context(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
     """Give the rows that the address asks for, with the form and the links; what is wrong stands in `rows_error`."""
-    from datasets.preview.asking import Usual, ask  # noqa: PLC0415 - web loads Polars with the first rows that it shows
+    from datasets.browsing.asking import Usual, ask  # noqa: PLC0415 - web loads Polars with the first rows that it shows
 
     query = request.GET
     usual = Usual(PAGE_ROWS, COLUMNS_SHOWN, LONGEST)
@@ -85,7 +85,7 @@ def cell(value: Any, kind: str, longest: int) -> dict[str, Any]:
 
 def row_values(version: DatasetVersion, place: int) -> dict[str, Any] | None:
     """Give one row whole, of the columns that a page can hold."""
-    from datasets.preview.rows import Rows  # noqa: PLC0415 - as above
+    from datasets.browsing.rows import Rows  # noqa: PLC0415 - as above
 
     names = [column["name"] for column in version.columns][:1000]
     found = Rows(version).page(place, 1, names, min(LONGEST_WHOLE, 5_000_000 // max(1, len(names))))

@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from common.errors import NotReady
 from common.names import composed
 from datasets import services
+from datasets.browsing import MODES, OPERATORS
 from datasets.downloads import JSON_LINES, PARQUET, send_part, send_rejects
 from datasets.models import DatasetVersion
-from datasets.preview import MODES, OPERATORS
 
 
 class DatasetColumnSerializer(serializers.Serializer[Any]):
@@ -144,7 +144,7 @@ class DatasetVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
     @action(detail=True, methods=["get"], pagination_class=None)
     def rows(self, request: Request, dataset: str, number: str) -> Response:
         """Give rows from a place on, or search there. Times are UTC, spans of time seconds; NaN is the text `NaN`."""
-        from datasets.preview.asking import Usual, ask  # noqa: PLC0415 - web loads Polars with the first rows it shows
+        from datasets.browsing.asking import Usual, ask  # noqa: PLC0415 - web loads Polars with the first rows it shows
 
         asked = ask(self.get_object(), request.query_params, Usual())
         found = asked.answer()

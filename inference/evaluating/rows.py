@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Invalid
+from datasets.browsing.rows import plain_rows
+from datasets.browsing.searching import Search
 from datasets.content import local_path
 from datasets.engines.table import ROW
-from datasets.preview.rows import plain_rows
-from datasets.preview.searching import Search
 from files.services import open_blob
 from inference.evaluating import COMPARED, KINDS
 from inference.evaluating.answers import SLICE

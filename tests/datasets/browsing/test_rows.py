@@ -11,9 +11,9 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 
 from common.errors import Invalid, NotReady
+from datasets.browsing.asking import Asked, Usual, ask
+from datasets.browsing.searching import Found
 from datasets.models import DatasetVersion
-from datasets.preview.asking import Asked, Usual, ask
-from datasets.preview.searching import Found
 from datasets.services import begin_version, dataset_named
 from tests.datasets.making import make_version
 

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from common import strict_json
 from common.errors import Invalid, NotReady
 from common.numbers import whole
+from datasets.browsing import MODES, OPERATORS
+from datasets.browsing.rows import MOST_ROWS, Rows
+from datasets.browsing.searching import Found, Search, search
 from datasets.models import DatasetVersion
-from datasets.preview import MODES, OPERATORS
-from datasets.preview.rows import MOST_ROWS, Rows
-from datasets.preview.searching import Found, Search, search
 
 MOST_CHARACTERS = 10_000_000  # of an answer
 MOST_SHOWN = 1000  # columns

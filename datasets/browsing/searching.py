@@ -15,9 +15,9 @@ import polars as pl
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
+from datasets.browsing import OPERATORS
+from datasets.browsing.rows import Rows, plain_rows
 from datasets.engines.table import ROW
-from datasets.preview import OPERATORS
-from datasets.preview.rows import Rows, plain_rows
 from datasets.steps.patterns import checked_pattern
 from datasets.values import value_of
 
