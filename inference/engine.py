@@ -145,6 +145,8 @@ class Engine:
         """Write what waits, then end."""
         for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1)
         if self._later:
             await self._later.stop()
         await self._watch.write()

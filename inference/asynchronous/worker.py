@@ -100,7 +100,8 @@ class Worker:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._bell.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):  # wait_for of Python 3.11 may swallow the end of the engine
+                await self._bell.wait()
         except TimeoutError:
             return
 
