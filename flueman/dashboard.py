@@ -178,9 +178,12 @@ def _figures(traffic: Traffic) -> dict[str, Any]:
 
 
 def _change(now: float | None, before: float | None, more_is_better: bool | None) -> dict[str, str]:
-    """Give the change in percent and its tone: none where more is neither good nor bad, or the change is small."""
+    """Give the change in percent and its tone: none where more is neither good nor bad, or the change is small.
+
+    Without a change there is nothing to say of the time before either.
+    """
     if not now or not before:
-        return {}
+        return {"note": ""}
     share = now / before - 1
     tone = "fm-better" if (share > 0) == more_is_better else "fm-worse"
     tone = "" if more_is_better is None or abs(share) < _CHANGE_IS_SMALL else tone
