@@ -9,6 +9,7 @@ from time import time
 from typing import Protocol
 
 from accounts.tokens import Verifier
+from common.errors import NotAllowed
 from guards.limits import Limit
 
 
@@ -40,6 +41,11 @@ class Caller:
     def may_call(self, deployment: str) -> bool:
         """Tell whether the key is open to a deployment."""
         return self.allowed_models is None or deployment in self.allowed_models
+
+    def demand_all_models(self, why: str = "") -> None:
+        """Raise NotAllowed for a key that is open to some deployments only, where all of them are concerned."""
+        if self.allowed_models is not None:
+            raise NotAllowed(f"this key is for its deployments only{why and ': '}{why}")
 
 
 @dataclass(frozen=True, slots=True)

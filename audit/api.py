@@ -23,6 +23,7 @@ from audit.people import names_of
 from audit.proofs import begin_proof
 from audit.sentences import references_in, sentence
 from audit.status import chain_status
+from common.api.inputs import checked
 
 
 class EventOut(serializers.ModelSerializer[AuditEvent]):
@@ -149,9 +150,8 @@ class AuditEventViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Audit
     @action(detail=False, methods=["post"])
     def exports(self, request: Request) -> Response:
         """Have a part of the chain exported; the job's result holds the number of the event to fetch it by."""
-        wanted = ExportIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        return _begun(begin_export(actor=request.user, **wanted.validated_data))
+        wanted = checked(ExportIn, request)
+        return _begun(begin_export(actor=request.user, **wanted))
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     @action(detail=True)

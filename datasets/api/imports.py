@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import NotAllowed, NotFound
 from common.names import composed
 from datasets import services
@@ -145,14 +146,12 @@ class DatasetImportViewSet(viewsets.GenericViewSet[Source]):
         return Response(LookSerializer(services.look_at(actor=request.user, **sent)).data)
 
     def _sent(self, serializer: type[serializers.Serializer[Any]], request: Request, dataset: str) -> dict[str, Any]:
-        sent = serializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        found = dict(sent.validated_data)
+        found = checked(serializer, request)
         needed = source_of(found["kind"]).permission
         if needed and not request.auth.may(needed):
             raise NotAllowed(f"this kind of source needs {needed}")
-        if needed and request.auth.allowed_models is not None:
-            raise NotAllowed("this key is for its deployments only: the source holds what all of them were asked")
+        if needed:
+            request.auth.demand_all_models("the source holds what all of them were asked")
         if "like" in found:
             found["like"] = Source.objects.filter(pk=found["like"], dataset__name=composed(dataset)).first()
             if found["like"] is None:

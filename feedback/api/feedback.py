@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.inputs import checked
-from common.errors import NotAllowed, NotFound
+from common.errors import NotFound
 from common.ids import uuid7_floor
 from feedback.models import Feedback, FeedbackRevision
 from feedback.services.feedback import (
@@ -227,8 +227,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @action(detail=False, methods=["post"], url_path="import")
     def import_rows(self, request: Request) -> Response:
         """Bring in feedback that was gathered elsewhere. Not with a key for some deployments: its job sees all."""
-        if request.auth.allowed_models is not None:
-            raise NotAllowed("this key is for its deployments only")
+        request.auth.demand_all_models()
         sent = checked(ImportFeedbackSerializer, request)
         own = StoredFile.objects.visible_to(request.auth.user_id).present().select_related("blob")
         file = own.filter(pk=sent["file"]).first()
@@ -242,8 +241,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @action(detail=False, methods=["post"])
     def erase(self, request: Request) -> Response:
         """Erase all that an end user has said, at whatever deployment; copies in dataset versions stay."""
-        if request.auth.allowed_models is not None:
-            raise NotAllowed("this key is for its deployments only")
+        request.auth.demand_all_models()
         return Response({"erased": erase_end_user(actor=request.user, **checked(EraseSerializer, request))})
 
 

@@ -13,7 +13,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.errors import NotAllowed, NotFound
+from common.api.inputs import checked
+from common.errors import NotFound
 from common.names import composed
 from files.models import StoredFile
 from inference.batches import services
@@ -87,11 +88,8 @@ class BatchRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @extend_schema(request=NewBatchRunSerializer, responses={202: BatchRunSerializer})
     def create(self, request: Request) -> Response:
         """Try the first rows of a file, then run the version over all of them."""
-        if request.auth.allowed_models is not None:
-            raise NotAllowed("this key is for its deployments only")
-        sent = NewBatchRunSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        data = sent.validated_data
+        request.auth.demand_all_models()
+        data = checked(NewBatchRunSerializer, request)
         what: dict[str, Any] = {"version": _version(data), "file": _file(request, data)}
         options = {"id_column": data["id_column"], "wrong_limit": data["wrong_limit"]}
         look = services.look_at(columns=data.get("columns"), **what, **options)
@@ -120,10 +118,9 @@ class BatchRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _do(self, request: Request, verb: Any) -> Response:
-        sent = BatchReasonSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = checked(BatchReasonSerializer, request)
         batch = self.get_object()
-        verb(batch=batch, actor=request.user, reason=sent.validated_data["reason"])
+        verb(batch=batch, actor=request.user, reason=sent["reason"])
         return Response(self.get_serializer(self.get_queryset().get(pk=batch.pk)).data)
 
 

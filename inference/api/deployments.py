@@ -14,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.context import origin
 from common.errors import Invalid, NotFound
 from common.names import composed
@@ -130,9 +131,7 @@ class DeploymentViewSet(
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
     def create(self, request: Request) -> Response:
         """Let a version answer for a deployment, which is made if there is none."""
-        wanted = DeploySerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = wanted.validated_data
+        data = checked(DeploySerializer, request)
         version = ModelVersion.objects.filter(model__name=composed(data["model"]), number=data["version"]).first()
         if version is None:
             raise NotFound(f"there is no version {data['version']} of a model '{data['model']}'")
@@ -210,13 +209,12 @@ class DeploymentViewSet(
         return response
 
     def _switch(self, request: Request, enabled: bool) -> Response:
-        reason = ReasonSerializer(data=request.data)
-        reason.is_valid(raise_exception=True)
+        sent = checked(ReasonSerializer, request)
         deployment = services.set_enabled(
             deployment=self.get_object(),
             enabled=enabled,
             actor=request.user,
-            reason=reason.validated_data.get("reason", ""),
+            reason=sent.get("reason", ""),
         )
         return Response(self.get_serializer(self.get_queryset().get(pk=deployment.pk)).data)
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.inputs import checked
-from common.errors import NotAllowed, NotFound
+from common.errors import NotFound
 from common.names import composed
 from datasets.models import DatasetVersion
 from datasets.values import plain
@@ -148,7 +148,7 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=NewEvaluationSerializer, responses={202: EvaluationSerializer})
     def create(self, request: Request) -> Response:
         """Begin an evaluation, and with it that of the version it is compared with if there is none yet."""
-        _demand_all_models(request)
+        request.auth.demand_all_models()
         data = checked(NewEvaluationSerializer, request)
         numbers = [data["version"], *data.get("beside", [])]
         versions = [_version(data["model"], number) for number in numbers]
@@ -172,7 +172,7 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @action(detail=False, methods=["post"], pagination_class=None)
     def missing(self, request: Request) -> Response:
         """Begin the evaluations that a version's gate misses."""
-        _demand_all_models(request)
+        request.auth.demand_all_models()
         sent = checked(VersionNameSerializer, request)
         made = services.run_missing(version=_version(**sent), actor=request.user)
         return Response(EvaluationSerializer(made, many=True).data, status.HTTP_202_ACCEPTED)
@@ -221,16 +221,11 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _do(self, request: Request, verb: Any) -> Response:
-        _demand_all_models(request)
+        request.auth.demand_all_models()
         sent = checked(EvaluationReasonSerializer, request)
         one = self.get_object()
         verb(evaluation=one, actor=request.user, reason=sent["reason"])
         return Response(EvaluationSerializer(self.get_queryset().get(pk=one.pk)).data)
-
-
-def _demand_all_models(request: Request) -> None:
-    if request.auth.allowed_models is not None:
-        raise NotAllowed("this key is for its deployments only")
 
 
 def _version(model: str, version: int) -> ModelVersion:

@@ -18,6 +18,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import Invalid, NotAllowed, NotFound
 from common.numbers import whole
 from files.models import Blob
@@ -216,9 +217,8 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
     @action(detail=True, methods=["post"], url_path="feedback-token")
     def feedback_token(self, request: Request, pk: str) -> Response:
         """Give a token with which somebody without an account can judge one row, at /api/v1/feedback/by-token."""
-        sent = FeedbackTokenInSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        row, end_user = sent.validated_data["row"], feedback_tokens.end_user_name(sent.validated_data["end_user"])
+        sent = checked(FeedbackTokenInSerializer, request)
+        row, end_user = sent["row"], feedback_tokens.end_user_name(sent["end_user"])
         call = self.get_object()
         if row >= call.rows:
             raise Invalid("the request has no such row", fields={"row": f"must be below {call.rows}"})

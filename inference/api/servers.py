@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.inputs import checked
 from common.errors import NotAllowed
 from inference.models import RemoteServer
 from inference.models.remote import HEADER_LENGTH, NAME_LENGTH, URL_LENGTH
@@ -102,17 +103,15 @@ class ServerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @extend_schema(request=NewServerSerializer, responses={201: ServerSerializer})
     def create(self, request: Request) -> Response:
         """Make a server known; nothing is asked of it yet."""
-        wanted = NewServerSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        server = services.add_server(actor=request.user, **wanted.validated_data)
+        wanted = checked(NewServerSerializer, request)
+        server = services.add_server(actor=request.user, **wanted)
         return Response(self._shown(server), status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ServerChangeSerializer, responses=ServerSerializer)
     def partial_update(self, request: Request, name: str) -> Response:
         """Change a server."""
-        wanted = ServerChangeSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        server = services.change_server(server=self.get_object(), actor=request.user, **wanted.validated_data)
+        wanted = checked(ServerChangeSerializer, request)
+        server = services.change_server(server=self.get_object(), actor=request.user, **wanted)
         return Response(self._shown(server))
 
     def destroy(self, request: Request, name: str) -> Response:
@@ -133,9 +132,7 @@ class ServerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @action(detail=True, methods=["post"])
     def register(self, request: Request, name: str) -> Response:
         """Make a model of the server a version here. The job that `Location` names checks it."""
-        wanted = RegisterSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        data = dict(wanted.validated_data)
+        data = checked(RegisterSerializer, request)
         model, description = data.pop("model"), data.pop("description")
         is_new = not RegisteredModel.objects.filter(name=model).exists()
         if is_new and not request.auth.may("registry.add_registeredmodel"):

@@ -12,7 +12,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.inputs import FiniteField
+from common.api.inputs import FiniteField, checked
 from inference import services
 from inference.models import VersionSettings
 from inference.models.settings import LEAST_SHARE, MAX_PROCESSES, MAX_THREADS
@@ -78,9 +78,8 @@ class VersionSettingsViewSet(viewsets.GenericViewSet[VersionSettings]):
     @run_settings.mapping.patch
     def change(self, request: Request, model: str, number: str) -> Response:
         """Change how the version runs; fresh processes take over when they have loaded."""
-        wanted = SettingsChangeSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        own = services.set_version_settings(version=self._version(), actor=request.user, **wanted.validated_data)
+        wanted = checked(SettingsChangeSerializer, request)
+        own = services.set_version_settings(version=self._version(), actor=request.user, **wanted)
         return Response(SettingsSerializer(own).data)
 
     @extend_schema(request=None, responses={202: OpenApiResponse(MeasuringSerializer, "The job at `Location`")})

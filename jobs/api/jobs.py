@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from common.api.inputs import checked
 from jobs import services
 from jobs.models import Job, JobLog
 
@@ -104,7 +105,6 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Job]):
         return self._do(request, services.retry, code=202)
 
     def _do(self, request: Request, verb: Any, code: int = 200) -> Response:
-        wanted = JobReason(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        job = verb(job=self.get_object(), actor=request.user, reason=wanted.validated_data["reason"])
+        wanted = checked(JobReason, request)
+        job = verb(job=self.get_object(), actor=request.user, reason=wanted["reason"])
         return Response(self.get_serializer(job).data, status=code)

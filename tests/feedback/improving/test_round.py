@@ -181,33 +181,35 @@ def test_loop_when_a_new_version_comes_to_a_bad_end_then_it_says_so_and_earlier_
     assert (step["code"], "callers complain" in step["words"]) == ("rolled_back", True)
 
 
-def test_data_when_items_are_decided_after_it_was_made_then_only_these_are_fresh() -> None:
-    operator = make_user("operator")
+def make_reviewed(operator: User, count: int) -> tuple[ModelVersion, ReviewQueue, DatasetVersion]:
+    """Give a version in service, a queue of wrong answers that are all decided, and the data made of them."""
     live = make_model_version()
     deploy(name="intent", version=live, actor=operator)
     queue = make_queue("의도", operator, deployment="intent", choices=LABELS)
-    into(queue, wrong_answers(live, 3), operator)
-    review_all(queue, 3)
+    decide_all(queue, live, count, operator)
+    return live, queue, work(make_dataset_version(queues=[queue], dataset="다시 배울 것", actor=operator))
+
+
+def decide_all(queue: ReviewQueue, live: ModelVersion, count: int, operator: User) -> None:
+    """Put wrong answers into a queue, have them judged, and settle the one that is disputed."""
+    into(queue, wrong_answers(live, count), operator)
+    review_all(queue, count)
     settle(item=ReviewItem.objects.get(state="disputed"), actor=operator, answer=LABELS[1])
-    data = work(make_dataset_version(queues=[queue], dataset="다시 배울 것", actor=operator))
+
+
+def test_data_when_items_are_decided_after_it_was_made_then_only_these_are_fresh() -> None:
+    operator = make_user("operator")
+    live, queue, data = make_reviewed(operator, 3)
     step = stands(live.model, operator)["steps"][3]
     assert [(one["name"], one["value"]) for one in step["figures"]] == [("fresh", 0), ("rows", data.rows)]
-    into(queue, wrong_answers(live, 2), operator)
-    review_all(queue, 2)
-    settle(item=ReviewItem.objects.get(state="disputed"), actor=operator, answer=LABELS[1])
+    decide_all(queue, live, 2, operator)
     step = stands(live.model, operator)["steps"][3]
     assert (step["code"], step["figures"][0]["value"]) == ("fresh", 2)
 
 
 def test_data_when_a_version_was_trained_on_what_a_recipe_made_of_it_then_it_is_used() -> None:
     operator = make_user("operator")
-    live = make_model_version()
-    deploy(name="intent", version=live, actor=operator)
-    queue = make_queue("의도", operator, deployment="intent", choices=LABELS)
-    into(queue, wrong_answers(live, 2), operator)
-    review_all(queue, 2)
-    settle(item=ReviewItem.objects.get(state="disputed"), actor=operator, answer=LABELS[1])
-    data = work(make_dataset_version(queues=[queue], dataset="다시 배울 것", actor=operator))
+    live, _queue, data = make_reviewed(operator, 2)
     child, _right = make_rows(dataset="섞은 것")
     DatasetVersion.objects.filter(pk=child.pk).update(parent=data)
     ModelVersion.objects.filter(pk=live.pk).update(created_at=timezone.now() - timedelta(days=1))
