@@ -121,8 +121,21 @@ def _end() -> Iterator[list[Callable[[], object]]]:
         yield waiting
     finally:
         _waiting.reset(token)
-        for work in waiting:
+        _do_each(waiting)
+
+
+def _do_each(waiting: Iterable[Callable[[], object]]) -> None:
+    """Do each, also behind one that fails; raises the first failure, the further ones stand in the log."""
+    failures: list[Exception] = []
+    for work in waiting:
+        try:
             work()
+        except Exception as error:
+            failures.append(error)
+    for further in failures[1:]:
+        log.error("what waited for the end of a transaction failed", exc_info=further)
+    if failures:
+        raise failures[0]
 
 
 def _retry(work: Callable[[], T], rows: _Rows, waiting: list[Callable[[], object]]) -> T:

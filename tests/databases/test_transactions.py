@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from common.transactions import Trouble, transactional, trouble_of
+from common.errors import Conflict
+from common.transactions import Trouble, after_the_end, transactional, trouble_of
 from guards.models import Stamp
 from tests.databases import WANTED
 from tests.databases.working import in_threads, raise_by_one, values
@@ -100,3 +102,25 @@ def test_service_when_the_database_refuses_the_row_then_told_at_once(rows: None)
     with pytest.raises(IntegrityError) as refused:
         double()
     assert (len(runs), trouble_of(refused.value)) == (1, Trouble.OTHER)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_waits_for_the_end_when_one_before_it_fails_then_it_is_done_and_the_first_failure_told(
+    rows: None, kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(why: str) -> None:
+        raise ValueError(why)
+
+    @transactional
+    def work() -> None:
+        for waiting in (partial(fail, "first"), partial(raise_by_one, "a"), partial(fail, "second")):
+            after_the_end(waiting)
+        after_the_end(partial(raise_by_one, "b"))
+        if not kept:
+            raise Conflict("refused")
+
+    with pytest.raises(ValueError, match="first") as told:
+        work()
+    assert values() == {"a": 1, "b": 1}
+    assert [str(one.exc_info[1]) for one in caplog.records if one.exc_info] == ["second"]
+    assert isinstance(told.value.__context__, Conflict) != kept, "the refusal stands behind it"
