@@ -12,10 +12,12 @@ from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, NotAllowed
 from feedback.models import Review, ReviewItem, ReviewQueue
+from guards.services import bump
 from notify.services import publish
 
 State = ReviewItem.State
 OPEN = (State.WAITING, State.GOLDEN)
+MOST_AT_ONCE = 200  # items that may be ended at one moment: more than all web processes have threads
 STANDING = (Review.State.COUNTS, Review.State.SKIPPED)
 
 
@@ -72,11 +74,23 @@ def end(item: ReviewItem, state: str, **changes: Any) -> None:
     was_waiting = item.state == State.WAITING
     item.locks.all().delete()
     recount(item, state=state, finished_at=None if state == State.DISPUTED else timezone.now(), **changes)
-    if was_waiting and not item.queue.items.filter(state=State.WAITING).exists():
+    if was_waiting and _is_through(item.queue):
         disputed = item.queue.items.filter(state=State.DISPUTED).count()
         publish(
             event="review_queue.finished", payload={"queue": item.queue.name, "disputed": disputed}, target=item.queue
         )
+
+
+def _is_through(queue: ReviewQueue) -> bool:
+    """Whether nothing waits in a queue any more; those who end its last items at one moment look one after the other.
+
+    Their transactions do not see each other's items, so without turns none of them would be the last.
+    """
+    waiting = queue.items.filter(state=State.WAITING)
+    if waiting[:MOST_AT_ONCE].count() == MOST_AT_ONCE:
+        return False
+    bump("review_queues")
+    return not waiting.exists()
 
 
 def shuffle_of(queue: ReviewQueue, source_key: str) -> int:

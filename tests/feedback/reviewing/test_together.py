@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from common.errors import Conflict, NotFound
 from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 from feedback.services.assignment import next_item
 from feedback.services.reviewing import skip, submit
 from feedback.services.settling import settle
+from notify.models import Delivery
 from tests.accounts.making import make_user
 from tests.databases.working import in_threads
 from tests.feedback.reviewers import CHOICES, make_items, make_people, make_queue, undo_last
+from tests.notify.making import make_channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PEOPLE, ITEMS, ANSWERS = 8, 12, 2
@@ -70,6 +74,28 @@ def test_last_place_when_answers_and_a_settlement_meet_then_one_end_and_true_cou
         item.refresh_from_db()
         assert (item.state, item.final_answer) == ("settled", "환불")
         demand_whole(queue)
+
+
+def test_last_items_when_two_end_them_at_one_moment_then_one_notice_tells() -> None:
+    make_channel(events=["review_queue.finished"])
+    queue, people = make_queue(reviewers_per_item=1), make_people(2)
+    make_items(queue, 2)
+    items = [next_item(queue=queue, reviewer=person) for person in people]
+    is_first_judged, is_second_judged = threading.Event(), threading.Event()
+
+    def judge_first() -> None:
+        with transaction.atomic():
+            submit(item=items[0], reviewer=people[0], answer="배송")
+            is_first_judged.set()
+            is_second_judged.wait(0.5)  # in vain where the second waits for this end
+
+    def judge_second() -> None:
+        is_first_judged.wait()
+        submit(item=items[1], reviewer=people[1], answer="배송")
+        is_second_judged.set()
+
+    assert in_threads(judge_first, judge_second) == [None, None]
+    assert [one.event for one in Delivery.objects.all()] == ["review_queue.finished"]
 
 
 def with_grace(verb: Any, **arguments: Any) -> Any:
