@@ -1,4 +1,4 @@
-"""Stamps, by which processes learn that what they hold in memory has changed; and limits of rate."""
+"""Stamps, by which processes learn that what they hold in memory has changed; turns; and limits of rate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from django.utils.translation import gettext as _
 from common.errors import TooMany
 from guards.buckets import Buckets, make_buckets
 from guards.limits import Limit
-from guards.models import Stamp
+from guards.models import Lock, Stamp
 
 
 def bump(name: str) -> None:
     """Raise a stamp inside the caller's transaction, so that the change and its stamp are seen together."""
     if not Stamp.objects.filter(name=name).update(value=F("value") + 1):
         Stamp.objects.get_or_create(name=name, defaults={"value": 1})
+
+
+def take_turn(name: str) -> None:
+    """Hold a name until the caller's transaction ends; another transaction that wants it waits and sees what this kept."""
+    Lock.objects.select_for_update().get_or_create(name=f"turn:{name}")
 
 
 def read_stamps() -> dict[str, int]:

@@ -12,7 +12,7 @@ from accounts.models import User
 from audit.services import record
 from common.errors import Conflict, NotAllowed
 from feedback.models import Review, ReviewItem, ReviewQueue
-from guards.services import bump
+from guards.services import take_turn
 from notify.services import publish
 
 State = ReviewItem.State
@@ -89,7 +89,7 @@ def _is_through(queue: ReviewQueue) -> bool:
     waiting = queue.items.filter(state=State.WAITING)
     if waiting[:MOST_AT_ONCE].count() == MOST_AT_ONCE:
         return False
-    bump("review_queues")
+    take_turn("review_queues")
     return not waiting.exists()
 
 
