@@ -21,7 +21,7 @@ def bump(name: str) -> None:
 
 
 def take_turn(name: str) -> None:
-    """Hold a name until the caller's transaction ends; another transaction that wants it waits and sees what this kept."""
+    """Hold a name until the caller's transaction ends; another one that wants it waits and sees what was kept."""
     Lock.objects.select_for_update().get_or_create(name=f"turn:{name}")
 
 
