@@ -88,6 +88,11 @@ EVENTS: Mapping[str, Event] = {
         _("Somebody judged an answer of %(deployment)s: thumb %(thumb)s, rating %(rating)s."),
         {"deployment": "intent", "thumb": -1, "rating": None},
     ),
+    "feedback.imported": Event(
+        _("feedback imported"),
+        _("Feedback from %(file)s: %(new)s new, %(changed)s changed, %(same)s as before, %(set_aside)s set aside."),
+        {"file": "week.csv", "new": 118, "changed": 2, "same": 0, "set_aside": 1},
+    ),
     "review_queue.finished": Event(
         _("review queue finished"),
         _("Everything in the review queue %(queue)s is judged; reviewers disagree on %(disputed)s items."),

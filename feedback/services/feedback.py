@@ -121,8 +121,9 @@ def _first(judged: Judged, person: Person, source: str, wanted: Mapping[str, Any
         **wanted,
     )
     made.save(force_insert=True)
-    payload = {"deployment": made.deployment or made.model, "thumb": made.thumb, "rating": made.rating}
-    publish(event="feedback.given", payload={**payload, "request": str(made.request_id or "")}, target=made)
+    if source != Feedback.Source.IMPORT:  # an import tells of all its rows at once
+        payload = {"deployment": made.deployment or made.model, "thumb": made.thumb, "rating": made.rating}
+        publish(event="feedback.given", payload={**payload, "request": str(made.request_id or "")}, target=made)
     return Given(made, is_new=True, is_changed=True)
 
 

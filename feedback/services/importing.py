@@ -24,6 +24,7 @@ from files.models import StoredFile
 from inference import feedback_tokens
 from jobs import services as jobs
 from jobs.models import Job
+from notify.services import publish
 
 IMPORT = "feedback.import"
 AT_ONCE = 25
@@ -60,8 +61,15 @@ def import_rows(*, file: StoredFile, actor: Any, report: Callable[[float], None]
     if not counted and not aside.count:
         raise Invalid(_("There are no rows in “%(source)s”.") % {"source": file.name}, code="no_rows")
     found = {name: counted[name] for name in ("new", "changed", "same")} | {"set_aside": aside.count}
-    record(action="feedback.imported", actor=actor, target=file, after=found)
+    _tell(file, actor, found)
     return {**found, "rows": counted.total() + aside.count, "rejects": aside.first}
+
+
+@transactional
+def _tell(file: StoredFile, actor: Any, found: Mapping[str, int]) -> None:
+    """Record an import and publish it: one event for all its rows."""
+    record(action="feedback.imported", actor=actor, target=file, after=found)
+    publish(event="feedback.imported", payload={"file": file.name, **found}, target=file)
 
 
 @transactional

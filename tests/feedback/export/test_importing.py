@@ -15,8 +15,10 @@ from feedback.models import Feedback
 from feedback.services.importing import import_rows
 from jobs.models import Job
 from jobs.runner import run_job
+from notify.models import Delivery
 from tests.accounts.making import make_client, make_user, post
 from tests.feedback.saying import NUMBERS_SIGNATURE, make_call, make_upload, make_version
+from tests.notify.making import make_webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HEADER = "request_id,row,person,thumb,rating,correction,labels,comment\n"
@@ -49,6 +51,16 @@ def test_csv_when_some_rows_are_wrong_sets_them_aside_by_line() -> None:
     first = Feedback.objects.get(request_id=a.pk)
     assert (first.thumb, first.rating, first.correction, first.labels) == (-1, 1, "refund", ["느림", "틀림"])
     assert (first.comment, first.person, first.source) == ("두 줄\n말", "kim", "import")
+
+
+def test_events_when_many_rows_are_imported_then_one_with_their_counts() -> None:
+    webhook, _secret = make_webhook("https://example.com/", events=["feedback.given", "feedback.imported"])
+    version = make_version()
+    calls = [make_call(version) for _ in range(3)]
+    take(HEADER + "".join(f"{call.pk},0,kim,1,,,,\n" for call in calls) + "ragged,0\n")
+    (told,) = Delivery.objects.filter(webhook=webhook)
+    assert orjson.loads(told.body)["data"] == {"file": "말.csv", "new": 3, "changed": 0, "same": 0, "set_aside": 1}
+    assert told.event == "feedback.imported"
 
 
 def test_json_lines_when_brought_in_again_change_nothing() -> None:
