@@ -16,7 +16,7 @@ from inference.log.criteria import RANGES
 
 FIELDS = ("thumb", "rating", "correction", "review", "deployment", "version", "source", "request", "range")
 DEFAULT_RANGE = "30d"
-THUMBS = (("-1", _("bad")), ("1", _("good")))
+THUMBS = (("-1", _("thumbs down")), ("1", _("thumbs up")))
 RANGE_LABELS = {"24h": _("24 hours"), "7d": _("7 days"), "30d": _("30 days"), "any": _("any time")}
 
 

@@ -108,8 +108,8 @@ class FeedbackAdmin(ReadOnlyAdmin):
         told = {"person": obj.person, "name": obj.deployment or obj.model, "rating": obj.rating}
         if obj.thumb is not None:
             good, bad = (
-                gettext("%(person)s finds an answer of %(name)s good"),
-                gettext("%(person)s finds an answer of %(name)s bad"),
+                gettext("%(person)s gives an answer of %(name)s a thumbs up"),
+                gettext("%(person)s gives an answer of %(name)s a thumbs down"),
             )
             return (good if obj.thumb > 0 else bad) % told
         if obj.rating:
@@ -265,7 +265,7 @@ def _row(request: HttpRequest) -> int:
 
 def _words(said: dict[str, Any], names: dict[str, str]) -> str:
     row = Feedback(**said, has_correction=said.get("correction") is not None)
-    thumb = {1: gettext("good"), -1: gettext("bad")}.get(row.thumb or 0, "")
+    thumb = {1: gettext("thumbs up"), -1: gettext("thumbs down")}.get(row.thumb or 0, "")
     return joined([thumb, said_of(row, names)]) or "–"
 
 

@@ -86,7 +86,8 @@ def _line(
 def thumb_of(row: Feedback) -> SafeString | str:
     """Show the thumb, else the stars."""
     if row.thumb is not None:
-        return badge("up", gettext("good"), "good") if row.thumb > 0 else badge("down", gettext("bad"), "bad")
+        is_up = row.thumb > 0
+        return badge("up", gettext("thumbs up"), "good") if is_up else badge("down", gettext("thumbs down"), "bad")
     return stars(row.rating)
 
 
