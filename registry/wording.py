@@ -1,6 +1,6 @@
-"""What the check of a version says, in the reader's language.
+"""What pure modules and the check of a version say, in the reader's language.
 
-Checks run where there is no Django and no language, and say English sentences that logs and API clients read. Here each
+They run where there is no Django and no language, and say English sentences that logs and API clients read. Here each
 sentence stands with its parameters, so that a page can say it in Korean; `tests/registry/test_wording.py` finds any
 that is missing.
 """
@@ -247,6 +247,25 @@ SENTENCES = (
     _("deployment '%(name)s' does not serve version %(version)s"),
     _("deployment '%(name)s' is not in service"),
     _("there is no deployment '%(name)s'"),
+    _("write one line for each, such as x FP32 [-1, 256]"),
+    _("sizes are whole numbers, -1 for any"),
+    _("must be whole numbers, such as 256, 512, 16"),
+    _("%(line)s is not of the form: x FP32 [-1, 256]"),
+    _("a limit is needed: at_least or at_most"),
+    _("is below at_least"),
+    _("is no field of a requirement of this kind (%(kind)s)"),
+    _("must be a finite number"),
+    _("must be a list of at most %(most)s"),
+    _("must be a whole number from 1 on"),
+    _("must be text of at most %(most)s characters"),
+    _("must be the id of a dataset"),
+    _("must not be below nought"),
+    _("stands there twice"),
+    _("the canary's %(name)s is out of range"),
+    _("out of range"),
+    _("the signature that %(server)s tells cannot be used: %(why)s"),
+    _("%(server)s answered nonsense: its index is no list"),
+    _("%(server)s answered nonsense: no JSON object"),
     _("has %(rows)s rows, more than %(most)s"),
     _("has %(rows)s rows, %(name)s has %(others)s"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from audit.services import record
 from common.errors import Conflict
@@ -36,7 +38,8 @@ def set_enabled(*, deployment: Deployment, enabled: bool, actor: Actor, reason: 
     """Take a deployment out of service, or back in. Raises Conflict if it is so already."""
     changed = Deployment.objects.filter(pk=deployment.pk, is_enabled=not enabled).update(is_enabled=enabled)
     if not changed:
-        raise Conflict(f"{deployment.name} is {'in' if enabled else 'out of'} service already")
+        said = _("%(name)s is in service already") if enabled else _("%(name)s is out of service already")
+        raise Conflict(said % {"name": deployment.name})
     deployment.refresh_from_db()
     record(
         action="inference.deployment_enabled" if enabled else "inference.deployment_disabled",

@@ -21,6 +21,7 @@ from common.numbers import whole
 from registry.admin.gate_form import NOTES, TITLES, Page, changed
 from registry.models import GatePolicy, ModelVersion, RegisteredModel
 from registry.services.gates import Reason, failures, set_policy
+from registry.wording import in_words
 
 
 class ChooseForm(forms.Form):
@@ -118,14 +119,15 @@ class GatePolicyAdmin(ReadOnlyAdmin):
             set_policy(model=model, actor=request.user, **page.values())  # type: ignore[arg-type]
         except FluemanError as error:
             for name, text in (error.fields or {"": error.message}).items():
+                said = in_words(text)
                 place, _sign, field = name.removeprefix("requirements[").partition("].")
                 number = whole(place, most=len(page.cards) - 1)
                 if field and number is not None:
                     card = page.cards[number][1]
-                    card.add_error(field if field in card.fields else None, text)
+                    card.add_error(field if field in card.fields else None, said)
                 else:
                     last = name.rpartition(".")[2]
-                    page.form.add_error(last if last in page.form.fields else None, text)
+                    page.form.add_error(last if last in page.form.fields else None, said)
             return False
         return True
 

@@ -22,7 +22,8 @@ def set_tag(*, target: RegisteredModel | ModelVersion, key: str, value: str, act
     """Give a model or a version a tag, or another value to a tag that it has. Raises Invalid for a bad key or value."""
     key = tag_key(key)
     if len(value) > MAX_VALUE_CHARACTERS or "\0" in value:
-        raise Invalid(f"value: must have at most {MAX_VALUE_CHARACTERS} characters", fields={"value": "is too long"})
+        said = _("must have at most %(count)s characters") % {"count": MAX_VALUE_CHARACTERS}
+        raise Invalid(f"value: {said}", fields={"value": said})
     _lock(target)
     before = dict(target.tags.filter(key=key).values_list("key", "value"))
     if before.get(key) != value:

@@ -20,6 +20,7 @@ FILES = (
     *("inference/runner/batching.py", "inference/host/check.py", "inference/host/process.py"),
     "inference/folders.py",
     *("inference/host/materialise.py", "registry/huggingface.py", "inference/runner/huggingface.py"),
+    *("registry/description.py", "registry/requirements.py", "registry/guard.py", "inference/remote/discovery.py"),
     *("registry/mlmodel.py", "registry/mlflow_folders.py"),
     *("inference/runner/tensors.py", "inference/runner/texts.py", "inference/runner/placing.py"),
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from common.errors import Conflict, Invalid, NotAllowed, NotFound
 from feedback.answers import clean_answer, clean_choices, key_of
@@ -47,6 +48,12 @@ def test_answer_when_bad_then_the_field_is_named(kind: str, given: Any) -> None:
     with pytest.raises(Invalid) as refused:
         clean_answer(kind, LABELS, given)
     assert "answer" in refused.value.fields
+
+
+def test_answer_when_refused_then_said_in_the_language_of_the_reader() -> None:
+    with translation.override("ko"), pytest.raises(Invalid) as refused:
+        clean_answer("label", LABELS, "배송")
+    assert refused.value.message == refused.value.fields["answer"] == "이 대기열에 없는 레이블입니다"
 
 
 def test_keys_when_answers_are_equal_then_equal_and_never_too_long() -> None:

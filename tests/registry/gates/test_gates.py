@@ -179,9 +179,10 @@ def test_form_when_cards_are_added_filled_in_and_taken_away_then_saved_as_they_s
     both |= {"r1-column": "channel", "r1-at_least": "0.5", "r1-rows": "30"}
     less = client.post(url, {**both, "remove": "0"})
     assert b'name="r0-column"' in less.content
-    empty = client.post(url, {**sent, "r0-at_least": "", "save": "1"})
+    empty = client.post(url, {**sent, "r0-at_least": "", "save": "1"}, headers={"accept-language": "ko"})
     assert empty.status_code == 200
     assert b"fm-wrong" in empty.content
+    assert "최솟값과 최댓값 가운데" in empty.content.decode()
     assert client.post(url, {**both, "save": "1"}).status_code == 302
     saved = GatePolicy.objects.get()
     assert [one["kind"] for one in saved.requirements] == ["metric", "slices"]
