@@ -15,6 +15,7 @@ from common.korean import settle_particles
 
 Words = Mapping[str, str | Promise]
 
+_AGENTS = {"": _("the system"), "command line": _("the command line")}
 # What was done to the target; `%(actor)s`, `%(target)s`, and whatever `before` and `after` hold, as `%(before.x)s`.
 ACTIONS: Words = {
     "accounts.api_key_created": _("%(actor)s made the API key %(target)s"),
@@ -217,12 +218,17 @@ def told(value: Any, names: Mapping[str, str]) -> Any:
     return {key: told(inner, names) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
+def actor_of(event: AuditEvent, names: Mapping[str, str]) -> str:
+    """Give who acted, in words: a person by name, a part of the system as people call it."""
+    return str(_AGENTS.get(event.actor) or spoken(event.actor, names))
+
+
 class _Parts(dict[str, Any]):
     """What a sentence may ask for; a part that an event does not hold reads as a dash."""
 
     def __init__(self, event: AuditEvent, names: Mapping[str, str]) -> None:
         super().__init__(
-            actor=spoken(event.actor, names) or gettext("the system"),
+            actor=actor_of(event, names),
             target=spoken(event.target_label, names) or event.target_id or "—",
         )
         for side in ("before", "after"):

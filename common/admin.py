@@ -55,6 +55,15 @@ __all__ = [
 LONGEST_SEARCH = 200
 
 
+def _dress(widget: forms.Widget) -> None:
+    if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.HiddenInput):
+        return
+    looks = {"select": widgets.SELECT_CLASSES, "textarea": widgets.TEXTAREA_CLASSES}
+    kind = "select" if isinstance(widget, forms.Select) else "text"
+    kind = "textarea" if isinstance(widget, forms.Textarea) else kind
+    widget.attrs["class"] = " ".join(looks.get(kind, widgets.INPUT_CLASSES))
+
+
 class EnrichedChangeList(ChangeList):
     """A list whose page of rows is handed to `ModelAdmin.enrich` before it is drawn."""
 
@@ -80,6 +89,7 @@ class ModelAdmin(ThemedModelAdmin):
     empty_text: ClassVar[Any] = ""
     empty_command: ClassVar[str] = ""
     detail_template: ClassVar[str] = ""
+    empty_value_display = "–"
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
@@ -145,13 +155,8 @@ class ModelAdmin(ThemedModelAdmin):
     @staticmethod
     def dress(form: forms.Form) -> forms.Form:
         """Give the plain widgets of a form the theme's look."""
-        looks = {"select": widgets.SELECT_CLASSES, "textarea": widgets.TEXTAREA_CLASSES}
         for field in form.fields.values():
-            if isinstance(field.widget, forms.CheckboxInput | forms.RadioSelect | forms.HiddenInput):
-                continue
-            kind = "select" if isinstance(field.widget, forms.Select) else "text"
-            kind = "textarea" if isinstance(field.widget, forms.Textarea) else kind
-            field.widget.attrs["class"] = " ".join(looks.get(kind, widgets.INPUT_CLASSES))
+            _dress(field.widget)
         return form
 
     def url_of(self, obj: Model) -> str:
@@ -203,8 +208,11 @@ class ModelAdmin(ThemedModelAdmin):
         return field
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> type:
-        """Give the form, with the error of the service if it has just refused."""
+        """Give the form in the theme's look, with the error of the service if it has just refused."""
         form = super().get_form(request, obj, change=change, **kwargs)
+        for field in form.base_fields.values():
+            if "class" not in field.widget.attrs:
+                _dress(field.widget)
         error = getattr(request, "service_error", None)
         return type("RefusedForm", (RefusedMixin, form), {"service_error": error}) if error else form
 

@@ -1,4 +1,4 @@
-"""Korean particles that fit the word before them: translations write 이(가), 을(를), 은(는), 과(와), (으)로."""
+"""Korean particles that fit the word before them; translations write 이(가), 을(를), 은(는), 과(와), (으)로."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FORMS = {
     "과(와)": ("과", "와"),
     "(으)로": ("으로", "로"),
 }
-_WORD_AND_PARTICLE = re.compile(f"([가-힣0-9])({'|'.join(map(re.escape, _FORMS))})")
+_WORD_AND_PARTICLE = re.compile(f"([가-힣0-9])([”’\"')]?)({'|'.join(map(re.escape, _FORMS))})")
 _NO_FINAL, _FINAL_RIEUL = 0, 8
 # The final consonant of a digit read aloud: 영 일 이 삼 사 오 육 칠 팔 구.
 _DIGITS = {"0": 21, "1": 8, "2": 0, "3": 16, "4": 0, "5": 0, "6": 1, "7": 8, "8": 8, "9": 0}
@@ -22,7 +22,7 @@ def settle_particles(text: str) -> str:
 
     Source: Unicode 16, section 3.12: a Hangul syllable is 0xAC00 + (initial * 21 + vowel) * 28 + final.
     """
-    return _WORD_AND_PARTICLE.sub(lambda found: found[1] + _form(found[1], found[2]), text)
+    return _WORD_AND_PARTICLE.sub(lambda found: found[1] + found[2] + _form(found[1], found[3]), text)
 
 
 def _form(last: str, particle: str) -> str:

@@ -249,6 +249,7 @@ def worker_name(pid: int | str, guard_pid: int | None = None) -> str:
 
 def _failure(run: JobRun, error: Exception) -> Outcome:
     said = error.message if isinstance(error, FluemanError) else f"{type(error).__name__}: {error}"[:1000]
+    said = said.removesuffix(": ")  # of an error without words
     if isinstance(error, TEMPORARY):
         if isinstance(error, DATABASE_AWAY):
             connection.close()  # one that was lost does not come back by itself

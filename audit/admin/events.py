@@ -20,7 +20,7 @@ from audit.admin.chain import ChainPages
 from audit.admin.filters import OUTCOMES, AreaFilter, KindFilter, OutcomeFilter, SpanFilter, head, kind_name
 from audit.models import AuditEvent, AuditPerson
 from audit.people import names_of
-from audit.sentences import references_in, sentence, spoken, told
+from audit.sentences import actor_of, references_in, sentence, spoken, told
 from common.admin import KeysetPaginator, ReadOnlyAdmin
 from common.difference import Change, difference
 from common.display import ago, badge
@@ -80,7 +80,7 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
         return {
             "changes": [_named(obj, change) for change in difference(told(obj.before, names), told(obj.after, names))],
             "outcome": badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome)),
-            "actor": names.get(obj.actor, obj.actor),
+            "actor": actor_of(obj, names) if obj.actor else "",
             "address": spoken(obj.address, names),
             "reason": spoken(obj.reason, names),
             "actor_url": f"{reverse('admin:audit_auditevent_changelist')}?actor__exact={obj.actor}"

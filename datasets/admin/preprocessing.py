@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
@@ -32,6 +32,14 @@ State = Job.State
 StepState = PreprocessingStep.State
 # What steps tell most; the rest is named as it is.
 _WORDS = {
+    "bytes": pgettext_lazy("count", "bytes"),
+    "sha256": "SHA-256",
+    "format": _("format"),
+    "encoding": _("encoding"),
+    "delimiter": _("delimiter"),
+    "files": _("files"),
+    "rejected": _("rows set aside"),
+    "reasons": _("reasons"),
     "dropped": _("rows dropped"),
     "groups": _("groups"),
     "examples": _("examples"),

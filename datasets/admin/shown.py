@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.display import badge, duration, percent, thousands
@@ -135,13 +135,13 @@ def told(column: Mapping[str, Any], spread: Mapping[str, Any] | None) -> str:
     if not spread or is_category(column):
         return ""
     if column["type"] == "text":
-        said = gettext("%(least)s to %(most)s characters, %(mean)s on average")
-        numbers = {"mean": number_words(spread["mean"]), "least": spread["least"], "most": thousands(spread["most"])}
-        return said % numbers
+        return _length_words(spread)
     if column["type"].startswith("list"):
         return gettext("%(least)s to %(most)s entries") % {"least": spread["least"], "most": spread["most"]}
     least, most = (value_words(spread[name], SHORT, column["type"]) for name in ("least", "most"))
     middle = spread["quantiles"].get("0.5")
+    if least == most:
+        return gettext("always %(value)s") % {"value": least}
     if column["type"] in ("date", "datetime"):
         return f"{least} – {most}"
     return gettext("%(least)s to %(most)s, half below %(middle)s") % {
@@ -149,6 +149,15 @@ def told(column: Mapping[str, Any], spread: Mapping[str, Any] | None) -> str:
         "most": most,
         "middle": value_words(middle, SHORT, column["type"]),
     }
+
+
+def _length_words(spread: Mapping[str, Any]) -> str:
+    if spread["least"] == spread["most"]:
+        said = ngettext("%(count)s character each", "%(count)s characters each", spread["most"])
+        return said % {"count": thousands(spread["most"])}
+    said = gettext("%(least)s to %(most)s characters, %(mean)s on average")
+    numbers = {"mean": number_words(spread["mean"]), "least": spread["least"], "most": thousands(spread["most"])}
+    return said % numbers
 
 
 def value_words(value: Any, longest: int = SHORT, kind: str = "") -> str:

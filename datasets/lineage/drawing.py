@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def draw(graph: Graph) -> SafeString:
         left = (width - (len(row) * (WIDTH + BESIDE) - BESIDE)) // 2
         for place, node in enumerate(row):
             x, y = left + place * (WIDTH + BESIDE) + EDGE, number * (HEIGHT + BELOW) + EDGE
-            boxes[node.id] = Box(node, x, y, cut(node.label), _note(node))
+            boxes[node.id] = Box(node, x, y, cut_name(node.label), _note(node))
     context: Mapping[str, Any] = {
         "boxes": boxes.values(),
         "arrows": [
@@ -63,6 +64,14 @@ def _note(node: Node) -> str:
     if node.at is None:
         return cut(node.note, LONGEST + 6)
     return " · ".join(filter(None, [cut(node.note, LONGEST - 7), f"{timezone.localtime(node.at):%Y-%m-%d}"]))
+
+
+def cut_name(label: str) -> str:
+    """Give as much of a name as a box holds, with the number of its version."""
+    name, _space, number = label.rpartition(" ")
+    if not name or not re.fullmatch(r"v\d+", number):
+        return cut(label)
+    return f"{cut(name, LONGEST - len(number) - 1)} {number}"
 
 
 def cut(text: str, most: int = LONGEST) -> str:

@@ -123,7 +123,8 @@ class Column:
             said["distinct"] = len({True, False} & self._truths())
             said["top"] = sorted(self._counts_of_truth(), key=lambda pair: -pair[1])
         else:
-            said |= {"distinct": self.distinct.count, "distinct_error": round(self.distinct.error, 4)}
+            there = self.rows - self.facts.get("missing", 0)  # an estimate may lie above
+            said |= {"distinct": min(self.distinct.count, there), "distinct_error": round(self.distinct.error, 4)}
             said |= {"top": self._top(), "top_error": self.frequent.error}
         if self.moments.count:
             said["lengths" if self._is_measured else "values"] = self._spread()

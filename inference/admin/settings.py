@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import Consequence, ReadOnlyAdmin, ReasonForm, Verb
@@ -186,7 +186,7 @@ class VersionSettingsAdmin(ReadOnlyAdmin):
         """Name the version."""
         return str(obj.version)
 
-    @admin.display(description=_("runs"))
+    @admin.display(description=pgettext_lazy("how a version runs", "runs"))
     def words(self, obj: Any) -> str:
         """Say what is otherwise."""
         plain = VersionSettings()

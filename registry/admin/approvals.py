@@ -312,7 +312,8 @@ def _others(obj: ApprovalRequest) -> list[str]:
     if obj.state != State.WAITING:
         return []
     decided = obj.decisions.values("person")
-    return [str(one) for one in deciders(obj).exclude(pk__in=decided)[:MOST_NAMES]]
+    found = [str(one) for one in deciders(obj).exclude(pk__in=decided)[: MOST_NAMES + 1]]
+    return [*found[:MOST_NAMES], "…"] if len(found) > MOST_NAMES else found
 
 
 def _why_not(user: User, obj: ApprovalRequest) -> str:

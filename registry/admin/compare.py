@@ -43,6 +43,7 @@ _STATES: Mapping[str, Any] = {
     "only_a": _("only in %(a)s"),
     "only_b": _("only in %(b)s"),
 }
+_TESTS = {"mcnemar": "McNemar", "wilcoxon": "Wilcoxon"}
 _TONES = {"same": "quiet", "changed": "warn", "only_a": "bad", "only_b": "good"}
 
 
@@ -191,10 +192,23 @@ def words_of(name: str, value: float | None) -> str:
 
 def gain_in_words(name: str, gain: Mapping[str, float]) -> str:
     """Give a gain with its 95 % interval: “+1.8 points (95 %: 0.6 to 3.0)”."""
-    value, low, high = (difference_in_words(name, gain[key]) for key in ("value", "low", "high"))
+    value = difference_in_words(name, gain["value"])
     sign = "+" if gain["value"] > 0 else ""
-    said = gettext("%(value)s (95 %%: %(low)s to %(high)s)")
-    return said % {"value": f"{sign}{value}", "low": low, "high": high}
+    return f"{sign}{value} ({_interval(name, gain['low'], gain['high'])})"
+
+
+def _interval(name: str, low: float, high: float) -> str:
+    return gettext("95 %%: %(low)s to %(high)s") % {
+        "low": difference_in_words(name, low),
+        "high": difference_in_words(name, high),
+    }
+
+
+def _change_interval(name: str, gain: Mapping[str, float]) -> str:
+    """Give the interval of a change, which is a gain downwards where lower is better."""
+    if METRICS[name].is_higher_better:
+        return _interval(name, gain["low"], gain["high"])
+    return _interval(name, -gain["high"], -gain["low"])
 
 
 def _row(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +225,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "width_b": _width(one["b"], top) if is_of_both else "",
         "change": f"{sign}{told(name, abs(change))}" if change else "",
         "tone": {True: "better", False: "worse", None: ""}[one["is_better"]],
-        "gain": gain_in_words(name, one["gain"]) if one.get("gain") and name in METRICS else "",
+        "gain": _change_interval(name, one["gain"]) if one.get("gain") and name in METRICS else "",
     }
 
 
@@ -269,7 +283,7 @@ def _test(found: Mapping[str, Any]) -> dict[str, Any]:
         for label, count, kind in zip(labels, counts, kinds, strict=True)
         if count is not None
     ]
-    return {"changed": changed, "name": found.get("name", "").partition("_")[0], "p": found.get("p")}
+    return {"changed": changed, "name": _TESTS.get(found.get("name", "").partition("_")[0], ""), "p": found.get("p")}
 
 
 def _matrix(found: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:

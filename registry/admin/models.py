@@ -127,7 +127,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
 
     def list_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Offer the upload and the bin."""
-        bin_link = {"label": _("Deleted"), "url": reverse("admin:registry_registeredmodel_deleted")}
+        bin_link = {"label": _("Deleted models"), "url": reverse("admin:registry_registeredmodel_deleted")}
         if not request.user.has_perm("registry.add_modelversion"):  # type: ignore[union-attr]
             return [bin_link]
         url = reverse("admin:registry_registeredmodel_upload")
@@ -220,7 +220,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             "compare_url": reverse("admin:registry_registeredmodel_compare", args=[obj.pk]),
             "older": versions_here.count() - len(versions) if len(versions) == VERSIONS_SHOWN else 0,
             "all_url": f"{reverse('admin:registry_modelversion_changelist')}?model__id__exact={obj.pk}",
-            "is_compared": live is not None,
+            "is_compared": live is not None and len(versions) > 1,
             "metric_names": shown.metric_names(versions),
             "tags": obj.tags.all(),
             "alias_rows": [] if is_deleted(obj) else rows_of(request, obj),

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.display import badge, duration, moment
+from common.display import badge, duration, moment, thousands
 from common.plots import tensor
 from datasets.models import DatasetVersion
 from registry.comparing import figure
@@ -164,7 +164,8 @@ def _bar(version: ModelVersion, name: str, top: float, live: ModelVersion | None
     judged = figure(name, base, value)
     change = "" if base is None else f"{value - base:+.4g}"
     tone = {True: "better", False: "worse", None: ""}[judged.is_better]
-    return {"text": f"{value:.4g}", "width": f"{abs(value) / top * 100:.1f}", "change": change, "tone": tone}
+    said = thousands(value) if value.is_integer() else f"{value:.4g}"
+    return {"text": said, "width": f"{abs(value) / top * 100:.1f}", "change": change, "tone": tone}
 
 
 def _number(version: ModelVersion, name: str) -> float | None:
