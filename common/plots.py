@@ -79,7 +79,7 @@ def plot(
         {"x": place * width, "width": width, "text": _told(series, place, label, unit)}
         for place, label in enumerate(labels)
     ]
-    ticks = [{"label": _tick(share * top, top), "at": 100 - share * 100} for share in (0, 0.5, 1)]
+    ticks = [{"label": _tick(share * top), "at": 100 - share * 100} for share in (0, 0.5, 1)]
     step = max(1, len(labels) // 6)
     marks = [{"text": label, "at": (place + 0.5) * width} for place, label in enumerate(labels) if place % step == 0]
     context = {"series": series, "shapes": shapes, "hover": hover, "ticks": ticks, "title": title, "unit": unit}
@@ -175,9 +175,9 @@ def _bars(values: Sequence[float | None], top: float) -> str:
     )
 
 
-def _tick(value: float, top: float) -> str:
+def _tick(value: float) -> str:
     """Give a number of the scale, with no more digits than it needs."""
-    return thousands(value, 0 if top >= 4 or value == int(value) else 1 if value == round(value, 1) else 2)
+    return thousands(value, next((digits for digits in range(4) if math.isclose(value, round(value, digits))), 4))
 
 
 def _nice(top: float) -> float:

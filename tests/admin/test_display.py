@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -107,3 +108,9 @@ def test_plots_when_values_are_few_or_missing_still_draw(values: list[float | No
     )
     assert "<svg" in html
     assert "<svg" in plots.sparkline(values, "a")
+
+
+@pytest.mark.parametrize(("top", "ticks"), [(1, "0 0.5 1"), (2.5, "0 1.25 2.5"), (5, "0 2.5 5"), (0.04, "0 0.025 0.05"), (7, "0 5 10")])
+def test_scale_when_drawn_has_no_more_digits_than_it_needs(top: float, ticks: str) -> None:
+    html = plots.plot([plots.Series("a", [top])], ["now"], title="t")
+    assert re.findall(r'style="top: [^>]*>([^<]+)<', html) == ticks.split()

@@ -101,6 +101,17 @@ def test_pages_when_opened_by_a_role_answer_as_the_table_says(role: str) -> None
 
 
 @pytest.mark.django_db
+def test_forms_when_they_have_fields_of_their_own_show_each_as_a_box() -> None:
+    client = log_in("administrator")
+    for model in registered():
+        if PAGES[model._meta.label]["add"][ROLES.index("administrator")] == 200:
+            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+            boxes = re.findall(r"<(?:input|select|textarea)\b[^>]*>", client.get(url).content.decode())
+            plain = [one for one in boxes if not re.search(r'class=|type="(?:hidden|checkbox|radio|submit)"', one)]
+            assert not plain, (url, plain)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_pages_when_opened_show_no_raw_json_and_no_template_left_over(language: str) -> None:
     make_rows(3)

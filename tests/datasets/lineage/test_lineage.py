@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from datasets.lineage import graph as graphs
-from datasets.lineage.drawing import cut, draw
+from datasets.lineage.drawing import cut, cut_name, draw
 from datasets.lineage.graph import Graph, Node, as_dict, lineage_of
 from datasets.models import DatasetVersion, Source
 from datasets.services import split_version
@@ -128,3 +128,11 @@ def test_picture_when_boxes_are_many_none_lies_on_another() -> None:
 )
 def test_name_when_it_is_long_is_cut_to_the_box(text: str, wanted: str) -> None:
     assert cut(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [("review v1", "review v1"), ("x" * 40 + " v12", "x" * 19 + "… v12"), ("x" * 30, "x" * 23 + "…")],
+)
+def test_name_when_it_is_long_keeps_the_number_of_its_version(label: str, wanted: str) -> None:
+    assert cut_name(label) == wanted

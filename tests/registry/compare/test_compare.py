@@ -53,12 +53,14 @@ def test_compare_when_both_were_evaluated_over_the_same_then_the_test_decides(tm
     one, two, data = make_two(tmp_path)
     first = evaluate(one, data, 0.90, 10)
     gain = {"value": 0.04, "low": 0.01, "high": 0.07}
-    evaluate(two, data, 0.94, 6, comparison={"evaluation": str(first.pk), "metrics": {"accuracy": gain}, **TEST})
+    gains = {"accuracy": gain, "log_loss": gain}  # which is a change downwards of the loss
+    evaluate(two, data, 0.94, 6, comparison={"evaluation": str(first.pk), "metrics": gains, **TEST})
     text = log_in().get(f"{page_of(one.model)}?a=1&b=2").content.decode()
     assert "numbers v2 is better than v1: accuracy +4.0 points (95 %: 1.0 points to 7.0 points)" in text
     assert "<b>나</b>" not in text
     assert "&lt;b&gt;나" in text
-    assert "p = 0.0123" in text
+    assert "95 %: -0.0700 to -0.0100" in text
+    assert "McNemar p = 0.0123" in text
     back = make_client(make_user("reviewer")).get("/api/v1/models/numbers/compare?a=2&b=1").json()
     assert back["verdict"]["result"] == "worse"
     assert [back["evaluations"][0]["test"][name] for name in ("became_right", "became_wrong")] == [3, 7]
