@@ -1,9 +1,41 @@
-"""Adds to the OpenAPI schema what Django does not serve: the Open Inference Protocol under `/v2` and the probes."""
+"""The OpenAPI schema: its settings, and what Django does not serve: the Open Inference Protocol at `/v2`, probes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from flueman import __version__
+
+SETTINGS: dict[str, Any] = {
+    "TITLE": "Flueman",
+    "DESCRIPTION": "Serves models and keeps every request, prediction and judgement.",
+    "VERSION": __version__,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "jobs.models.Job.State",
+        "RunnerStateName": "inference.models.RunnerState.State",
+        "VersionFormat": "registry.models.ModelVersion.Format",
+        "VersionState": "registry.models.ModelVersion.State",
+        "Role": "accounts.roles.ROLE_NAMES",
+        "Mover": "registry.services.alias_rules.MOVERS",
+        "DatasetVersionState": "datasets.models.DatasetVersion.State",
+        "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
+        "LoopStep": "feedback.improving.loop.STEPS",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api.schema.describe_errors",
+        "guards.api.describe_keys",
+        "flueman.openapi.add_v2",
+    ],
+}
 _TENSOR_DATATYPE = {"type": "string", "example": "FP32"}
 _SHAPE = {"type": "array", "items": {"type": "integer"}}
 _SPEC = {

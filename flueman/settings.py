@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import dj_database_url
 from django.utils.translation import gettext_lazy as _
 
-from flueman import __version__, env, mail, secrets
+from flueman import __version__, env, mail, openapi, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 FLUEMAN_HOME = env.path("FLUEMAN_HOME", BASE_DIR / "var")
@@ -250,36 +250,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "common.api.exception_handler",
     "PAGE_SIZE": 50,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Flueman",
-    "DESCRIPTION": "Serves models and keeps every request, prediction and judgement.",
-    "VERSION": VERSION,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api/v1/",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "JobState": "jobs.models.Job.State",
-        "RunnerStateName": "inference.models.RunnerState.State",
-        "VersionFormat": "registry.models.ModelVersion.Format",
-        "VersionState": "registry.models.ModelVersion.State",
-        "Role": "accounts.roles.ROLE_NAMES",
-        "Mover": "registry.services.alias_rules.MOVERS",
-        "DatasetVersionState": "datasets.models.DatasetVersion.State",
-        "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
-        "LoopStep": "feedback.improving.loop.STEPS",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "common.api.schema.describe_errors",
-        "guards.api.describe_keys",
-        "flueman.openapi.add_v2",
-    ],
-}
+SPECTACULAR_SETTINGS = openapi.SETTINGS
 MAX_JSON_BYTES = env.integer("MAX_JSON_BYTES", 1024 * 1024)
 
 # -- approvals ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from common.display import thousands
 from datasets.admin.shown import TYPES
@@ -16,6 +17,71 @@ from datasets.services import recipes as services
 from files.models import StoredFile
 
 OFFERED = 200
+# The texts of the scripts, by the names that they know.
+WORDS = {
+    "choose": _("– choose –"),
+    "none": _("– none –"),
+    "needed": _("needed"),
+    "notThere": _("{name} (not there)"),
+    "addColumn": _("+ add a column"),
+    "take": _("Take {name} away"),
+    "from": _("from"),
+    "to": _("to"),
+    "takePair": _("Take this line away"),
+    "addPair": _("+ another line"),
+    "yes": _("yes"),
+    "no": _("no"),
+    "missing": _("missing"),
+    "emptyText": _("(empty)"),
+    "row": _("Row"),
+    "rows": _("rows"),
+    "before": _("before"),
+    "after": _("after"),
+    "newColumn": _("new"),
+    "goneColumn": _("gone"),
+    "dropped": _("dropped"),
+    "added": _("new"),
+    "beforeAndAfter": _("Rows before and after"),
+    "rowsChanged": _("{count} changed"),
+    "rowsDropped": _("{count} dropped"),
+    "rowsAdded": _("{count} new"),
+    "columnsNew": _("new columns: {count}"),
+    "columnsGone": _("columns gone: {count}"),
+    "reordered": _("other order"),
+    "nothingChanged": _("nothing changes in these rows"),
+    "hiddenColumns": _("{count} more columns are not shown."),
+    "othersCut": _("Only the first rows of {names} were looked at; the run looks at all."),
+    "report": _("What the step reports"),
+    "waits": _("A step before this one has to work first."),
+    "isOff": _("This step is switched off."),
+    "sampled": _("A sample: {count} of {total} rows. Figures of the whole may differ."),
+    "allRows": _("All {count} rows."),
+    "addFirst": _("Add a step to see what it does."),
+    "fillIn": _("Fill in step {place} first."),
+    "preview": _("Preview"),
+    "stepDoes": _("Step {place}: {name}"),
+    "short": _("{count} changed"),
+    "unknownKind": _("This kind of step is not known here. It can only be taken out."),
+    "drag": _("Drag to another place"),
+    "note": _("Note"),
+    "notePlaceholder": _("Note: why this step is here"),
+    "isOn": _("on"),
+    "up": _("Earlier (Alt ↑)"),
+    "down": _("Later (Alt ↓)"),
+    "duplicate": _("Duplicate"),
+    "remove": _("Delete"),
+    "moved": _("{name} is step {place} of {count} now."),
+    "deleted": _("{name} was deleted."),
+    "added_": _("{name} was added as step {place}."),
+    "undone": _("Undone."),
+    "away": _("The server does not answer. What you wrote is still here."),
+    "saved": _("Saved as version {number}."),
+    "versionNumber": _("version {number}"),
+    "lookAtVersions": _("Look at the versions"),
+    "saveAnyway": _("Save mine on top"),
+    "saveFirst": _("Save the recipe before you run it."),
+    "noKind": _("No step has these words."),
+}
 
 
 def editor(request: HttpRequest, recipe: Recipe) -> dict[str, Any]:
@@ -71,7 +137,7 @@ def version_choices(chosen: DatasetVersion | None) -> list[tuple[str, str]]:
     versions = list(newest.only("id", "number", "rows", "dataset__name").order_by("-id")[:OFFERED])
     if chosen and chosen.pk not in {one.pk for one in versions}:
         versions.insert(0, chosen)
-    rows = _("%(version)s · %(rows)s rows")
+    rows = gettext("%(version)s · %(rows)s rows")
     return [(str(one.pk), rows % {"version": one, "rows": thousands(one.rows)}) for one in versions]
 
 
@@ -92,68 +158,5 @@ def _labels(version: RecipeVersion, kinds: list[dict[str, Any]]) -> list[str]:
 
 def words() -> dict[str, Any]:
     """Give the texts of the scripts."""
-    return {
-        "types": {name: str(label) for name, label in TYPES.items()},
-        "choose": _("– choose –"),
-        "none": _("– none –"),
-        "needed": _("needed"),
-        "notThere": _("{name} (not there)"),
-        "addColumn": _("+ add a column"),
-        "take": _("Take {name} away"),
-        "from": _("from"),
-        "to": _("to"),
-        "takePair": _("Take this line away"),
-        "addPair": _("+ another line"),
-        "yes": _("yes"),
-        "no": _("no"),
-        "missing": _("missing"),
-        "emptyText": _("(empty)"),
-        "row": _("Row"),
-        "rows": _("rows"),
-        "before": _("before"),
-        "after": _("after"),
-        "newColumn": _("new"),
-        "goneColumn": _("gone"),
-        "dropped": _("dropped"),
-        "added": _("new"),
-        "beforeAndAfter": _("Rows before and after"),
-        "rowsChanged": _("{count} changed"),
-        "rowsDropped": _("{count} dropped"),
-        "rowsAdded": _("{count} new"),
-        "columnsNew": _("new columns: {count}"),
-        "columnsGone": _("columns gone: {count}"),
-        "reordered": _("other order"),
-        "nothingChanged": _("nothing changes in these rows"),
-        "hiddenColumns": _("{count} more columns are not shown."),
-        "othersCut": _("Only the first rows of {names} were looked at; the run looks at all."),
-        "report": _("What the step reports"),
-        "waits": _("A step before this one has to work first."),
-        "isOff": _("This step is switched off."),
-        "sampled": _("A sample: {count} of {total} rows. Figures of the whole may differ."),
-        "allRows": _("All {count} rows."),
-        "addFirst": _("Add a step to see what it does."),
-        "fillIn": _("Fill in step {place} first."),
-        "preview": _("Preview"),
-        "stepDoes": _("Step {place}: {name}"),
-        "short": _("{count} changed"),
-        "unknownKind": _("This kind of step is not known here. It can only be taken out."),
-        "drag": _("Drag to another place"),
-        "note": _("Note"),
-        "notePlaceholder": _("Note: why this step is here"),
-        "isOn": _("on"),
-        "up": _("Earlier (Alt ↑)"),
-        "down": _("Later (Alt ↓)"),
-        "duplicate": _("Duplicate"),
-        "remove": _("Delete"),
-        "moved": _("{name} is step {place} of {count} now."),
-        "deleted": _("{name} was deleted."),
-        "added_": _("{name} was added as step {place}."),
-        "undone": _("Undone."),
-        "away": _("The server does not answer. What you wrote is still here."),
-        "saved": _("Saved as version {number}."),
-        "versionNumber": _("version {number}"),
-        "lookAtVersions": _("Look at the versions"),
-        "saveAnyway": _("Save mine on top"),
-        "saveFirst": _("Save the recipe before you run it."),
-        "noKind": _("No step has these words."),
-    }
+    types = {name: str(label) for name, label in TYPES.items()}
+    return {"types": types, **{name: str(text) for name, text in WORDS.items()}}
