@@ -27,6 +27,7 @@ class Caller:
     allowed_models: frozenset[str] | None = None
     session_id: str | None = None
     limit: Limit | None = None
+    rows_limit: Limit | None = None
     has_old_secret: bool = False
     person_permissions: frozenset[str] | None = None
 

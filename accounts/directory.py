@@ -72,7 +72,10 @@ def caller_of(user: User) -> Caller:
 
 
 def _caller(user_id: int, username: str, permissions: frozenset[str]) -> Caller:
-    return Caller(user_id, username, username, permissions, f"user:{user_id}", limit=settings.PREDICT_LIMIT)
+    return Caller(
+        user_id, username, username, permissions, f"user:{user_id}",
+        limit=settings.PREDICT_LIMIT, rows_limit=settings.PREDICT_ROWS_LIMIT,
+    )  # fmt: skip
 
 
 def _key_facts(key: ApiKey, owner: Caller) -> KeyFacts:
@@ -86,6 +89,7 @@ def _key_facts(key: ApiKey, owner: Caller) -> KeyFacts:
         scopes=frozenset(key.scopes),
         allowed_models=frozenset(key.allowed_models) or None,
         limit=Limit.of(key.per_minute, key.burst) if key.per_minute else owner.limit,
+        rows_limit=Limit.of_rows(key.rows_per_minute) if key.rows_per_minute else owner.rows_limit,
         person_permissions=owner.permissions,
     )
     expires_at = key.expires_at.timestamp() if key.expires_at else math.inf

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.devices import describe
 from common.ids import uuid7
 from common.sealing import SealedField
-from guards.limits import MAX_PER_MINUTE
+from guards.limits import MAX_PER_MINUTE, MAX_ROWS_PER_MINUTE
 
 
 class User(AbstractUser):
@@ -77,6 +77,13 @@ class ApiKey(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_PER_MINUTE)],
         help_text=_("after a quiet time; empty: six seconds' worth"),
+    )
+    rows_per_minute = models.PositiveIntegerField(
+        _("rows a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ROWS_PER_MINUTE)],
+        help_text=_("of all its predictions; empty: as many as the installation allows"),
     )
     scopes = models.JSONField(_("scopes"), default=list)
     allowed_models = models.JSONField(

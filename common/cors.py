@@ -18,8 +18,8 @@ REQUEST_HEADERS = (
     b"x-request-id"
 )
 EXPOSED = (
-    b"content-disposition, content-range, etag, idempotency-replayed, location, retry-after, upload-expires, "
-    b"upload-length, upload-offset, x-flueman-feedback-token, x-request-id"
+    b"content-disposition, content-range, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, "
+    b"retry-after, upload-expires, upload-length, upload-offset, x-flueman-feedback-token, x-request-id"
 )
 PREFLIGHT_KEPT_S = b"600"
 

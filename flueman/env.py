@@ -90,6 +90,12 @@ def limit(name: str, default: int) -> Limit | None:
     return Limit(calls, max(1, calls // 4)) if calls else None
 
 
+def rows_limit(name: str, default: int) -> Limit | None:
+    """Give a limit of so many rows a minute; `None` for 0."""
+    rows = integer(name, default)
+    return Limit.of_rows(rows) if rows else None
+
+
 def items(name: str, default: Sequence[str] = ()) -> list[str]:
     """Give the parts of a comma-separated list."""
     return [part.strip() for part in text(name).split(",") if part.strip()] or list(default)

@@ -260,6 +260,7 @@ APPROVAL_HOURS = env.number("APPROVAL_HOURS", 72, least=0.01)
 # -- inference ---------------------------------------------------------------------------------------------------------
 RECORD = env.choice("RECORD", "committed", ("committed", "relaxed"))
 PREDICT_LIMIT = env.limit("PREDICT_PER_MINUTE", 0)
+PREDICT_ROWS_LIMIT = env.rows_limit("PREDICT_ROWS_PER_MINUTE", 0)
 MAX_INFER_BYTES = env.integer("MAX_INFER_BYTES", 16 * 1024 * 1024)
 INFER_DEADLINE_S = env.number("INFER_DEADLINE_S", 10, least=0.1)
 INFER_QUEUE_ROWS = env.integer("INFER_QUEUE_ROWS", 4096, least=1)

@@ -28,45 +28,47 @@ REDIS_PAUSE_S = 5.0
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local interval, depth, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local interval, depth = tonumber(ARGV[1]), tonumber(ARGV[2])
+local wanted, least = tonumber(ARGV[3]), tonumber(ARGV[4])
 local latest = now + depth
 local full_at = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now), latest)
-local granted = math.min(wanted, math.floor((latest - full_at) / interval))
-local wait = granted < 1 and full_at + interval - latest or 0
+local left = math.floor((latest - full_at) / interval)
+local granted, wait = 0, full_at + least * interval - latest
+if left >= least then granted, wait = math.min(wanted, left), 0 end
 full_at = full_at + granted * interval
 redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil(depth / 1000) + 1000)
-return {granted, string.format('%.0f', full_at), wait}
+return {granted, string.format('%.0f', full_at), wait, left - granted}
 """
 
 
 class Buckets(Protocol):
     """A store of buckets."""
 
-    def take(self, name: str, limit: Limit, wanted: int) -> Spent:
-        """Take up to `wanted` tokens from a bucket. Raises Unavailable."""
+    def take(self, name: str, limit: Limit, wanted: int, least: int = 1) -> Spent:
+        """Take up to `wanted` tokens from a bucket, none if there are fewer than `least`. Raises Unavailable."""
 
 
 class DatabaseBuckets:
     """One row a bucket: read, and where something is left in it locked, read again and changed."""
 
-    def take(self, name: str, limit: Limit, wanted: int) -> Spent:
-        """Take up to `wanted` tokens. An empty bucket is only read: on SQLite any update takes the one write lock."""
+    def take(self, name: str, limit: Limit, wanted: int, least: int = 1) -> Spent:
+        """Take tokens. An empty bucket is only read: on SQLite any update takes the one write lock."""
         try:
-            return self._take(name, limit, wanted)
+            return self._take(name, limit, wanted, least)
         except (DatabaseError, InterfaceError) as error:
             raise Unavailable("the database does not answer", retry_after_s=1) from error
 
-    def _take(self, name: str, limit: Limit, wanted: int) -> Spent:
+    def _take(self, name: str, limit: Limit, wanted: int, least: int) -> Spent:
         full_at = RateBucket.objects.filter(name=name).values_list("full_at", flat=True).first()
         if full_at is None:
             _make(name, _now())
         else:
-            spent = spend(full_at=full_at, now=_now(), limit=limit, wanted=wanted)
+            spent = spend(full_at=full_at, now=_now(), limit=limit, wanted=wanted, least=least)
             if not spent.granted and spent.full_at >= full_at:
                 return spent
         with transaction.atomic():
             row = RateBucket.objects.select_for_update().get(name=name)
-            spent = spend(full_at=row.full_at, now=_now(), limit=limit, wanted=wanted)
+            spent = spend(full_at=row.full_at, now=_now(), limit=limit, wanted=wanted, least=least)
             if spent.full_at != row.full_at:
                 RateBucket.objects.filter(name=name).update(full_at=spent.full_at)
         return spent
@@ -80,20 +82,19 @@ class RedisBuckets:
         self._stand_in = stand_in
         self._tried_again_at = 0.0
 
-    def take(self, name: str, limit: Limit, wanted: int) -> Spent:
-        """Take up to `wanted` tokens. Raises Unavailable when neither Redis nor the database answers."""
+    def take(self, name: str, limit: Limit, wanted: int, least: int = 1) -> Spent:
+        """Take tokens. Raises Unavailable when neither Redis nor the database answers."""
         from redis import RedisError  # noqa: PLC0415 - not part of the embedded set
 
         if time.monotonic() >= self._tried_again_at:
             try:
-                granted, full_at, wait_us = self._script(
-                    keys=[f"flueman:rate:{name}"], args=[limit.interval_us, limit.depth_us, wanted]
-                )
-                return Spent(int(granted), int(full_at), int(wait_us))
+                arguments = [limit.interval_us, limit.depth_us, wanted, least]
+                spent = self._script(keys=[f"flueman:rate:{name}"], args=arguments)
+                return Spent(*map(int, spent))
             except (RedisError, OSError) as error:
                 self._tried_again_at = time.monotonic() + REDIS_PAUSE_S
                 log.warning("rate limits are kept in the database for %g s: %s", REDIS_PAUSE_S, error)
-        return self._stand_in.take(name, limit, wanted)
+        return self._stand_in.take(name, limit, wanted, least)
 
 
 def make_buckets() -> Buckets:

@@ -37,14 +37,19 @@ def take_token(*, bucket: str, limit: Limit) -> None:
         raise too_many(limit, spent.wait_us / 1_000_000)
 
 
-def too_many(limit: Limit, wait_s: float) -> TooMany:
+def too_many(limit: Limit, wait_s: float, left: int = 0) -> TooMany:
     """Give the refusal of a call over a limit. Source: draft-ietf-httpapi-ratelimit-headers-10."""
     seconds = max(1, math.ceil(wait_s))
+    said = (
+        _("Too many rows: at most %(number)d a minute.")
+        if limit.counts_rows
+        else _("Too many calls: at most %(number)d a minute.")
+    )
     return TooMany(
-        _("Too many calls: at most %(number)d a minute.") % {"number": limit.per_minute},
+        said % {"number": limit.per_minute},
         code="rate_limited",
         retry_after_s=seconds,
-        headers={"RateLimit-Policy": limit.policy, "RateLimit": f'"default";r=0;t={seconds}'},
+        headers={"RateLimit-Policy": limit.policy, "RateLimit": limit.left(left, seconds)},
     )
 
 

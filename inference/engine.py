@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,22 +22,20 @@ from accounts.credentials import Caller, identify
 from accounts.models import Session
 from accounts.services import touch_keys, touch_sessions
 from common.errors import FluemanError, NotAllowed, Unavailable
-from common.ids import uuid7_int
 from files.services import store
 from guards import idempotency
 from guards.limiter import Limiter
-from guards.limits import Limit
-from guards.services import too_many
+from guards.limits import Standing
+from inference.asked import Answer, Ask
 from inference.bodies.payload import Inputs, rows_of
 from inference.bodies.stored import answer_text, file_of, read_answer
 from inference.log.recorder import Claim, Record, Recorder
 from inference.log.rows import prediction_row, request_row
 from inference.runners import Runners
 from inference.running import Running
-from inference.snapshot import Endpoint, Snapshot, Target, refresh
+from inference.snapshot import Endpoint, Snapshot, refresh
 from inference.traffic.watching import Watch
-from inference.transport import Output
-from registry.signature import Signature, TensorSpec
+from registry.signature import Signature
 
 if TYPE_CHECKING:
     from inference.asynchronous.worker import Worker
@@ -48,64 +45,9 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.4
 TOUCH_S = 30.0
 MAY_BE_NEW = {"unknown_key", "unknown_client", "unknown_signing_key", "ended_session", "unknown_model"}
+NOT_KEPT = {"not_recorded", "rate_limited"}  # a call over a limit should cost no write
 PREDICT = "inference.predict_deployment"
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Ask:
-    """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature.
-
-    `json_length` is set where bytes of tensors follow the JSON of the body; `render` sets the same of the answer.
-    """
-
-    deployment: str
-    caller: Caller
-    door: str
-    body: bytes
-    received: float
-    read: Callable[[Signature], Inputs]
-    render: Callable[[Answer], bytes]
-    version: str | None = None
-    json_length: int | None = None
-    route_key: str = ""
-    idempotency_key: str = ""
-    trace_id: str = ""
-    client_id: str = ""
-    address: str = ""
-    id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
-
-    @property
-    def sticky(self) -> str:
-        """What decides the version where several answer: the caller's own key, else the person, else chance.
-
-        An API key is no person: an application that calls for many people would have all of them in one slot.
-        """
-        return self.route_key or (self.caller.identity if self.caller.session_id else self.id)
-
-    @property
-    def is_small(self) -> bool:
-        """Whether its row holds the body: bytes take some four times the room once they are text."""
-        return len(self.body) * (1 if self.json_length is None else 4) <= settings.INLINE_INPUT_BYTES
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a call got: the rendered body, and what it was made of. A replay has a body only."""
-
-    request_id: str
-    target: Target
-    body: bytes = b""
-    json_length: int | None = None
-    inputs: Inputs | None = None
-    outputs: list[tuple[TensorSpec, Output]] = field(default_factory=list)
-    parse_ms: float = 0.0
-    queue_ms: float = 0.0
-    run_ms: float = 0.0
-    executions: float | None = None
-    commit_ms: float = 0.0
-    total_ms: float = 0.0
-    is_replay: bool = False
 
 
 class Engine:
@@ -235,21 +177,22 @@ class Engine:
             await self.refresh()
         endpoint = self.endpoint(ask.deployment, ask.caller)
         target = endpoint.choose(ask.version, ask.sticky)
-        if ask.caller.limit:
-            await self.count(ask.caller, ask.caller.limit)
-        if ask.caller.key_id:
-            self._used_keys.add((ask.caller.key_id, ask.caller.has_old_secret))
-        elif ask.caller.session_id:
-            self._used_sessions.add(ask.caller.session_id)
         answer, claimed = Answer(ask.id, target), None
+        if ask.caller.limit:
+            answer.standings += await self.count(ask.caller)
+        self._note_use(ask.caller)
         try:
             answer.inputs = inputs = ask.read(target.signature)
             answer.parse_ms = (perf_counter() - ask.received) * 1000
             if ask.idempotency_key:
                 held = await self._claim(ask)
                 if isinstance(held, idempotency.Replay):
-                    return Answer(ask.id, target, *read_answer(held.body), is_replay=True)
+                    answer.body, answer.json_length = read_answer(held.body)
+                    answer.is_replay = True
+                    return answer
                 claimed = held
+            if ask.caller.rows_limit:
+                answer.standings += await self.count_rows(ask.caller, inputs.rows)
             blob = "" if ask.is_small else await self._store_body(ask, inputs, target.signature)
             await self._running.run(endpoint, ask, answer)
             answer.total_ms = (perf_counter() - ask.received) * 1000
@@ -260,9 +203,15 @@ class Engine:
         except FluemanError as error:
             if claimed is not None:
                 await self.loop.run_in_executor(self._threads, _release, claimed)
-            if error.code != "not_recorded":
+            if error.code not in NOT_KEPT:
                 await self._keep_failure(ask, answer, error)
             raise
+
+    def _note_use(self, caller: Caller) -> None:
+        if caller.key_id:
+            self._used_keys.add((caller.key_id, caller.has_old_secret))
+        elif caller.session_id:
+            self._used_sessions.add(caller.session_id)
 
     def waiting_rows(self, deployment: str) -> int:
         """Give how many rows of this process wait or are under way for the versions of a deployment."""
@@ -274,11 +223,14 @@ class Engine:
         if self._later:
             self.loop.call_soon_threadsafe(self._later.ring)
 
-    async def count(self, caller: Caller, limit: Limit) -> None:
+    async def count(self, caller: Caller) -> list[Standing]:
         """Count a call against its caller's limit. Raises TooMany, which leaves no row: it should cost no write."""
-        wait_s = await self._limiter.try_take(caller.identity, limit)
-        if wait_s is not None:
-            raise too_many(limit, wait_s)
+        return [await self._limiter.count(caller.identity, caller.limit)] if caller.limit else []
+
+    async def count_rows(self, caller: Caller, rows: int) -> list[Standing]:
+        """Count the rows of a call likewise. Raises TooMany, or Invalid where a call may never have so many."""
+        limit = caller.rows_limit
+        return [await self._limiter.count(f"{caller.identity}:rows", limit, rows)] if limit else []
 
     async def _claim(self, ask: Ask) -> idempotency.Claimed | idempotency.Replay:
         def work() -> idempotency.Claimed | idempotency.Replay:

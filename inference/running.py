@@ -17,7 +17,7 @@ from inference.transport import Result, is_finite, travelling
 from registry.signature import Signature
 
 if TYPE_CHECKING:
-    from inference.engine import Answer, Ask
+    from inference.asked import Answer, Ask
 
 AWAY_S = 0.05  # between looks for a version whose processes are away
 MOST_AWAY_S = 60.0

@@ -15,7 +15,7 @@ from accounts import services
 from accounts.models import ApiKey
 from common.admin import Consequence, ReasonForm, Select, Shown, TextInput, Verb
 from common.display import ago
-from guards.limits import MAX_PER_MINUTE
+from guards.limits import MAX_PER_MINUTE, MAX_ROWS_PER_MINUTE
 
 _OVERLAPS = [
     ("24", _("24 hours")),
@@ -56,12 +56,20 @@ class LimitForm(ReasonForm):
         widget=TextInput(attrs={"inputmode": "numeric"}),
         help_text=_("After a quiet time. Empty: six seconds' worth."),
     )
-    field_order = ("per_minute", "burst", "reason")
+    rows_per_minute = forms.IntegerField(
+        label=_("Rows a minute"),
+        required=False,
+        min_value=1,
+        max_value=MAX_ROWS_PER_MINUTE,
+        widget=TextInput(attrs={"inputmode": "numeric"}),
+        help_text=_("Of all its predictions. Empty: as many as the installation allows."),
+    )
+    field_order = ("per_minute", "burst", "rows_per_minute", "reason")
 
 
 def _limit_form(key: ApiKey) -> type[forms.Form]:
     """Give the form with the limit as it stands."""
-    old = {"per_minute": key.per_minute, "burst": key.burst}
+    old = {name: getattr(key, name) for name in ("per_minute", "burst", "rows_per_minute")}
 
     class Filled(LimitForm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,8 +93,8 @@ def _rotate(*, obj: ApiKey, actor: Any, reason: str, keep_old_for: timedelta) ->
     return Shown("admin/accounts/apikey/created.html", title, {"key": text, "is_rotated": bool(keep_old_for)})
 
 
-def _limit(*, obj: ApiKey, actor: Any, reason: str, per_minute: int | None, burst: int | None) -> str:
-    services.limit_api_key(key=obj, per_minute=per_minute, burst=burst, actor=actor, reason=reason)
+def _limit(*, obj: ApiKey, actor: Any, reason: str, **limits: int | None) -> str:
+    services.limit_api_key(key=obj, actor=actor, reason=reason, **limits)
     return gettext("The limit holds within a second.")
 
 

@@ -53,8 +53,10 @@ class NewKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "user", "per_minute", "burst")
-        widgets = {name: TextInput(attrs={"inputmode": "numeric"}) for name in ("per_minute", "burst")}
+        fields = ("name", "user", "per_minute", "burst", "rows_per_minute")
+        widgets = {
+            name: TextInput(attrs={"inputmode": "numeric"}) for name in ("per_minute", "burst", "rows_per_minute")
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +110,7 @@ class ApiKeyAdmin(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         """Ask for the owner only where the person may choose one."""
         owner = ("user",) if request.user.has_perm("accounts.manage_any_apikey") else ()  # type: ignore[union-attr]
-        return ("name", *owner, "scopes", "allowed_models", "lifetime", ("per_minute", "burst"))
+        return ("name", *owner, "scopes", "allowed_models", "lifetime", ("per_minute", "burst"), "rows_per_minute")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin with the person's own account."""
@@ -134,6 +136,7 @@ class ApiKeyAdmin(ModelAdmin):
             expires_at=timezone.now() + lifetime if lifetime else None,
             per_minute=cleaned["per_minute"],
             burst=cleaned["burst"],
+            rows_per_minute=cleaned["rows_per_minute"],
             actor=request.user,
         )
         obj.__dict__.update(made.__dict__)

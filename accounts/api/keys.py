@@ -19,12 +19,13 @@ from accounts.api.inputs import ReasonIn, owner_of
 from accounts.models import ApiKey
 from accounts.scopes import SCOPES
 from common.api.inputs import FiniteField, checked
-from guards.limits import MAX_PER_MINUTE
+from guards.limits import MAX_PER_MINUTE, MAX_ROWS_PER_MINUTE
 
 HOUR = timedelta(hours=1)
 _WHOLE: dict[str, Any] = {
     "required": False, "allow_null": True, "default": None, "min_value": 1, "max_value": MAX_PER_MINUTE
 }  # fmt: skip
+_ROWS: dict[str, Any] = {**_WHOLE, "max_value": MAX_ROWS_PER_MINUTE}
 
 
 class KeyOut(serializers.ModelSerializer[ApiKey]):
@@ -49,6 +50,7 @@ class KeyOut(serializers.ModelSerializer[ApiKey]):
             "old_used_at",
             "per_minute",
             "burst",
+            "rows_per_minute",
             "created_at",
             "revoked_at",
         ]
@@ -73,6 +75,7 @@ class KeyIn(serializers.Serializer[None]):
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     per_minute = serializers.IntegerField(**_WHOLE, help_text="predictions a minute; none: the installation's limit")
     burst = serializers.IntegerField(**_WHOLE, help_text="at once after a quiet time; none: six seconds' worth")
+    rows_per_minute = serializers.IntegerField(**_ROWS, help_text="of all predictions; none: the installation's limit")
     user = serializers.CharField(required=False, max_length=150)
 
 
@@ -81,6 +84,9 @@ class LimitIn(ReasonIn):
 
     per_minute = serializers.IntegerField(min_value=1, max_value=MAX_PER_MINUTE, allow_null=True)
     burst = serializers.IntegerField(**_WHOLE)
+    rows_per_minute = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_ROWS_PER_MINUTE, help_text="left out: as it was"
+    )
 
 
 class RotateIn(ReasonIn):
@@ -118,8 +124,9 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
     @extend_schema(summary="Limit an API key", request=LimitIn, responses=KeyOut)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Set how often a key may predict; `null` lifts its own limit."""
-        who = {"actor": request.user, "caller": request.auth}
-        key = services.limit_api_key(key=self.get_object(), **who, **checked(LimitIn, request))
+        who, key = {"actor": request.user, "caller": request.auth}, self.get_object()
+        limits = {"rows_per_minute": key.rows_per_minute, **checked(LimitIn, request)}
+        key = services.limit_api_key(key=key, **who, **limits)
         return Response(KeyOut(key).data)
 
     @extend_schema(summary="Give an API key a new secret", request=RotateIn, responses=KeyMadeOut)

@@ -36,6 +36,7 @@ def create_api_key(
     expires_at: datetime | None = None,
     per_minute: int | None = None,
     burst: int | None = None,
+    rows_per_minute: int | None = None,
     actor: User | str | None,
     caller: Caller | None = None,
 ) -> tuple[ApiKey, str]:
@@ -51,6 +52,7 @@ def create_api_key(
         expires_at=expires_at,
         per_minute=per_minute,
         burst=burst,
+        rows_per_minute=rows_per_minute,
         created_by=actor if isinstance(actor, User) else None,
     )
     _check(key)
@@ -107,25 +109,26 @@ def limit_api_key(
     key: ApiKey,
     per_minute: int | None,
     burst: int | None,
+    rows_per_minute: int | None,
     actor: User | str | None,
     reason: str = "",
     caller: Caller | None = None,
 ) -> ApiKey:
-    """Set how often a key may predict; every process follows within a second.
+    """Set how often a key may predict, and for how many rows; every process follows within a second.
 
     A `caller` who came with a key lets none, itself neither, predict more often than that. Raises Invalid,
     ValidationError, NotAllowed.
     """
-    if caller and caller.key_id and _is_faster(per_minute, ApiKey.objects.get(pk=caller.key_id)):
-        raise _wider(["per_minute"])
-    before = {"per_minute": key.per_minute, "burst": key.burst}
-    key.per_minute, key.burst = per_minute, burst
+    before = _limits(key)
+    key.per_minute, key.burst, key.rows_per_minute = per_minute, burst, rows_per_minute
+    if caller and caller.key_id and (wider := _faster(key, ApiKey.objects.get(pk=caller.key_id))):
+        raise _wider(wider)
     _check_limit(key)
     key.full_clean()
+    after = _limits(key)
     with transaction.atomic():
-        key.save(update_fields=["per_minute", "burst"])
+        key.save(update_fields=list(after))
         bump("accounts")
-        after = {"per_minute": per_minute, "burst": burst}
         record(action="accounts.api_key_limited", actor=actor, target=key, before=before, after=after, reason=reason)
     return key
 
@@ -196,14 +199,15 @@ def _check_within(key: ApiKey, own_id: str) -> None:
         wider.append("allowed_models")
     if own.expires_at and not (key.expires_at and key.expires_at <= own.expires_at):
         wider.append("expires_at")
-    if _is_faster(key.per_minute, own):
-        wider.append("per_minute")
+    wider += _faster(key, own)
     if wider:
         raise _wider(wider)
 
 
-def _is_faster(per_minute: int | None, own: ApiKey) -> bool:
-    return bool(own.per_minute and not (per_minute and per_minute <= own.per_minute))
+def _faster(key: ApiKey, own: ApiKey) -> list[str]:
+    """Give the limits of a key that let through more than those of the key that asks."""
+    limits = [(name, getattr(key, name), getattr(own, name)) for name in ("per_minute", "rows_per_minute")]
+    return [name for name, wanted, most in limits if most and not (wanted and wanted <= most)]
 
 
 def _wider(fields: Iterable[str]) -> NotAllowed:
@@ -217,6 +221,9 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "scopes": key.scopes,
         "allowed_models": key.allowed_models,
         "expires_at": key.expires_at,
-        "per_minute": key.per_minute,
-        "burst": key.burst,
+        **_limits(key),
     }
+
+
+def _limits(key: ApiKey) -> dict[str, int | None]:
+    return {name: getattr(key, name) for name in ("per_minute", "burst", "rows_per_minute")}

@@ -18,11 +18,12 @@ from accounts.directory import caller_of
 from common.errors import FluemanError, Invalid, TooLarge
 from inference.admin.shadows import difference_words
 from inference.admin.values import show_output, timeline
+from inference.asked import Answer, Ask
 from inference.bodies import payload
 from inference.bodies.readable import show_values
 from inference.bodies.samples import code_samples
 from inference.bodies.typed import read_typed
-from inference.engine import Answer, Ask, predict_sync
+from inference.engine import predict_sync
 from inference.labels import label_names
 from inference.models import Deployment, InferenceRequest
 from inference.traffic.difference import difference

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from common.errors import Invalid, Unavailable
 from common.strict_json import loads
+from guards.limits import Standing, told
 from inference.api.bodies import RawJsonParser
 from inference.asynchronous import services
 from inference.asynchronous.worker import admit, ask_of
@@ -82,7 +83,7 @@ class PredictsLater:
         if not isinstance(body, bytes):
             raise Invalid("the body must be JSON", fields={"inputs": "is missing"})
         webhook = _webhook(loads(body))
-        _admit(name, request, body)
+        standings = _admit(name, request, body)
         blob = services.store_body(body)
         with self.effect() as kept:  # type: ignore[attr-defined]
             made = services.accept(
@@ -95,6 +96,8 @@ class PredictsLater:
             )
             kept.response = _accepted(made)
         get_engine().ring()
+        for header, value in told(standings).items():
+            kept.response[header] = value
         return kept.response
 
 
@@ -130,12 +133,12 @@ def _webhook(body: Any) -> Any:
     return services.find_webhook(name)
 
 
-def _admit(name: str, request: Request, body: bytes) -> None:
+def _admit(name: str, request: Request, body: bytes) -> list[Standing]:
     engine = get_engine()
     ask = ask_of(name, request.auth, body)
     future = asyncio.run_coroutine_threadsafe(admit(engine, ask), engine.loop)
     try:
-        future.result(settings.INFER_DEADLINE_S + 5)
+        return future.result(settings.INFER_DEADLINE_S + 5)
     except TimeoutError as error:
         future.cancel()
         raise Unavailable("the engine does not answer", retry_after_s=1) from error

@@ -23,9 +23,10 @@ from inference import feedback_tokens, services
 from inference.api.asynchronous import PredictsLater
 from inference.api.bodies import RawJsonParser
 from inference.api.manifests import WritesManifest
+from inference.asked import Ask
 from inference.bodies import payload
 from inference.bodies.friendly import friendly_answer
-from inference.engine import Ask, predict_sync
+from inference.engine import predict_sync
 from inference.models import Deployment, InferenceRequest
 from registry.models import ModelVersion
 
@@ -200,7 +201,7 @@ class DeploymentViewSet(
             **_ids(request),
         )
         answer = predict_sync(ask)
-        response = HttpResponse(answer.body, content_type="application/json")
+        response = HttpResponse(answer.body, content_type="application/json", headers=answer.limits)
         if answer.is_replay:
             response["Idempotency-Replayed"] = "true"
         elif end_user is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter, time
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import orjson
 from django.conf import settings
@@ -20,10 +20,11 @@ from django.conf import settings
 from accounts.callers import Caller
 from common.errors import FluemanError, NotAllowed
 from common.strict_json import loads
+from guards.limits import Standing
+from inference.asked import Answer, Ask
 from inference.asynchronous import services
 from inference.bodies import payload
 from inference.bodies.friendly import friendly_answer
-from inference.engine import Answer, Ask
 from inference.models import AsynchronousPrediction, InferenceRequest
 from inference.snapshot import Endpoint, Snapshot
 
@@ -51,8 +52,11 @@ class Engine(Protocol):
     def endpoint(self, name: str, caller: Caller) -> Endpoint:
         """Give a deployment that the caller may call."""
 
-    async def count(self, caller: Caller, limit: Any) -> None:
+    async def count(self, caller: Caller) -> list[Standing]:
         """Count a call."""
+
+    async def count_rows(self, caller: Caller, rows: int) -> list[Standing]:
+        """Count its rows."""
 
     async def predict(self, ask: Ask) -> Answer:
         """Run a call and keep it."""
@@ -157,17 +161,16 @@ class Worker:
             caller = facts.caller if facts and is_same else None
         else:
             caller = directory.user(prediction.user_id)
-        return caller and replace(caller, limit=None)  # it was counted when it was accepted
+        return caller and replace(caller, limit=None, rows_limit=None)  # it was counted when it was accepted
 
 
-async def admit(engine: Engine, ask: Ask) -> None:
-    """Judge and count a call that is to run later. Raises what running it now would raise for the call itself."""
+async def admit(engine: Engine, ask: Ask) -> list[Standing]:
+    """Judge and count a call that is to run later; give what is left to the caller. Raises what running it would."""
     if ask.deployment not in engine.current().endpoints:
         await engine.refresh()
     target = engine.endpoint(ask.deployment, ask.caller).choose(ask.version)
-    ask.read(target.signature)
-    if ask.caller.limit:
-        await engine.count(ask.caller, ask.caller.limit)
+    rows = ask.read(target.signature).rows
+    return [*await engine.count(ask.caller), *await engine.count_rows(ask.caller, rows)]
 
 
 def ask_of(deployment: str, caller: Caller, body: bytes, *, idempotency_key: str = "", address: str = "") -> Ask:

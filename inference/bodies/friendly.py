@@ -9,7 +9,7 @@ import orjson
 from inference.bodies.payload import nested_values
 
 if TYPE_CHECKING:
-    from inference.engine import Answer
+    from inference.asked import Answer
 
 
 def friendly_answer(deployment: str, answer: Answer) -> bytes:

@@ -12,7 +12,7 @@ from inference.bodies.stored import text_of
 
 if TYPE_CHECKING:
     from common.errors import FluemanError
-    from inference.engine import Answer, Ask
+    from inference.asked import Answer, Ask
 
 _LABEL_LENGTH = 255
 

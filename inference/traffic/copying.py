@@ -19,7 +19,7 @@ from inference.traffic.evidence import score_bucket
 from inference.transport import Output, Result, is_finite
 
 if TYPE_CHECKING:
-    from inference.engine import Answer
+    from inference.asked import Answer
 
 MOST_OUTPUT_BYTES = 16 * 1024
 

@@ -26,7 +26,7 @@ from inference.traffic.copying import Copied, ShadowCounts, kept
 from inference.traffic.sides import Sides
 
 if TYPE_CHECKING:
-    from inference.engine import Answer, Ask
+    from inference.asked import Answer, Ask
     from inference.runners import Runners
 
 logger = logging.getLogger(__name__)

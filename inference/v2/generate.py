@@ -13,12 +13,12 @@ import orjson
 from common.asgi import send_whole
 from common.errors import FluemanError, Invalid
 from common.strict_json import loads
+from inference.asked import Answer
 from inference.bodies.payload import Inputs, nested_values, read_client_id
-from inference.engine import Answer
 from inference.runner.frames import Tensor, pack_strings
 from inference.v2.errors import send_error
 from inference.v2.exchange import Exchange
-from inference.v2.infer import make_ask, timing
+from inference.v2.infer import head_of, make_ask
 from registry.signature import Signature, TensorSpec, read_texts
 
 _EVENTS = b"text/event-stream; charset=utf-8"
@@ -27,13 +27,13 @@ _EVENTS = b"text/event-stream; charset=utf-8"
 async def generate(call: Exchange) -> None:
     """Answer a text by one object."""
     if answer := await _run(call):
-        await send_whole(call.send, answer.body, _head(answer))
+        await send_whole(call.send, answer.body, head_of(answer))
 
 
 async def generate_stream(call: Exchange) -> None:
     """Answer a text by server-sent events: our models give all of their text at once, so there is one."""
     if answer := await _run(call):
-        await send_whole(call.send, b"data: " + answer.body + b"\n\n", _head(answer), _EVENTS)
+        await send_whole(call.send, b"data: " + answer.body + b"\n\n", head_of(answer), _EVENTS)
 
 
 async def _run(call: Exchange) -> Answer | None:
@@ -47,10 +47,6 @@ async def _run(call: Exchange) -> Answer | None:
     except FluemanError as error:
         await send_error(call.send, error, ask.id)
         return None
-
-
-def _head(answer: Answer) -> bytes:
-    return b"idempotency-replayed: true\r\n" if answer.is_replay else timing(answer)
 
 
 def _read(body: bytes, signature: Signature) -> Inputs:

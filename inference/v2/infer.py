@@ -11,8 +11,8 @@ from accounts.credentials import Caller
 from common.asgi import send_whole
 from common.errors import FluemanError
 from inference import feedback_tokens
+from inference.asked import Answer, Ask
 from inference.bodies.payload import Inputs, read_v2_body
-from inference.engine import Answer, Ask
 from inference.labels import LabelCache
 from inference.models import InferenceRequest
 from inference.v2.answers import render
@@ -51,7 +51,7 @@ async def infer(call: Exchange) -> None:
     except FluemanError as error:
         await send_error(call.send, error, ask.id)
         return
-    content, head = answer.body, b"idempotency-replayed: true\r\n" if answer.is_replay else timing(answer)
+    content, head = answer.body, head_of(answer)
     if end_user is not None and not answer.is_replay:
         token, _until = feedback_tokens.issue(request_id=UUID(answer.request_id), end_user=end_user)
         head += f"x-flueman-feedback-token: {token}\r\n".encode()
@@ -109,8 +109,18 @@ def _render(name: str, known: LabelCache, answer: Answer) -> bytes:
     return body
 
 
-def timing(answer: Answer) -> bytes:
-    """Give the request's id and its timing in milliseconds as header lines. Source: W3C Server Timing."""
+def head_of(answer: Answer) -> bytes:
+    """Give header lines: whether it is a repeat, or its id and timing in milliseconds; what is left to the caller.
+
+    Source: W3C Server Timing.
+    """
+    head = b"idempotency-replayed: true\r\n" if answer.is_replay else _timing(answer)
+    for name, value in answer.limits.items():
+        head += f"{name.lower()}: {value}\r\n".encode()
+    return head
+
+
+def _timing(answer: Answer) -> bytes:
     return (
         f"x-request-id: {answer.request_id}\r\n"
         f"server-timing: parse;dur={answer.parse_ms:.2f}, queue;dur={answer.queue_ms:.2f}, "

@@ -14,6 +14,7 @@ from accounts import services
 from accounts.models import ApiKey
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
+from guards.limits import Limit
 from tests.accounts.making import bearer, make_client, make_key, make_user, patch, post
 from tests.accounts.test_credentials import bearer as carried
 from tests.accounts.test_credentials import by_both, refusal
@@ -110,11 +111,31 @@ def test_limit_of_a_key_when_set_by_an_administrator_is_known_to_its_caller() ->
     limit = by_both(carried(text)).limit
     assert limit
     assert (limit.per_minute, limit.burst) == (600, 30)
-    assert AuditEvent.objects.get(action="accounts.api_key_limited").after == {"per_minute": 600, "burst": 30}
+    assert AuditEvent.objects.get(action="accounts.api_key_limited").after == {
+        "per_minute": 600,
+        "burst": 30,
+        "rows_per_minute": None,
+    }
     for wrong in ({"per_minute": 0}, {"per_minute": 10**7}, {"per_minute": None, "burst": 3}, {"per_minute": -1}):
         assert patch(ruler, f"api-keys/{key.pk}", wrong).status_code == 400
     assert patch(ruler, f"api-keys/{key.pk}", {"per_minute": None, "burst": None}).status_code == 200
     assert by_both(carried(text)).limit is None
+
+
+def test_limit_of_rows_when_set_stays_where_it_is_not_named() -> None:
+    key, text = make_key(make_user("operator"))
+    ruler = make_client(make_user("administrator"))
+    answer = patch(ruler, f"api-keys/{key.pk}", {"per_minute": None, "rows_per_minute": 900})
+    assert (answer.status_code, answer.json()["rows_per_minute"]) == (200, 900)
+    assert by_both(carried(text)).rows_limit == Limit.of_rows(900)
+    assert patch(ruler, f"api-keys/{key.pk}", {"per_minute": 60}).json()["rows_per_minute"] == 900
+    assert patch(ruler, f"api-keys/{key.pk}", {"per_minute": 60, "rows_per_minute": 0}).status_code == 400
+    _, own = make_key(make_user("operator"), "manage", rows_per_minute=900)
+    client, wish = Client(headers=bearer(own)), {"name": "x", "scopes": ["predict"]}
+    assert post(client, "api-keys", wish).status_code == 403
+    wider = post(client, "api-keys", {**wish, "rows_per_minute": 901}).json()["error"]
+    assert list(wider["fields"]) == ["rows_per_minute"]
+    assert post(client, "api-keys", {**wish, "rows_per_minute": 900}).status_code == 201
 
 
 def test_key_when_minting_one_without_its_limit_is_refused() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.errors import TooMany
 from guards.buckets import DatabaseBuckets
-from guards.limiter import Limiter
+from guards.limiter import Limiter, Taken
 from guards.limits import MAX_PER_MINUTE, Limit, Spent, spend
 from guards.models import RateBucket
 from guards.services import take_token
@@ -23,20 +23,23 @@ NOW = 1_800_000_000_000_000
 @given(
     per_minute=st.integers(1, MAX_PER_MINUTE),
     burst=st.integers(1, 100_000),
-    steps=st.lists(st.tuples(st.integers(0, 10_000_000), st.integers(1, 50)), max_size=60),
+    steps=st.lists(st.tuples(st.integers(0, 10_000_000), st.integers(1, 50), st.integers(1, 50)), max_size=60),
 )
 def test_bucket_when_taken_from_in_any_order_gives_no_more_than_burst_and_refill(
-    per_minute: int, burst: int, steps: list[tuple[int, int]]
+    per_minute: int, burst: int, steps: list[tuple[int, int, int]]
 ) -> None:
     limit, full_at, now, granted = Limit(per_minute, burst), 0, NOW, 0
-    for pause_us, wanted in steps:
+    for pause_us, wanted, wish in steps:
         now += pause_us
-        spent = spend(full_at=full_at, now=now, limit=limit, wanted=wanted)
+        least = min(wanted, wish, limit.most)
+        spent = spend(full_at=full_at, now=now, limit=limit, wanted=wanted, least=least)
         full_at, granted = spent.full_at, granted + spent.granted
-        assert spent.granted <= wanted
+        assert spent.granted == 0 or least <= spent.granted <= wanted
         assert bool(spent.granted) == (spent.wait_us == 0)
+        assert spend(full_at=full_at, now=now, limit=limit, wanted=10**9).granted == spent.left
         if not spent.granted:
-            assert spend(full_at=full_at, now=now + spent.wait_us, limit=limit, wanted=1).granted == 1
+            later = spend(full_at=full_at, now=now + spent.wait_us, limit=limit, wanted=least, least=least)
+            assert later.granted == least
     assert granted <= burst + (now - NOW) * per_minute / 60_000_000
 
 
@@ -53,17 +56,17 @@ class Given:
     def __init__(self, *, delay_s: float = 0.0) -> None:
         self.asked, self.full_at, self.delay_s = 0, 0, delay_s
 
-    def take(self, name: str, limit: Limit, wanted: int) -> Spent:
+    def take(self, name: str, limit: Limit, wanted: int, least: int = 1) -> Spent:
         self.asked += 1
         time.sleep(self.delay_s)
-        spent = spend(full_at=self.full_at, now=time.time_ns() // 1000, limit=limit, wanted=wanted)
+        spent = spend(full_at=self.full_at, now=time.time_ns() // 1000, limit=limit, wanted=wanted, least=least)
         self.full_at = spent.full_at
         return spent
 
 
 async def take_many(limiter: Limiter, limit: Limit, count: int) -> int:
     waits = await asyncio.gather(*(limiter.try_take("key:1", limit) for _ in range(count)))
-    return sum(wait is None for wait in waits)
+    return sum(wait.wait_s is None for wait in waits)
 
 
 def test_limiter_when_calls_come_fast_asks_the_store_seldom() -> None:
@@ -73,7 +76,7 @@ def test_limiter_when_calls_come_fast_asks_the_store_seldom() -> None:
         with ThreadPoolExecutor(1) as threads:
             limiter, granted = Limiter(threads, lambda: store), 0
             for _ in range(5_000):
-                granted += await limiter.try_take("key:1", limit) is None
+                granted += (await limiter.try_take("key:1", limit)).wait_s is None
             return granted
 
     assert asyncio.run(run()) == 5_000
@@ -89,7 +92,7 @@ def test_limiter_when_empty_says_how_long_and_asks_nobody_until_then() -> None:
             granted = await take_many(limiter, limit, 50)
             asked = store.asked
             for _ in range(100):
-                wait = await limiter.try_take("key:1", limit)
+                wait = (await limiter.try_take("key:1", limit)).wait_s
             assert store.asked == asked
             return granted, wait
 
@@ -121,6 +124,28 @@ def test_limiter_when_a_limit_is_changed_follows_it_at_once() -> None:
     first, second = asyncio.run(run())
     assert first == 1
     assert 10 <= second <= 11
+
+
+def test_limiter_when_calls_have_many_rows_takes_all_or_none_and_wastes_none() -> None:
+    store, limit = Given(), Limit.of_rows(6_000)
+
+    async def run() -> tuple[list[int], Taken, Taken]:
+        with ThreadPoolExecutor(1) as threads:
+            limiter, left = Limiter(threads, lambda: store), []
+            for rows in (64, 1, 64, 7, 500, 1000, 1000, 1000, 1000):
+                taken = await limiter.try_take("rows", limit, rows)
+                assert taken.wait_s is None
+                left.append(taken.left)
+            large = await limiter.try_take("rows", limit, 5_000)
+            return left, large, await limiter.try_take("rows", limit, 100)
+
+    left, large, small = asyncio.run(run())
+    taken = [limit.most - some for some in left]
+    sums = [64, 65, 129, 136, 636, 1636, 2636, 3636, 4636]
+    assert all(0 <= due - said <= 30 for said, due in zip(taken, sums, strict=True)), "a tenth of a second comes back"
+    assert large.wait_s is not None
+    assert 30 < large.wait_s < 45
+    assert small.wait_s is None, "a large call does not shut out small ones"
 
 
 @pytest.mark.django_db

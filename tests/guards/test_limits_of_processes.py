@@ -63,7 +63,7 @@ def take_all(limit: Limit, make: Callable[[], Buckets], barrier: Any, counts: An
     async def client(limiter: Limiter, until: float) -> None:
         nonlocal granted, asked
         while time.monotonic() < until:
-            wait = await limiter.try_take("hammered", limit)
+            wait = (await limiter.try_take("hammered", limit)).wait_s
             granted, asked = granted + (wait is None), asked + 1
             await asyncio.sleep(0 if wait is None else min(wait, 0.005))
 
@@ -112,7 +112,11 @@ def test_redis_bucket_when_redis_is_flushed_is_full_again_and_when_it_is_away_th
     assert buckets.take("a", limit, 1).wait_us > 0
     assert 0 < client.pttl("flueman:rate:a") <= 6_000
     client.flushall()
-    assert buckets.take("a", limit, 9).granted == 5
+    assert buckets.take("a", limit, 2).left == 3
+    spent = buckets.take("a", limit, 9, 4)
+    assert (spent.granted, spent.left) == (0, 3)
+    assert 0 < spent.wait_us <= 1_000_000
+    assert buckets.take("a", limit, 9).granted == 3
 
     gone = RedisBuckets(Redis.from_url("unix:///nowhere/redis"), DatabaseBuckets())
     assert [gone.take("b", limit, 4).granted, gone.take("b", limit, 4).granted] == [4, 1]

@@ -186,10 +186,12 @@ def test_async_when_somebody_else_asks_is_unknown_to_them(small):
 def test_async_when_over_its_limit_is_refused_at_the_door_and_counted_once(small):
     _, secret = create_api_key(
         name="few", user=small.user, scopes=["predict"], allowed_models=[], expires_at=None, actor=small.user,
-        per_minute=2, burst=2,
+        per_minute=2, burst=2, rows_per_minute=1000,
     )  # fmt: skip
-    answers = [post(small, BODY, key=secret).status_code for _ in range(3)]
-    assert answers == [202, 202, 429]
+    answers = [post(small, BODY, key=secret) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    rows = len(BODY["inputs"]["x"])
+    assert [f'"rows";r={1000 - rows * n};' in answers[n - 1]["RateLimit"] for n in (1, 2)] == [True, True]
     until(lambda: AsynchronousPrediction.objects.filter(state="succeeded").count() == 2)
 
 

@@ -30,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, help="days until it expires; never if left out")
         parser.add_argument("--per-minute", type=int, help="calls it may make a minute; no limit if left out")
         parser.add_argument("--burst", type=int, help="calls it may make at once")
+        parser.add_argument("--rows-per-minute", type=int, help="rows of predictions a minute; no limit if left out")
 
     def handle(self, *, name: str, user: str, scopes: str, models: str, days: int | None, **options: Any) -> None:
         """Make the key and print it."""
@@ -45,6 +46,7 @@ class Command(BaseCommand):
                 expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
                 per_minute=options["per_minute"],
                 burst=options["burst"],
+                rows_per_minute=options["rows_per_minute"],
                 actor=ACTOR,
             )
         self.stderr.write(f"{key}: {', '.join(key.scopes)}; it is shown this once.")
