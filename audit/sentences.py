@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
 from audit.people import REFERENCE, names_of
+from common.display import actor_name
 from common.korean import settle_particles
 
 Words = Mapping[str, str | Promise]
 
-_AGENTS = {"": _("the system"), "command line": _("the command line")}
 # What was done to the target; `%(actor)s`, `%(target)s`, and whatever `before` and `after` hold, as `%(before.x)s`.
 ACTIONS: Words = {
     "accounts.api_key_created": _("%(actor)s made the API key %(target)s"),
@@ -220,7 +220,7 @@ def told(value: Any, names: Mapping[str, str]) -> Any:
 
 def actor_of(event: AuditEvent, names: Mapping[str, str]) -> str:
     """Give who acted, in words: a person by name, a part of the system as people call it."""
-    return str(_AGENTS.get(event.actor) or spoken(event.actor, names))
+    return actor_name(spoken(event.actor, names))
 
 
 class _Parts(dict[str, Any]):

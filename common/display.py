@@ -14,6 +14,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 # The few colours, each with one meaning; a state that is not named here is quiet.
 TONES = {
@@ -21,6 +22,12 @@ TONES = {
     "busy": {"pending", "checking", "queued", "running", "starting", "loading", "waiting"},
     "warn": {"refused", "cancelled", "expired", "degraded", "slow"},
     "bad": {"failed", "error", "down", "broken"},
+}
+_AGENTS = {
+    "": _("the system"),
+    "canary guard": _("canary guard"),
+    "command line": _("the command line"),
+    "model host": _("model host"),
 }
 _NOTHING = "–"
 _TREE_ENTRIES = 200
@@ -31,6 +38,11 @@ def person_name(user: Any) -> str:
     if (get_language() or "").startswith("ko"):
         return f"{user.last_name}{user.first_name}" or user.get_username()
     return user.get_full_name() or user.get_username()
+
+
+def actor_name(name: str) -> str:
+    """Give who acted: a part of the system as people call it, and any other name as it is."""
+    return str(_AGENTS.get(name, name))
 
 
 def badge(state: str, label: Any = "", tone: str = "") -> SafeString:

@@ -28,6 +28,8 @@ def deployments_of(versions: ModelVersionQuerySet) -> dict[UUID, list[Usage]]:
     for route in Route.objects.filter(version__in=versions).select_related("deployment").order_by("deployment__name"):
         url = reverse("admin:inference_deployment_change", args=[route.deployment_id])
         label = gettext("deployment %(name)s") % {"name": route.deployment.name}
+        if route.kind != Route.Kind.LIVE:
+            label = f"{label} ({route.get_kind_display()})"
         found[route.version_id].append(Usage(label, url, is_live=True))
     return dict(found)
 

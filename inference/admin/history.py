@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from common.display import moment, person_name
+from common.display import actor_name, moment, person_name
 from common.korean import settle_particles
 from inference.models import Deployment, Revision
 from inference.traffic.wording import reason_words
@@ -69,19 +69,13 @@ def change_of(revision: Revision) -> Change:
         revision=revision,
         words=settle_particles(words),
         why=_why(revision),
-        who=person_name(revision.user) if revision.user else str(_AGENTS.get(revision.agent, revision.agent)),
+        who=person_name(revision.user) if revision.user else actor_name(revision.agent),
         is_bad=revision.what in ("canary_stopped", "not_loaded"),
         parts=[{"tone": one["kind"], "weight": one["weight"], "text": text} for one, text in routes],
         routes=", ".join(text if one["kind"] == "live" else f"{text} ({_KINDS[one['kind']]})" for one, text in routes),
     )
 
 
-_AGENTS = {
-    "": _("the system"),
-    "canary guard": _("canary guard"),
-    "model host": _("model host"),
-    "command line": _("command line"),
-}
 _KINDS = {"canary": _("canary"), "shadow": _("shadow")}
 
 

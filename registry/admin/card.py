@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 
 from common.admin import require
+from common.display import actor_name
 from common.markdown import markdown
 from common.numbers import whole
 from registry.admin import shown
@@ -48,8 +49,8 @@ def answer(request: HttpRequest, model: RegisteredModel, version: ModelVersion |
         "texts": {name: markdown(card[name]) for name in ("description", "intended_use", "limits") if card[name]},
         "back": reverse("admin:registry_registeredmodel_change", args=[model.pk]),
         **(_version(card["version"], version) if version else {}),
-        "history": [_timed(one) for one in card["history"]],
-        "alias_history": [_timed(one) for one in card["alias_history"]],
+        "history": [_acted(one) for one in card["history"]],
+        "alias_history": [_acted(one) for one in card["alias_history"]],
     }
     response = render(request, "admin/registry/card.html", context)
     if way == "html":
@@ -94,6 +95,10 @@ def _said(row: dict[str, Any]) -> str:
 
 def _timed(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, **{key: parse_datetime(one[key]) for key in _TIMES if one.get(key)}}
+
+
+def _acted(one: dict[str, Any]) -> dict[str, Any]:
+    return {**_timed(one), "by": actor_name(one["by"])}
 
 
 def _file(content: bytes, name: str, kind: str) -> HttpResponse:

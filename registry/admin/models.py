@@ -32,7 +32,7 @@ from registry.admin.shown import of_one_row
 from registry.admin.upload import upload_view
 from registry.admin.was_live import was_live_view
 from registry.models import ModelVersion, RegisteredModel
-from registry.usage import Usage, find_usages, live_usages, model_steps
+from registry.usage import Usage, find_usages, live_usages, live_version, model_steps
 
 VERSIONS_SHOWN = 100
 
@@ -188,7 +188,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             return shown.deleted_words(obj)
         versions = obj.versions.present().order_by("-number")
         usages = live_usages(versions)
-        if live := versions.filter(pk__in=list(usages)).first():
+        if usages and (live := live_version(obj)) and live.pk in usages:
             said = gettext("Use %(name)s v%(number)d: it serves %(where)s")
             return said % {"name": obj.name, "number": live.number, "where": _names(usages[live.pk])}
         if named := versions.filter(aliases__isnull=False).first():
@@ -208,7 +208,8 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         versions_here = obj.versions.all() if is_deleted(obj) else obj.versions.present()
         query = versions_here.select_related("created_by").prefetch_related("aliases", *shown.DATA).order_by("-number")
         versions, usages = list(query[:VERSIONS_SHOWN]), find_usages(obj.versions.all())
-        live = next((one for one in versions if any(use.is_live for use in usages.get(one.pk, []))), None)
+        most = live_version(obj) if usages else None
+        live = next((one for one in versions if most and one.pk == most.pk), None)
         shown.compare_metrics(versions, live)
         for version in versions:
             version.data = shown.trained_on(version)

@@ -162,10 +162,17 @@ def _bar(version: ModelVersion, name: str, top: float, live: ModelVersion | None
         return None
     base = _number(live, name) if live is not None and live.pk != version.pk else None
     judged = figure(name, base, value)
-    change = "" if base is None else f"{value - base:+.4g}"
+    change = "" if base is None else _signed(value - base)
     tone = {True: "better", False: "worse", None: ""}[judged.is_better]
-    said = thousands(value) if value.is_integer() else f"{value:.4g}"
-    return {"text": said, "width": f"{abs(value) / top * 100:.1f}", "change": change, "tone": tone}
+    return {"text": _digits(value), "width": f"{abs(value) / top * 100:.1f}", "change": change, "tone": tone}
+
+
+def _digits(value: float) -> str:
+    return thousands(value) if value.is_integer() else f"{value:.4g}"
+
+
+def _signed(change: float) -> str:
+    return f"{'−' if change < 0 else '+'}{_digits(abs(change))}"
 
 
 def _number(version: ModelVersion, name: str) -> float | None:

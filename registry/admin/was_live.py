@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
-from common.display import moment
+from common.display import actor_name, moment
 from registry.models import AliasHistory, RegisteredModel
 from registry.services.history import EARLIEST, Then, as_of, between
 from registry.usage import Served
@@ -101,13 +101,13 @@ def _share(one: Served) -> str:
 
 def _of_alias(row: AliasHistory) -> Span:
     url = reverse("admin:registry_approvalrequest_change", args=[row.approval_id]) if row.approval_id else ""
-    return Span(row.name, f"v{row.version_number}", row.since, row.until, row.actor, row.reason, url)
+    return Span(row.name, f"v{row.version_number}", row.since, row.until, actor_name(row.actor), row.reason, url)
 
 
 def _of_served(one: Served) -> Span:
     name = gettext("deployment %(name)s") % {"name": one.deployment}
     name = f"{name} · {_KINDS[one.kind]}" if one.kind in _KINDS else name
-    return Span(name, _share(one), one.since, one.until, one.by, url=one.url, kind=one.kind)
+    return Span(name, _share(one), one.since, one.until, actor_name(one.by), url=one.url, kind=one.kind)
 
 
 def _picture(spans: Sequence[Span], since: datetime, until: datetime, at: datetime) -> dict[str, Any]:

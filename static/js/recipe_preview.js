@@ -17,15 +17,22 @@ const RecipePreview = (() => {
 
   const isMarked = (pieces) => Boolean(pieces?.some(([, marked]) => marked));
 
+  // Columns that the step touched come first: a reader looks for them, and a wide table shows no others.
+  const touchedFirst = (shown) => {
+    const isSame = (place) => Number(shown.columns[place].state === "same");
+    const places = shown.columns.map((_, place) => place).sort((one, two) => isSame(one) - isSame(two) || one - two);
+    return { sides: places.map((place) => shown.columns[place]), rows: shown.rows.map((row) => ({ ...row, cells: places.map((place) => row.cells[place]) })) };
+  };
+
   const table = (shown) => {
-    const sides = shown.columns;
+    const { sides, rows } = touchedFirst(shown);
     const head = make("tr", {}, make("th", { scope: "col", className: "rc-row" }, words.row), ...sides.flatMap((one) => {
       const title = [one.name, make("small", {}, one.before && one.after && one.before !== one.after ? `${words.types[one.before] || one.before} → ${words.types[one.after] || one.after}` : words.types[one.after || one.before] || one.after || one.before)];
       if (one.state === "changed") return [make("th", { scope: "col", className: "rc-was" }, make("i", {}, words.before), ...title), make("th", { scope: "col" }, make("i", {}, words.after), ...title.map((node) => (node.cloneNode ? node.cloneNode(true) : node)))];
       const badge = one.state === "new" ? make("i", { className: "rc-new" }, words.newColumn) : one.state === "gone" ? make("i", { className: "rc-gone" }, words.goneColumn) : null;
       return [make("th", { scope: "col", className: `rc-${one.state}-column` }, badge, ...title)];
     }));
-    const lines = shown.rows.map((row) => make("tr", { className: `rc-${row.state}` },
+    const lines = rows.map((row) => make("tr", { className: `rc-${row.state}` },
       make("th", { scope: "row", className: "rc-row" }, figure.format(row.row + 1), row.state === "dropped" ? make("small", {}, words.dropped) : row.state === "new" ? make("small", {}, words.added) : null),
       ...row.cells.flatMap((one, place) => {
         const { state, name } = sides[place], changed = row.state === "changed" && (one.before === null) === (one.after === null) && JSON.stringify(one.before) !== JSON.stringify(one.after);

@@ -60,7 +60,7 @@ class Command(BaseCommand):
             if options["alias"]:
                 services.set_alias(model=version.model, name=options["alias"], version=version, actor=actor)
             if options["deploy"]:
-                deploy(name=version.model.name, version=version, actor=actor, reason="imported")
+                deploy(name=version.model.name, version=version, actor=actor, reason="")
         except FluemanError as error:
             raise CommandError(error.message) from error
         done = [f"alias {options['alias']}"] * bool(options["alias"]) + ["deployed"] * options["deploy"]
