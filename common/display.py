@@ -78,11 +78,11 @@ def duration(value_ms: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Give a share of one as percent, with more digits where it is small."""
+    """Give a share of one as percent, with more digits where it is small; number and sign stay on one line."""
     if share is None:
         return _NOTHING
     digits = 0 if share == 0 or share >= 0.1 else 2 if share < 0.01 else 1
-    return f"{number_format(round(share * 100, digits), digits)} %"  # which by itself cuts off
+    return f"{number_format(round(share * 100, digits), digits)}\N{NO-BREAK SPACE}%"  # which by itself cuts off
 
 
 def ago(when: datetime | None) -> SafeString:

@@ -187,7 +187,7 @@ def _change(now: float | None, before: float | None, more_is_better: bool | None
     share = now / before - 1
     tone = "fm-better" if (share > 0) == more_is_better else "fm-worse"
     tone = "" if more_is_better is None or abs(share) < _CHANGE_IS_SMALL else tone
-    return {"change": f"{'+' if share > 0 else '−'}{thousands(abs(share) * 100)} %", "tone": tone}
+    return {"change": f"{'+' if share > 0 else '−'}{thousands(abs(share) * 100)}\N{NO-BREAK SPACE}%", "tone": tone}
 
 
 def _plots(traffic: Traffic) -> dict[str, Any]:

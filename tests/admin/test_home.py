@@ -31,7 +31,7 @@ def test_home_when_all_is_well_says_how_many_requests_came() -> None:
     html = home()
     assert "Everything is well: 20 requests in the last 24 hours" in html
     assert "1 of 1 deployments serve" in html
-    assert "in the last hour p95 11 ms, errors 0 %" in html
+    assert "in the last hour p95 11 ms, errors 0\u00a0%" in html
 
 
 @pytest.mark.django_db
@@ -74,4 +74,4 @@ def test_home_when_jobs_wait_too_long_asks_for_the_worker() -> None:
 def test_home_when_many_requests_fail_says_the_share() -> None:
     make_deployment("intent")
     make_window("intent", 5, errors=3)
-    assert "30 % of the requests of the last 24 hours failed" in home()
+    assert "30\u00a0% of the requests of the last 24 hours failed" in home()

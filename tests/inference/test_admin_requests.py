@@ -43,7 +43,7 @@ def read(client: Client, address: str) -> str:
 def test_requests_page_shows_each_call_as_one_line() -> None:
     request = make_request(text="환불해 주세요", latency_ms=1234.5)
     page = read(make_browser(), LIST)
-    for said in ("환불해 주세요", "배송 93 %", "intent", "v1", "minji", "1.2 s", page_of(request)):
+    for said in ("환불해 주세요", "배송 93\u00a0%", "intent", "v1", "minji", "1.2 s", page_of(request)):
         assert said in page
     assert '{"' not in page
 
@@ -90,7 +90,7 @@ def test_requests_page_escapes_what_callers_wrote() -> None:
 def test_request_page_shows_input_output_time_and_caller_for_a_reader() -> None:
     request = make_request(text="환불해 주세요", client_request_id="order-7", address="10.0.0.7")
     page = read(make_browser(), page_of(request))
-    for said in ("환불해 주세요", "93 %", "order-7", "10.0.0.7", str(request.pk), "2.5 ms", "intent v1"):
+    for said in ("환불해 주세요", "93\u00a0%", "order-7", "10.0.0.7", str(request.pk), "2.5 ms", "intent v1"):
         assert said in page
     assert "inputs&quot;" not in page
 

@@ -57,9 +57,9 @@ def test_page_with_canary_and_shadow_says_who_gets_what_and_how_they_do() -> Non
     kept = make_shadow_result(version=3)
     page = read(make_browser(), home(deployment))
     assert "intent v1 is live, v2 gets 5 % as canary, v3 shadows 20 %, healthy" in page
-    assert "v2 answered 412 calls; errors 0.24 % against 0 %" in page
+    assert "v2 answered 412 calls; errors 0.24\u00a0% against 0\u00a0%" in page
     assert "no sign of harm; 88 more calls until it can be judged." in page
-    assert "1,000 copies answered, the same label in 97 %" in page
+    assert "1,000 copies answered, the same label in 97\u00a0%" in page
     assert str(kept.request_id) in page
     assert page.count("/do/promote/?route=") == 2
 
@@ -71,7 +71,7 @@ def test_page_with_a_canary_that_did_harm_says_why_it_was_stopped() -> None:
     services.stop_canary(route=canary, data={"reason": reason})
     page = read(make_browser(), home(deployment))
     assert "canary intent v2 stopped by itself" in page
-    assert "at least 4.3 % of its calls fail" in page
+    assert "at least 4.3\u00a0% of its calls fail" in page
     assert "by canary guard" not in page
     assert "stopped by itself" in read(make_browser("auditor"), live(deployment))
 

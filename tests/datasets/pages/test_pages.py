@@ -118,7 +118,7 @@ def test_dataset_page_when_there_are_versions_shows_what_made_them() -> None:
 def test_version_page_when_profiled_answers_what_is_in_here() -> None:
     html = page(make_profiled())
     assert "문장 v1: 60 rows, 6 columns, 3 warnings" in html
-    assert "25 % of “별점” is missing." in html
+    assert "25\u00a0% of “별점” is missing." in html
     assert "“번호” names the rows" in html
     assert "1 column is the same in every row: 가게." in html
     assert "1번째 손님: 국물이 진하고" in html

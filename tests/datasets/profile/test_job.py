@@ -75,7 +75,7 @@ def test_command_when_run_twice_sums_up_both_times(capsys: Any) -> None:
         call_command("profile_dataset", "상담")
         *findings, last = capsys.readouterr().out.strip().splitlines()
         assert re.sub(r"\x1b\[\d*m", "", last) == "상담 v2: 40 rows, 2 columns, 1 warning"
-        assert findings == ["- 25 % of “답” is missing."]
+        assert findings == ["- 25\u00a0% of “답” is missing."]
     call_command("profile_dataset", "상담", "--version", "1")
     assert "상담 v1: 5 rows" in capsys.readouterr().out
 

@@ -33,7 +33,7 @@ def test_item_when_the_queue_is_blind_shows_its_text_and_keys_but_nothing_of_the
     assert 'value="환불" data-key="2"' in html
     assert "The model answered" not in html
     assert "intent v3" not in html
-    assert "61 %" not in html
+    assert "61\u00a0%" not in html
 
 
 def test_item_when_the_queue_is_open_eyed_shows_what_the_model_answered() -> None:
@@ -41,7 +41,7 @@ def test_item_when_the_queue_is_open_eyed_shows_what_the_model_answered() -> Non
     make_items(queue, "언제 오나요?", model="intent", version=3)
     html, _form = opened(browser(make_user("reviewer")), queue)
     assert "The model answered" in html
-    assert "61 %" in html
+    assert "61\u00a0%" in html
 
 
 def test_answer_when_sent_by_the_script_brings_the_next_item() -> None:

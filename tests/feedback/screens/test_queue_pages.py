@@ -95,13 +95,13 @@ def test_items_when_the_onlooker_could_still_judge_them_hide_the_answers() -> No
     client, auditor = browser(operator), browser(make_user("auditor"))
     change, listed = page("reviewitem_change", item.pk), f"{page('reviewitem_changelist')}?queue={queue.pk}"
     assert "Hidden until you have judged it" in client.get(change).content.decode()
-    assert "61 %" in auditor.get(change).content.decode()
+    assert "61\u00a0%" in auditor.get(change).content.decode()
     assert "hidden: blind" in client.get(listed).content.decode()
     assert "hidden: blind" not in auditor.get(listed).content.decode()
     assert client.get(f"{listed}&answer=환불").context["lines"] == []
     assert len(auditor.get(f"{listed}&answer=환불").context["lines"]) == 1
     submit(item=item, reviewer=operator, answer="기타")
-    assert "61 %" in client.get(change).content.decode()
+    assert "61\u00a0%" in client.get(change).content.decode()
 
 
 def test_items_when_there_are_more_than_a_page_go_on_by_key() -> None:
@@ -183,7 +183,7 @@ def test_golden_item_when_made_by_hand_or_of_an_item_is_listed_with_how_people_d
     submit(item=by_hand, reviewer=make_user("reviewer"), answer="기타")
     html = client.get(page("goldenanswer_changelist")).content.decode()
     assert "돈 돌려주세요" in html
-    assert "0 %" in html
+    assert "0\u00a0%" in html
     assert "환불 규정" in client.get(page("goldenanswer_change", by_hand.pk)).content.decode()
 
 
