@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from inference.services import deploy
 from jobs.models import Job
 from registry.models import ModelVersion, RegisteredModel
 from registry.services import note_step, refuse, register_model, set_alias, start_check
@@ -70,6 +71,17 @@ def test_model_page_when_many_versions_then_no_more_queries(tmp_path, django_ass
         text = client.get(page_of(versions[0].model)).content.decode()
     assert "Use m v3, the champion" in text
     assert "0.97" in text
+
+
+def test_model_page_when_a_newer_version_is_a_canary_then_the_live_one_is_to_be_used(tmp_path):
+    one, two = (make_ready(make_version(tmp_path, "m", n / 16, metrics={"rows": 4000.0 + 1000 * n})) for n in range(2))
+    route = deploy(name="m", version=one, actor=None, reason="").routes.get()
+    route.deployment.routes.create(version=two, kind="canary", weight=10)
+    text = log_in().get(page_of(one.model)).content.decode()
+    assert "Use m v1: it serves deployment m" in text
+    assert "deployment m (canary)" in text
+    assert "5,000 <small" in text
+    assert ">+1,000</small>" in text
 
 
 def test_model_page_when_empty_then_it_says_how_to_begin():
