@@ -6,7 +6,8 @@
 | `live` | `metric`, `most_worse`, `is_significant` | it is worse than the live version's by no more than that |
 | `slices` | `metric`, `column`, `at_least` or `at_most`, `rows` | so is each value of the column with as many rows |
 
-`dataset` is the id of a dataset, `version` a number of it or `null` for its newest sealed one, `split` a split or "".
+`dataset` is the id of a dataset, `version` a number of it or `null` for its newest sealed one, `split` a split or "";
+`label`, which each may have, names the column of right answers: "" takes the one that the newest evaluation took.
 With `is_significant` the whole 95 % interval of the difference has to be above minus `most_worse`.
 """
 
@@ -25,7 +26,7 @@ METRIC, LIVE, SLICES = "metric", "live", "slices"
 KINDS = (METRIC, LIVE, SLICES)
 MOST = 50
 MOST_ROWS = 1_000_000_000
-_COMMON = ("kind", "dataset", "version", "split", "metric")
+_COMMON = ("kind", "dataset", "version", "split", "label", "metric")
 _OWN = {
     METRIC: ("at_least", "at_most"),
     LIVE: ("most_worse", "is_significant"),
@@ -43,6 +44,7 @@ class Requirement:
     metric: str
     version: int | None = None
     split: str = ""
+    label: str = ""
     at_least: float | None = None
     at_most: float | None = None
     most_worse: float = 0.0
@@ -88,6 +90,7 @@ def _parse(entry: Any, where: str) -> Requirement:
         metric=metric,
         version=_whole(entry.get("version"), f"{where}.version", 1 << 31),
         split=_text(entry.get("split", ""), f"{where}.split", 50),
+        label=_text(entry.get("label", ""), f"{where}.label", 255),
         is_significant=_truth(entry.get("is_significant", False), f"{where}.is_significant"),
         column=_text(entry.get("column", ""), f"{where}.column", 255),
         rows=_whole(entry.get("rows", 1), f"{where}.rows", MOST_ROWS) or 1,

@@ -169,15 +169,16 @@ def run_missing(*, version: ModelVersion, actor: Any) -> list[Evaluation]:
     Raises Invalid where the columns of a dataset cannot be guessed.
     """
     rules = getattr(getattr(version.model, "gate_policy", None), "requirements", [])
-    wanted: dict[tuple[Any, str], tuple[DatasetVersion, set[str]]] = {}
+    wanted: dict[tuple[Any, str, str], tuple[DatasetVersion, set[str]]] = {}
     for reason in failures(version=version):
         if reason.data is not None:
             rule = rules[reason.requirement]
-            _, slices = wanted.setdefault((reason.data.pk, rule.get("split", "")), (reason.data, set()))
+            rows = (reason.data.pk, rule.get("split", ""), rule.get("label", ""))
+            _, slices = wanted.setdefault(rows, (reason.data, set()))
             slices.update(one["column"] for one in rules if one.get("column") and one["dataset"] == rule["dataset"])
     made = []
-    for (_key, split), (data, slices) in wanted.items():
-        given = {"split": split, "slices": sorted(slices)}
+    for (_key, split, label), (data, slices) in wanted.items():
+        given = {"split": split, "label": label, "slices": sorted(slices)}
         made += start_evaluations(versions=[version], data=data, actor=actor, given=given)
     return made
 

@@ -38,6 +38,10 @@ class CardForm(forms.Form):
         label=_("Version of it"), min_value=1, required=False, help_text=_("empty: always the newest sealed one")
     )
     split = forms.CharField(label=_("Split"), max_length=50, required=False, help_text=_("empty: all rows"))
+    label = forms.CharField(
+        label=_("Column of right answers"), max_length=255, required=False,
+        help_text=_("empty: the one that the newest evaluation took"),
+    )  # fmt: skip
     metric = forms.ChoiceField(label=_("Figure"))
 
     metrics: tuple[str, ...] = tuple(METRICS)

@@ -27,6 +27,9 @@ class RequirementSerializer(serializers.Serializer[Any]):
     dataset = serializers.CharField(max_length=100, help_text="name of a dataset")
     version = serializers.IntegerField(min_value=1, required=False, allow_null=True, help_text="null: newest sealed")
     split = serializers.CharField(max_length=50, required=False, allow_blank=True)
+    label = serializers.CharField(
+        max_length=255, required=False, allow_blank=True, help_text="column of right answers; empty: any"
+    )
     metric = serializers.CharField(max_length=50)
     at_least = serializers.FloatField(required=False, allow_null=True)
     at_most = serializers.FloatField(required=False, allow_null=True)

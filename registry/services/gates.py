@@ -151,7 +151,7 @@ class _Judge:
         if data is None:
             said = _("The dataset that the gate asks for has no such sealed version.")
             return [Reason("no_data", said, requirement=place)]
-        found = evaluation_of(self._version, data, one.split)
+        found = evaluation_of(self._version, data, one.split, label=one.label or None)
         if found is None:
             return [self._missing(place, one, data)]
         if one.kind == METRIC:
@@ -169,10 +169,13 @@ class _Judge:
     def _missing(self, place: int, one: Requirement, data: DatasetVersion) -> Reason:
         numbers = {"version": self._version, "data": named_rows(data, one.split)}
         others = _finished(self._version).filter(dataset_version__dataset_id=one.dataset).defer("report")
-        old = None if one.version is not None else next((e for e in others[:LOOKED_AT] if _split(e) == one.split), None)
+        sought = others[:LOOKED_AT] if one.version is None else ()
+        old = next((each for each in sought if _is_over(each, one.split, one.label or None)), None)
         if old is None:
-            return Reason("not_evaluated", _("%(version)s has not been evaluated over %(data)s.") % numbers,
-                          requirement=place, data=data)  # fmt: skip
+            said = _("%(version)s has not been evaluated over %(data)s.")
+            if one.label:
+                said = _("%(version)s has not been evaluated over %(data)s by the right answers in “%(label)s”.")
+            return Reason("not_evaluated", said % {**numbers, "label": one.label}, requirement=place, data=data)
         said = _("%(version)s was evaluated over %(old)s; %(data)s is newer.") % {**numbers, "old": old.dataset_version}
         return Reason("stale_data", said, evaluation=old.pk, requirement=place, data=data)
 
@@ -234,7 +237,7 @@ def evaluation_of(
     """
     newest = _finished(version).filter(dataset_version=data)
     for one in newest.defer("report")[:LOOKED_AT]:  # reports are large, and one is wanted
-        if _split(one) == split and label in (None, one.options.get("label", "")):
+        if _is_over(one, split, label):
             return newest.filter(pk=one.pk).first()  # type: ignore[no-any-return]
     return None
 
@@ -250,8 +253,8 @@ def _finished(version: ModelVersion) -> Any:
     return done.select_related("dataset_version__dataset").order_by("-id")
 
 
-def _split(one: Evaluation) -> str:
-    return str(one.options.get("split", ""))
+def _is_over(one: Evaluation, split: str, label: str | None) -> bool:
+    return one.options.get("split", "") == split and label in (None, one.options.get("label", ""))
 
 
 def named_rows(data: DatasetVersion, split: str) -> str:

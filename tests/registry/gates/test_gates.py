@@ -11,8 +11,9 @@ from django.urls import reverse
 from accounts.services import create_api_key
 from audit.models import AuditEvent
 from common.errors import Invalid
+from inference.evaluating.services import run_missing
 from inference.models import Deployment, Route
-from registry.models import GatePolicy
+from registry.models import GatePolicy, ModelVersion
 from registry.services.gates import failures, set_policy
 from tests.admin.making import log_in
 from tests.datasets.making import make_owner
@@ -64,6 +65,28 @@ def test_metric_when_missing_low_high_or_stale_then_its_reason():
     assert ask(version, rule(data, version=1)) == []
     assert [one.code for one in ask(version, rule(data, version=9))] == ["no_data"]
     json.dumps([one.as_dict() for one in failures(version=version)])
+
+
+def test_metric_when_a_column_of_right_answers_is_named_then_only_evaluations_by_it_count():
+    version = make_model_version()
+    data, right = make_rows()
+    by_others = evaluate(version, data, right, 0.99)
+    by_others.options["label"] = "guessed"
+    by_others.save(update_fields=["options"])
+    assert ask(version, rule(data)) == []
+    (missing,) = ask(version, rule(data, label="label"))
+    assert (missing.code, missing.data) == ("not_evaluated", data)
+    assert "label" in missing.words
+    evaluate(version, data, right, 0.9)
+    by_others = evaluate(version, data, right, 0.1)
+    by_others.options["label"] = "guessed"
+    by_others.save(update_fields=["options"])
+    assert failures(version=version) == []
+    newer, _ = make_rows(30, seed=2)
+    assert [(one.code, one.data) for one in failures(version=version)] == [("stale_data", newer)]
+    assert [one.code for one in ask(version, rule(newer, label="channel"))] == ["not_evaluated"]
+    (begun,) = run_missing(version=ModelVersion.objects.get(pk=version.pk), actor=make_owner())
+    assert (begun.options["label"], begun.dataset_version) == ("channel", newer)
 
 
 def test_metric_when_evaluated_again_then_the_newest_counts_and_an_unfinished_one_does_not():

@@ -19,7 +19,7 @@ GOOD = {"kind": "metric", "dataset": DATASET, "metric": "accuracy", "at_least": 
     "one",
     [
         GOOD,
-        {**GOOD, "version": 3, "split": "test", "at_most": 1},
+        {**GOOD, "version": 3, "split": "test", "label": "정답", "at_most": 1},
         {"kind": "live", "dataset": DATASET, "metric": "mae", "most_worse": 0.5, "is_significant": True},
         {"kind": "slices", "dataset": DATASET, "metric": "accuracy", "column": "채널", "at_least": 0.8, "rows": 30},
     ],
@@ -48,6 +48,7 @@ def test_requirement_when_read_and_written_then_the_same(one):
         ({"version": True}, "version"),
         ({"split": "x" * 60}, "split"),
         ({"split": "a\0b"}, "split"),
+        ({"label": ["정답"]}, "label"),
         ({"most_worse": 0.1}, "most_worse"),
         ({"kind": "live", "at_least": 0.9}, "at_least"),
         ({"kind": "slices"}, "column"),
