@@ -180,7 +180,7 @@ class UserAdmin(ModelAdmin):
     @admin.display(description=_("name"))
     def full_name(self, obj: User) -> str:
         """Give the name that people use."""
-        return person_name(obj) if obj.first_name or obj.last_name else ""
+        return person_name(obj) if obj.first_name or obj.last_name else "–"
 
     @admin.display(description=_("roles"))
     def roles(self, obj: User) -> SafeString:
