@@ -24,7 +24,7 @@ from common.errors import Conflict, NotFound, Unavailable
 from common.ids import uuid7
 from tests.audit.test_chain import make_events
 from tests.audit.test_checkpoints import make_chain
-from tests.audit.test_exports import a_month_ago, make_old_chain
+from tests.audit.test_sealing import a_month_ago, make_old_chain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
