@@ -13,7 +13,7 @@ import os
 import shutil
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -47,8 +47,8 @@ class Pool(Protocol):
 class Workshop:
     """A folder for one run, and the account of its steps. `plan` says what is made: another plan, another beginning.
 
-    `tell` is called with `self` after each piece, `check` while it waits for one, both in the thread of the run. Raises
-    Unavailable if somebody works there.
+    `tell` is called with `self` before the first piece and after each, `check` while it waits for one, both in the
+    thread of the run. Raises Unavailable if somebody works there.
     """
 
     def __init__(
@@ -96,6 +96,8 @@ class Workshop:
         waiting = deque(enumerate(items))
         running: deque[Any] = deque()
         begun = {step: self.percent.get(step, 0.0) for step in {self.step, *(op.step for op in ops)}}
+        if items:
+            self._say(begun)  # a first piece may take minutes
         pool, is_orderly = self.open_pool(), False
         try:
             while waiting or running:
@@ -108,16 +110,19 @@ class Workshop:
                 marker = running.popleft().result()
                 self._count(stage.name, marker["account"])
                 found.append(marker)
-                for step, percent in begun.items():
-                    is_all = any(op.step == step and op.function is None for op in ops)
-                    most = 100.0 if is_all else (percent + 100.0) / 2
-                    self.percent[step] = percent + (most - percent) * len(found) / len(items)
-                if self._tell:
-                    self._tell(self)
+                part, whole = len(found) / len(items), {op.step for op in ops if op.function is None}
+                ends = {step: 100.0 if step in whole else (at + 100.0) / 2 for step, at in begun.items()}
+                self._say({step: at + (ends[step] - at) * part for step, at in begun.items()})
         finally:
             pool.shutdown(wait=is_orderly, cancel_futures=True)  # who was asked to stop cannot wait
         self._clear()
         return found
+
+    def _say(self, percent: Mapping[int, float]) -> None:
+        """Tell how far steps are."""
+        self.percent.update(percent)
+        if self._tell:
+            self._tell(self)
 
     def _end_of(self, piece: Future[Marker]) -> BaseException | None:
         """Wait for the end of a piece, and give what went wrong."""

@@ -151,7 +151,7 @@ class _Attempt:
         for number in self._enabled:
             after = shop.rows_after(number)
             if number in shop.percent:
-                self._now = number if shop.percent[number] < 100 else self._now
+                self._now = number if 0 < shop.percent[number] < 100 else self._now
                 is_done = shop.percent[number] >= 100
                 self._progress.note(
                     number,

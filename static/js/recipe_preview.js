@@ -41,7 +41,8 @@ const RecipePreview = (() => {
         if (state === "changed") return [
           make("td", { className: "rc-was", ...label(`${name} · ${words.before}`) }, cell(one.before, "del", isOther && one.before?.length)),
           make("td", label(`${name} · ${words.after}`), cell(one.after, "ins", isOther && one.after?.length), one.note ? make("small", { className: "rc-note" }, one.note) : null)];
-        return [make("td", { className: `rc-${state}-column`, ...label(name) }, cell(state === "gone" ? one.before : one.after ?? one.before, "ins", state === "new" && isMarked(one.after)))];
+        const isLong = (one.after ?? one.before)?.reduce((sum, [text]) => sum + text.length, 0) > 40;
+        return [make("td", { className: `rc-${state}-column${isLong ? " rc-long" : ""}`, ...label(name) }, cell(state === "gone" ? one.before : one.after ?? one.before, "ins", state === "new" && isMarked(one.after)))];
       })));
     return make("div", { className: "fm-scroll rc-scroll", tabIndex: 0, role: "region", "aria-label": words.beforeAndAfter }, make("table", { className: `fm-table rc-table${sides.some((one) => one.state !== "same") ? " rc-touched" : ""}` }, make("thead", {}, head), make("tbody", {}, ...lines)));
   };

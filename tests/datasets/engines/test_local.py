@@ -108,6 +108,18 @@ def test_workshop_when_the_plan_is_another_begins_anew(tmp_path):
         shop.close(is_over=False)
 
 
+def test_steps_when_the_first_piece_begins_are_told_as_under_way(tmp_path):
+    told, seen = [], []
+    shop = Workshop(tmp_path, tell=lambda one: told.append(dict(one.percent)), workers=1)
+    shop.step = 3
+    account = {"rows": {}, "ns": {}, "samples": {}}
+    shop.each(
+        shop.stage("rows"), ["a", "b"], lambda _item, _number, _account: seen.append(list(told)) or {"account": account}
+    )
+    assert seen[0] == [{3: 0.0}]
+    assert told == [{3: 0.0}, {3: 25.0}, {3: 50.0}]
+
+
 def test_workshop_when_another_works_there_is_refused(tmp_path):
     shop = Workshop(tmp_path)
     with pytest.raises(Unavailable):
