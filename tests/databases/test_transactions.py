@@ -111,11 +111,13 @@ def test_what_waits_for_the_end_when_one_before_it_fails_then_it_is_done_and_the
     def fail(why: str) -> None:
         raise ValueError(why)
 
+    kept_apart = transactional(raise_by_one)
+
     @transactional
     def work() -> None:
-        for waiting in (partial(fail, "first"), partial(raise_by_one, "a"), partial(fail, "second")):
+        for waiting in (partial(fail, "first"), partial(kept_apart, "a"), partial(fail, "second")):
             after_the_end(waiting)
-        after_the_end(partial(raise_by_one, "b"))
+        after_the_end(partial(kept_apart, "b"))
         if not kept:
             raise Conflict("refused")
 
