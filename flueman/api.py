@@ -27,6 +27,7 @@ from inference.api.servers import ServerViewSet
 from inference.api.settings import VersionSettingsViewSet
 from inference.api.traffic import RevisionViewSet, ShadowResultViewSet, TrafficViewSet
 from jobs.api import JobViewSet, ScheduleViewSet
+from notify.api import DeliveryViewSet, EventViewSet, MailboxViewSet, WebhookViewSet
 from registry.api import (
     AliasRuleViewSet,
     AliasViewSet,
@@ -60,6 +61,10 @@ router.register("recipes", RecipeViewSet)
 router.register("recipe-steps", RecipeStepKindViewSet, basename="recipe-steps")
 router.register("jobs", JobViewSet)
 router.register("schedules", ScheduleViewSet)
+router.register("webhooks", WebhookViewSet)
+router.register("mailboxes", MailboxViewSet)
+router.register("deliveries", DeliveryViewSet)
+router.register("events", EventViewSet, basename="event")
 router.register("preprocessing-jobs", PreprocessingJobViewSet)
 router.register("models", ModelViewSet)
 router.register("deleted-models", DeletedModelViewSet, basename="deleted-model")

@@ -27,6 +27,8 @@ SETTINGS: dict[str, Any] = {
         "Mover": "registry.services.alias_rules.MOVERS",
         "DatasetVersionState": "datasets.models.DatasetVersion.State",
         "PreprocessingKind": "datasets.models.PreprocessingJob.Kind",
+        "DeliveryState": "notify.models.Delivery.State",
+        "DeliveryKind": "notify.models.Delivery.Kind",
         "LoopStep": "feedback.improving.loop.STEPS",
     },
     "POSTPROCESSING_HOOKS": [

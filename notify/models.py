@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import orjson
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -87,7 +91,16 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def of_subscribers(self) -> DeliveryQuerySet:
         """Notices of events, without letters to single people."""
-        return self.filter(models.Q(channel__isnull=False) | models.Q(webhook__isnull=False))
+        return self.filter(models.Q(channel__isnull=False) | models.Q(kind=Delivery.Kind.WEBHOOK))
+
+    def visible_to(self, may: Callable[[str], bool]) -> DeliveryQuerySet:
+        """All for those who may see the people: letters, such as those of a forgotten password, are theirs."""
+        return self if may("accounts.view_user") else self.of_subscribers()
+
+    def replayable(self) -> DeliveryQuerySet:
+        """Notices of events that have ended and can be brought once more."""
+        letters = models.Q(channel__is_enabled=True) & ~models.Q(letter="")
+        return self.exclude(state=Delivery.State.WAITING).filter(letters | models.Q(webhook__is_enabled=True))
 
 
 class Delivery(models.Model):
@@ -136,6 +149,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return self.subject or self.event
+
+    @property
+    def payload(self) -> Any:
+        """What a webhook is told of the event, none for a letter."""
+        return orjson.loads(self.body).get("data") if self.body else None
 
 
 class Attempt(models.Model):

@@ -35,6 +35,8 @@ LEASE = timedelta(minutes=3)
 AT_ONCE = 20
 FAILING_TOO_LONG = timedelta(days=5)
 KEPT_ANSWER = 1024
+MOST_REPLAYED = 500  # at once: more would fill the queue of the workers
+MOST_HOURS = 24 * 366
 
 
 @transactional
@@ -126,7 +128,9 @@ def deliver(*, delivery_id: str, attempt: int) -> Delivery | None:
     own = Delivery.objects.waiting().filter(pk=delivery_id, attempts=attempt)
     if not own.update(attempts=F("attempts") + 1, due_at=_lease()):
         return None
-    delivery = Delivery.objects.select_related("webhook").get(pk=delivery_id)
+    delivery = Delivery.objects.waiting().select_related("webhook").filter(pk=delivery_id).first()
+    if delivery is None:  # its place was taken away this moment
+        return None
     started = time.monotonic()
     outcome = _bring(delivery)
     return _settle(delivery, outcome, (time.monotonic() - started) * 1000)
@@ -150,9 +154,11 @@ def hand_over_due() -> int:
 
 @transactional
 def replay(*, delivery: Delivery, actor: Any, reason: str = "") -> Delivery:
-    """Bring a notice once more under its old id. Raises Conflict while it is on its way, or when its text is gone."""
+    """Bring a notice once more under its old id. Raises Conflict while it is on its way, or when it cannot be."""
     if delivery.kind == Delivery.Kind.EMAIL and not delivery.letter:
         raise Conflict(_("the text of a letter is wiped once it was sent"), code="letter_wiped")
+    if delivery.kind == Delivery.Kind.WEBHOOK and not (delivery.webhook and delivery.webhook.is_enabled):
+        raise Conflict(_("the webhook is out of use"), code="out_of_use")
     ended = Delivery.objects.filter(pk=delivery.pk).exclude(state=State.WAITING)
     if not ended.update(state=State.WAITING, attempts=0, error="", finished_at=None, due_at=_lease()):
         raise Conflict(_("the notice is on its way"), code="not_replayable")
@@ -160,6 +166,31 @@ def replay(*, delivery: Delivery, actor: Any, reason: str = "") -> Delivery:
     _hand_over(delivery, actor)
     audit.record(action="notify.replayed", actor=actor, target=delivery, reason=reason)
     return delivery
+
+
+def replay_all(
+    *,
+    hours: float,
+    actor: Any,
+    is_dead: bool = False,
+    event: str = "",
+    webhook: str = "",
+    most: int = MOST_REPLAYED,
+    reason: str = "",
+    is_dry: bool = False,
+) -> tuple[int, int]:
+    """Bring what was written in the last hours once more, oldest first; give how many, and how many more there are.
+
+    Raises Invalid. `is_dead`: only what was given up; `is_dry`: count only.
+    """
+    if not (0 < hours <= MOST_HOURS and 0 < most <= MOST_REPLAYED):
+        raise Invalid(f"hours must be over 0 and at most {MOST_HOURS}, the most 1 to {MOST_REPLAYED}")
+    found = Delivery.objects.replayable().filter(created_at__gte=timezone.now() - timedelta(hours=hours))
+    wanted = {"state": State.DEAD if is_dead else "", "event": event, "webhook__name": webhook}
+    found = found.filter(**{name: value for name, value in wanted.items() if value})
+    count, chosen = found.count(), list(found.select_related("webhook").order_by("pk")[:most])
+    done = len(chosen) if is_dry else sum(_replayed(one, actor, reason) for one in chosen)
+    return done, count - len(chosen)
 
 
 def forget_old(*, days: int = 30) -> int:
@@ -170,6 +201,14 @@ def forget_old(*, days: int = 30) -> int:
         Delivery.objects.filter(pk__in=keys).delete()
         count += len(keys)
     return count
+
+
+def _replayed(delivery: Delivery, actor: Any, reason: str) -> bool:
+    try:
+        replay(delivery=delivery, actor=actor, reason=reason)
+    except Conflict:  # somebody else was quicker
+        return False
+    return True
 
 
 def _page_of(target: Model | None) -> str:

@@ -16,7 +16,7 @@ from common.errors import Conflict, Invalid
 from common.names import safe_name
 from common.sealing import seal
 from common.transactions import transactional
-from notify import events, webhooks
+from notify import events, mlflow_calls, webhooks
 from notify.models import Channel, Delivery, Subscriber, Webhook
 from notify.outcomes import Outcome
 from notify.services import send_email, tell_webhook_now, write_to_webhook
@@ -53,7 +53,7 @@ def create_webhook(
     webhook = Webhook(
         name=_name(name),
         url=_address(url),
-        events=_known(events),
+        events=_known(events, form),
         form=form,
         secret=seal(own) if own else "",
         created_by=_of(actor),
@@ -71,7 +71,7 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
     if "url" in wanted:
         wanted["url"] = _address(wanted["url"])
     if "events" in wanted:
-        wanted["events"] = _known(wanted["events"])
+        wanted["events"] = _known(wanted["events"], getattr(subscriber, "form", Webhook.Form.STANDARD))
     fresh = type(subscriber)._default_manager.select_for_update().get(pk=subscriber.pk)
     changes = {name: value for name, value in wanted.items() if getattr(fresh, name) != value}
     if not changes:
@@ -111,11 +111,9 @@ def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "", secret: str
 
 @transactional
 def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delivery:
-    """Put a test on its way. Raises Conflict for a webhook that is out of use."""
-    subscriber.refresh_from_db()
+    """Put a test on its way. Raises Conflict for one that is out of use."""
+    _demand_in_use(subscriber)
     if isinstance(subscriber, Webhook):
-        if not subscriber.is_enabled:
-            raise Conflict(_("the webhook is out of use"), code="out_of_use")
         event, payload = trial_of(subscriber)
         delivery = write_to_webhook(webhook=subscriber, event=event, payload=payload, actor=actor)
     else:
@@ -134,9 +132,7 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
 
 def send_test_now(*, webhook: Webhook, actor: Any, event: str = "") -> Outcome:
     """Call a webhook with a test and give what it answered. Raises Conflict for one that is out of use."""
-    webhook.refresh_from_db()
-    if not webhook.is_enabled:
-        raise Conflict(_("the webhook is out of use"), code="out_of_use")
+    _demand_in_use(webhook)
     wanted, payload = trial_of(webhook, event)
     outcome = tell_webhook_now(webhook=webhook, event=wanted, payload=payload)
     audit.record(action="notify.tested", actor=actor, target=webhook)
@@ -151,7 +147,7 @@ def trial_of(webhook: Webhook, event: str = "") -> tuple[str, Mapping[str, Any]]
 
 @transactional
 def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
-    """Take a mailbox or webhook away; what is on its way to a webhook is given up."""
+    """Take a mailbox or webhook away; what is on its way there is given up."""
     audit.record(
         action=f"notify.{_kind(subscriber)}_removed",
         actor=actor,
@@ -159,6 +155,9 @@ def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
         before=_facts(subscriber),
         reason=reason,
     )
+    waiting = Delivery.objects.waiting().filter(**{_kind(subscriber): subscriber})
+    ended = {"due_at": None, "finished_at": timezone.now()}
+    waiting.update(state=Delivery.State.DEAD, error="its recipient was removed", letter="", **ended)
     subscriber.delete()
 
 
@@ -198,11 +197,21 @@ def _name(name: str) -> str:
     return safe_name(name, 300)
 
 
-def _known(names: Sequence[str]) -> list[str]:
+def _demand_in_use(subscriber: Subscriber) -> None:
+    subscriber.refresh_from_db()
+    if not subscriber.is_enabled:
+        told = _("the webhook is out of use") if isinstance(subscriber, Webhook) else _("the mailbox is out of use")
+        raise Conflict(told, code="out_of_use")
+
+
+def _known(names: Sequence[str], form: str = Webhook.Form.STANDARD) -> list[str]:
+    """Give the names sorted. Raises Invalid for one that calls of this form do not tell of."""
     if not isinstance(names, list | tuple):
         raise Invalid("events must be a list", fields={"events": "must be a list"})
-    for name in names:
-        events.find(name)
+    kinds = mlflow_calls.EVENTS if form == Webhook.Form.MLFLOW else events.EVENTS
+    if unknown := [name for name in names if name not in kinds]:
+        told = _("there is no event “%(name)s” here") % {"name": unknown[0]}
+        raise Invalid(told, code="unknown_event", fields={"events": told})
     return sorted(set(names))
 
 

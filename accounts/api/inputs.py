@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.models import User
 from common.errors import Invalid, NotAllowed
-
-
-class ReasonIn(serializers.Serializer[None]):
-    """Why it is done; kept in the audit trail."""
-
-    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
 
 
 def owner_of(request: Request, username: str, permission: str) -> User:

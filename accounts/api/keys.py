@@ -15,10 +15,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.api.inputs import ReasonIn, owner_of
+from accounts.api.inputs import owner_of
 from accounts.models import ApiKey
 from accounts.scopes import SCOPES
-from common.api.inputs import FiniteField, checked
+from common.api.inputs import FiniteField, ReasonIn, checked
 from guards.limits import MAX_PER_MINUTE, MAX_ROWS_PER_MINUTE
 
 HOUR = timedelta(hours=1)

@@ -15,10 +15,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.api.inputs import ReasonIn
 from accounts.models import User
 from accounts.roles import ROLE_NAMES
-from common.api.inputs import checked
+from common.api.inputs import ReasonIn, checked
 from guards.api import Idempotent
 
 _SETTINGS = ["email", "first_name", "last_name", "language", "time_zone"]

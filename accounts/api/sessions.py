@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.api.inputs import ReasonIn, owner_of
+from accounts.api.inputs import owner_of
 from accounts.devices import describe
 from accounts.models import Session
-from common.api.inputs import checked
+from common.api.inputs import ReasonIn, checked
 
 
 class SessionOut(serializers.ModelSerializer[Session]):

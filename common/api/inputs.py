@@ -9,6 +9,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 
+class ReasonIn(serializers.Serializer[None]):
+    """Why it is done; kept in the audit trail."""
+
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
+
+
 class FiniteField(serializers.FloatField):
     """A number as JSON has them: the text "nan" is one to `float`, and no bound refuses it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -79,10 +78,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        """Show letters to people, such as those of a forgotten password, only to those who may see the people."""
+        """Keep what the person may see."""
         found = super().get_queryset(request).select_related("channel", "webhook")
-        is_ruler = request.user.has_perm("accounts.view_user")  # type: ignore[union-attr]
-        return found if is_ruler else found.of_subscribers()
+        return found.visible_to(request.user.has_perm)
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say whether it arrived."""
@@ -102,7 +100,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "state": state_of(obj),
             "what": what(obj),
             "tries": tries,
-            "payload": orjson.loads(obj.body).get("data") if obj.body else None,
+            "payload": obj.payload,
             "place": obj.channel or obj.webhook,
             "place_url": _place_url(obj),
         }
