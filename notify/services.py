@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from audit import services as audit
 from common.destinations import host_of, split
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotFound
 from common.sealing import seal
 from common.transactions import transactional
 from jobs.services import enqueue
@@ -181,10 +181,14 @@ def replay_all(
 ) -> tuple[int, int]:
     """Bring what was written in the last hours once more, oldest first; give how many, and how many more there are.
 
-    Raises Invalid. `is_dead`: only what was given up; `is_dry`: count only.
+    Raises Invalid or NotFound. `is_dead`: only what was given up; `is_dry`: count only.
     """
     if not (0 < hours <= MOST_HOURS and 0 < most <= MOST_REPLAYED):
         raise Invalid(f"hours must be over 0 and at most {MOST_HOURS}, the most 1 to {MOST_REPLAYED}")
+    if event:
+        events.find(event)
+    if webhook and not Webhook.objects.filter(name=webhook).exists():
+        raise NotFound(f"There is no webhook {webhook}.")
     found = Delivery.objects.replayable().filter(created_at__gte=timezone.now() - timedelta(hours=hours))
     wanted = {"state": State.DEAD if is_dead else "", "event": event, "webhook__name": webhook}
     found = found.filter(**{name: value for name, value in wanted.items() if value})

@@ -269,6 +269,7 @@ def test_replay_deliveries_when_run_brings_what_was_asked_for_and_no_letters_to_
     assert ran("replay_deliveries", "--dead", "--dry-run").startswith("1 ")
     assert again(dead).state == "dead"
     assert ran("replay_deliveries", "--dead", "--event", "job.failed").startswith("0 ")
+    make_webhook(URL, name="other")
     assert ran("replay_deliveries", "--dead", "--webhook", "other").startswith("0 ")
     assert ran("replay_deliveries", "--dead").startswith("1 ")
     assert ran("replay_deliveries", "--dead").startswith("0 ")
@@ -277,6 +278,6 @@ def test_replay_deliveries_when_run_brings_what_was_asked_for_and_no_letters_to_
     )
     states = [again(one).state for one in (dead, sent, old, waiting)]
     assert (sorted(states), states[0], states[3]) == (["dead", "waiting", "waiting", "waiting"], "waiting", "waiting")
-    for hours in ("0", "nan", "1e30", "-1"):
+    for wrong in ("--since=0", "--since=nan", "--since=1e30", "--most=501", "--event=none", "--webhook=none"):
         with pytest.raises(CommandError):
-            ran("replay_deliveries", f"--since={hours}")
+            ran("replay_deliveries", wrong)

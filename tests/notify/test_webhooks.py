@@ -22,6 +22,7 @@ from jobs.services import enqueue
 from notify import events, services, subscriptions, webhooks
 from notify.models import Attempt, Channel, Delivery, Webhook
 from notify.outcomes import MOST_ATTEMPTS
+from tests.accounts.making import make_client, make_user, post
 from tests.attacks.outgoing.servers import HttpServer, say
 from tests.notify.making import again, come_due, make_channel, make_webhook, work_off
 
@@ -77,6 +78,22 @@ def test_event_when_published_then_the_receiver_gets_it_signed(receiver: HttpSer
     assert not is_signed(request, webhooks.make_secret())
     assert again(delivery).state == "sent"
     assert webhook.secret.startswith("sealed1.")
+
+
+def test_event_when_the_webhook_is_of_rest_then_signed_with_the_secrets_shown(receiver: HttpServer) -> None:
+    client = make_client(make_user("administrator"))
+    made = post(client, "webhooks", {"name": "ops", "url": receiver.url, "events": ["deployment.changed"]}).json()
+    rotated = post(client, f"webhooks/{made['id']}/rotate").json()
+    delivery = publish()
+    assert work_off() == ["succeeded"]
+    assert post(client, f"deliveries/{delivery.pk}/replay").status_code == 202
+    assert work_off() == ["succeeded"]
+    assert {header(request, "webhook-id") for request in receiver.requests} == {f"msg_{delivery.pk.hex}"}
+    for request in receiver.requests:
+        assert is_signed(request, made["secret"])
+        assert is_signed(request, rotated["secret"])
+    tries = client.get(f"/api/v1/deliveries/{delivery.pk}").json()["tries"]
+    assert [one["status"] for one in tries] == [204, 204]
 
 
 def test_event_when_nobody_wants_it_then_no_row(receiver: HttpServer) -> None:
