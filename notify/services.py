@@ -157,7 +157,8 @@ def replay(*, delivery: Delivery, actor: Any, reason: str = "") -> Delivery:
     """Bring a notice once more under its old id. Raises Conflict while it is on its way, or when it cannot be."""
     if delivery.kind == Delivery.Kind.EMAIL and not delivery.letter:
         raise Conflict(_("the text of a letter is wiped once it was sent"), code="letter_wiped")
-    if delivery.kind == Delivery.Kind.WEBHOOK and not (delivery.webhook and delivery.webhook.is_enabled):
+    in_use = Webhook.objects.filter(delivery=delivery, is_enabled=True)
+    if delivery.kind == Delivery.Kind.WEBHOOK and not in_use.exists():
         raise Conflict(_("the webhook is out of use"), code="out_of_use")
     ended = Delivery.objects.filter(pk=delivery.pk).exclude(state=State.WAITING)
     if not ended.update(state=State.WAITING, attempts=0, error="", finished_at=None, due_at=_lease()):
@@ -192,7 +193,7 @@ def replay_all(
     found = Delivery.objects.replayable().filter(created_at__gte=timezone.now() - timedelta(hours=hours))
     wanted = {"state": State.DEAD if is_dead else "", "event": event, "webhook__name": webhook}
     found = found.filter(**{name: value for name, value in wanted.items() if value})
-    count, chosen = found.count(), list(found.select_related("webhook").order_by("pk")[:most])
+    count, chosen = found.count(), list(found.order_by("pk")[:most])
     done = len(chosen) if is_dry else sum(_replayed(one, actor, reason) for one in chosen)
     return done, count - len(chosen)
 

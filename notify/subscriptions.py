@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from audit import services as audit
 from common import outgoing
 from common.destinations import host_of, split
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotFound
 from common.names import safe_name
 from common.sealing import seal
 from common.transactions import transactional
@@ -72,7 +72,7 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
         wanted["url"] = _address(wanted["url"])
     if "events" in wanted:
         wanted["events"] = _known(wanted["events"], getattr(subscriber, "form", Webhook.Form.STANDARD))
-    fresh = type(subscriber)._default_manager.select_for_update().get(pk=subscriber.pk)
+    fresh = _held(subscriber)
     changes = {name: value for name, value in wanted.items() if getattr(fresh, name) != value}
     if not changes:
         return fresh
@@ -100,7 +100,7 @@ def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "", secret: str
 
     In MLflow's form one secret signs, from now on the new one, which may be the caller's own.
     """
-    fresh = Webhook.objects.select_for_update().get(pk=webhook.pk)
+    fresh = _held(webhook)
     secret = webhooks.make_secret() if secret is None else secret
     fresh.old_secret, fresh.old_secret_until = fresh.secret, timezone.now() + OVERLAP
     fresh.secret = seal(secret) if secret else ""
@@ -112,7 +112,7 @@ def rotate_secret(*, webhook: Webhook, actor: Any, reason: str = "", secret: str
 @transactional
 def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delivery:
     """Put a test on its way. Raises Conflict for one that is out of use."""
-    _demand_in_use(subscriber)
+    subscriber = _in_use(_held(subscriber))
     if isinstance(subscriber, Webhook):
         event, payload = trial_of(subscriber)
         delivery = write_to_webhook(webhook=subscriber, event=event, payload=payload, actor=actor)
@@ -132,7 +132,8 @@ def send_test(*, subscriber: Subscriber, actor: Any, reason: str = "") -> Delive
 
 def send_test_now(*, webhook: Webhook, actor: Any, event: str = "") -> Outcome:
     """Call a webhook with a test and give what it answered. Raises Conflict for one that is out of use."""
-    _demand_in_use(webhook)
+    webhook.refresh_from_db()
+    _in_use(webhook)
     wanted, payload = trial_of(webhook, event)
     outcome = tell_webhook_now(webhook=webhook, event=wanted, payload=payload)
     audit.record(action="notify.tested", actor=actor, target=webhook)
@@ -148,17 +149,18 @@ def trial_of(webhook: Webhook, event: str = "") -> tuple[str, Mapping[str, Any]]
 @transactional
 def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
     """Take a mailbox or webhook away; what is on its way there is given up."""
+    fresh = _held(subscriber)
     audit.record(
         action=f"notify.{_kind(subscriber)}_removed",
         actor=actor,
-        target=subscriber,
-        before=_facts(subscriber),
+        target=fresh,
+        before=_facts(fresh),
         reason=reason,
     )
     waiting = Delivery.objects.waiting().filter(**{_kind(subscriber): subscriber})
     ended = {"due_at": None, "finished_at": timezone.now()}
     waiting.update(state=Delivery.State.DEAD, error="its recipient was removed", letter="", **ended)
-    subscriber.delete()
+    subscriber.delete()  # the caller's own object: without a key it tells that it is gone
 
 
 def host(webhook: Webhook) -> str:
@@ -197,11 +199,19 @@ def _name(name: str) -> str:
     return safe_name(name, 300)
 
 
-def _demand_in_use(subscriber: Subscriber) -> None:
-    subscriber.refresh_from_db()
+def _held(subscriber: Any) -> Any:
+    """Give the row as it is now, locked. Raises NotFound if somebody has taken it away."""
+    row = type(subscriber)._default_manager.select_for_update().filter(pk=subscriber.pk).first()
+    if row is None:
+        raise NotFound(_("There is no such thing."))
+    return row
+
+
+def _in_use(subscriber: Any) -> Any:
     if not subscriber.is_enabled:
         told = _("the webhook is out of use") if isinstance(subscriber, Webhook) else _("the mailbox is out of use")
         raise Conflict(told, code="out_of_use")
+    return subscriber
 
 
 def _known(names: Sequence[str], form: str = Webhook.Form.STANDARD) -> list[str]:

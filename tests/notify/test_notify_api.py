@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from audit.models import AuditEvent
-from common.errors import Conflict
+from common.errors import Conflict, NotFound
 from common.sealing import unseal
 from guards.models import IdempotencyRecord
 from jobs.models import Job
@@ -126,6 +126,19 @@ def test_webhook_when_changed_switched_and_removed_then_as_in_the_back_office(ru
         ("notify.webhook_added", ""), ("notify.webhook_changed", "moved"), ("notify.webhook_changed", "noise"),
         ("notify.webhook_changed", ""), ("notify.tested", ""), ("notify.webhook_removed", ""),
     ]  # fmt: skip
+
+
+def test_webhook_when_somebody_else_has_removed_it_meanwhile_then_not_found_and_no_event() -> None:
+    webhook, _secret = make_webhook(URL)
+    stale = Webhook.objects.get()
+    subscriptions.remove(subscriber=webhook, actor=None)
+    before = AuditEvent.objects.count()
+    for verb in (subscriptions.remove, subscriptions.send_test, subscriptions.change):
+        with pytest.raises(NotFound):
+            verb(subscriber=stale, actor=None)
+    with pytest.raises(NotFound):
+        subscriptions.rotate_secret(webhook=stale, actor=None)
+    assert AuditEvent.objects.count() == before
 
 
 def test_webhook_when_its_secret_is_rotated_then_shown_once_and_the_old_one_signs_on(ruler: Client) -> None:
