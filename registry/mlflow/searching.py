@@ -16,6 +16,7 @@ from django.db.models import Model, Q, QuerySet
 from common.errors import Invalid
 from registry.mlflow.filters import MODELS, VERSIONS, Condition, Grammar, parse_filter, parse_order
 from registry.models import ModelTag, ModelVersion, ModelVersionQuerySet, RegisteredModel, VersionTag
+from registry.models.labels import VALUE_START
 
 # A search may name more; the rest comes on the next page, so that no answer fills the memory.
 MOST_ROWS = 10_000
@@ -160,6 +161,8 @@ def _of_tag(one: Condition, tags: QuerySet[Any], owner: str) -> Q:
         return ~Q(pk__in=own.filter(value=one.value).values(owner))
     if one.key == IS_PROMPT and (one.operator, one.value) == ("=", "false"):
         return ~Q(pk__in=own.exclude(value="false").values(owner))
+    if one.operator == "=" and own.model is VersionTag:
+        own = own.filter(value_start=str(one.value)[:VALUE_START])  # it has an index
     return Q(pk__in=own.filter(_of_text(one, "value")).values(owner))
 
 

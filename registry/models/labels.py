@@ -1,10 +1,13 @@
 """Names that point at versions, and tags."""
 
 from django.db import models
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
 from registry.models.registered import RegisteredModel
 from registry.models.versions import ModelVersion
+
+VALUE_START = 100
 
 
 class ModelAlias(models.Model):
@@ -54,14 +57,17 @@ class VersionTag(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="tags", verbose_name=_("version"))
     key = models.CharField(_("key"), max_length=250)
     value = models.TextField(_("value"), blank=True)
+    value_start = models.GeneratedField(
+        expression=Left("value", VALUE_START), output_field=models.CharField(max_length=VALUE_START), db_persist=True
+    )
 
     class Meta:
         verbose_name = _("tag of a version")
         verbose_name_plural = _("tags of versions")
         ordering = ["key"]
         constraints = [models.UniqueConstraint(fields=["version", "key"], name="registry_versiontag_one_per_key")]
-        # Searches by a tag.
-        indexes = [models.Index(fields=["key"], name="registry_versiontag_by_key")]
+        # Searches by a tag; a whole text cannot be indexed everywhere.
+        indexes = [models.Index(fields=["key", "value_start"], name="registry_versiontag_by_value")]
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"

@@ -102,20 +102,20 @@ def test_limit_of_a_key_when_used_up_is_used_up_at_every_door_in_its_own_shape(s
 
 def test_rows_of_a_key_when_counted_are_told_at_every_door_and_used_up_together(small: Serving) -> None:
     _key, text = services.create_api_key(
-        name="rows", user=small.user, scopes=["predict"], per_minute=60, burst=30, rows_per_minute=6, actor=None
+        name="rows", user=small.user, scopes=["predict"], per_minute=1, burst=30, rows_per_minute=6, actor=None
     )
     two = {"inputs": {"x": [[1, 2, 3, 4]] * 2}}
     gateway = small.call("/v2/models/small/infer", V2, key=text)
     rest = predict(small, two, **{"x-api-key": text})
     assert (gateway.status, rest.status_code) == (200, 200)
-    assert gateway.headers["ratelimit-policy"] == '"default";q=60;w=60, "rows";q=6;w=60'
-    assert gateway.headers["ratelimit"] == '"default";r=29;t=1, "rows";r=5;t=10'
+    assert gateway.headers["ratelimit-policy"] == '"default";q=1;w=60, "rows";q=6;w=60'
+    assert gateway.headers["ratelimit"] == '"default";r=29;t=60, "rows";r=5;t=10'
     assert rest["RateLimit"].startswith('"default";r=28;t=')
-    assert '"rows";r=3;t=' in rest["RateLimit"]
+    assert '"rows";r=3;t=' in rest["RateLimit"], "one comes back in ten seconds"
     kept = InferenceRequest.objects.count()
-    over = predict(small, {"inputs": {"x": [[1, 2, 3, 4]] * 4}}, **{"x-api-key": text})
+    over = predict(small, {"inputs": {"x": [[1, 2, 3, 4]] * 6}}, **{"x-api-key": text})
     assert (over.status_code, over.json()["error"]["code"]) == (429, "rate_limited")
-    assert over["RateLimit"].startswith('"rows";r=3;t=')
+    assert over["RateLimit"].startswith('"rows";r=')
     assert InferenceRequest.objects.count() == kept
     assert predict(small, two, **{"x-api-key": text}).status_code == 200, "fewer rows still fit"
     never = predict(small, {"inputs": {"x": [[1, 2, 3, 4]] * 7}}, **{"x-api-key": text})

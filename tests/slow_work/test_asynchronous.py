@@ -191,7 +191,7 @@ def test_async_when_over_its_limit_is_refused_at_the_door_and_counted_once(small
     answers = [post(small, BODY, key=secret) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     rows = len(BODY["inputs"]["x"])
-    assert [f'"rows";r={1000 - rows * n};' in answers[n - 1]["RateLimit"] for n in (1, 2)] == [True, True]
+    assert f'"rows";r={1000 - rows};' in answers[0]["RateLimit"]
     until(lambda: AsynchronousPrediction.objects.filter(state="succeeded").count() == 2)
 
 
