@@ -99,7 +99,10 @@ def translate(error: Exception) -> FluemanError:
         return _invalid(error.message_dict if hasattr(error, "error_dict") else {"": error.messages})
     for kinds, made in _FROM_DJANGO:
         if isinstance(error, kinds):
-            return made()
+            told = made()
+            if isinstance(told, Unavailable):
+                log.error("the database does not answer: %s", error)
+            return told
     log.error("unexpected error", exc_info=error)
     return _unexpected()
 
