@@ -112,6 +112,6 @@ def test_shelf_when_a_picture_is_dropped_on_a_phone_then_seen_in_the_folder(make
     keep_picture(page, "shelf-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator(".sh-card").click()
-    assert page.evaluate("document.querySelector('.sh-stage img').naturalWidth") == 960
+    page.wait_for_function("() => document.querySelector('.sh-stage img')?.naturalWidth == 960")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile("folder="))

@@ -15,6 +15,7 @@ import pytest
 
 from accounts.roles import ROLES
 from tests.attacks import table
+from tests.house.installation import wait_until
 from tests.site import Site
 
 SECTION = "The edge: schemathesis"
@@ -33,6 +34,7 @@ def test_schema_when_generated_calls_are_made_then_no_fault(site: Site, role: st
         scopes = "predict,feedback,read,manage"
         key = site.manage("create_api_key", f"st-{role}", "--user", f"st-{role}", "--scopes", scopes).splitlines()[-1]
         credential = ["--header", f"Authorization: Bearer {key}"]
+    assert wait_until(lambda: site.installation.answers("/openapi.json"), 60)  # made once, in seconds of its own
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("st")), "run",
