@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from django.db.models import Field
+from django.db.models import Field, GeneratedField
 from django.db.models.fields import NOT_PROVIDED
 
 # Tables that grow without end: a new index or constraint locks out their writers on PostgreSQL while it is built.
@@ -41,7 +41,8 @@ def _unsafe(operation: Operation, table: str, before: ProjectState) -> Iterator[
         yield f"{table}: {operation.describe()}: the code before it still reads this"
     elif isinstance(operation, migrations.AddField):
         field = operation.field
-        if not (field.null or field.many_to_many or field.db_default is not NOT_PROVIDED):
+        is_filled = isinstance(field, GeneratedField) or field.db_default is not NOT_PROVIDED  # by the database
+        if not (field.null or field.many_to_many or is_filled):
             yield f"{table}.{operation.name}: NOT NULL without db_default: the code before it cannot insert"
         if field.unique and table in GROWING:
             yield f"{table}.{operation.name}: a unique column of a table that grows"
