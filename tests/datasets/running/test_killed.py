@@ -94,6 +94,7 @@ def test_recipe_when_killed_again_and_again_gives_one_version_of_the_same_bytes(
     made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
     assert [version.state for version in made] == ["sealed", "sealed"]
     assert made[0].digest == made[1].digest
+    sys.stdout.write(f"{kills} kills, {second.job.attempts} attempts\n")
     assert second.job.attempts > 1, (kills, second.job.attempts)
     assert not work_folder(second).exists()
     told = [list(run.steps.values_list("state", "rows_in", "rows_out")) for run in (first, second)]
