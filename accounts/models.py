@@ -54,6 +54,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 class ApiKey(models.Model):
     """A key of an application: shown once, kept as an HMAC, limited to scopes and models."""
 
+    LIMITS = ("per_minute", "burst", "rows_per_minute")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     prefix = models.CharField(
         _("prefix"), max_length=40, unique=True, help_text=_("flm_<environment>_<id>, shown in lists")
@@ -112,6 +114,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """How often it may predict by its own limits; `None` where it has none."""
+        return {name: getattr(self, name) for name in self.LIMITS}
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

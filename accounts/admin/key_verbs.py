@@ -37,43 +37,36 @@ class RotateForm(ReasonForm):
     field_order = ("keep_old_for", "reason")
 
 
+def _number(label: Any, most: int, note: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        min_value=1,
+        max_value=most,
+        widget=TextInput(attrs={"inputmode": "numeric"}),
+        help_text=note,
+    )
+
+
 class LimitForm(ReasonForm):
     """How often a key may predict."""
 
-    per_minute = forms.IntegerField(
-        label=_("Predictions a minute"),
-        required=False,
-        min_value=1,
-        max_value=MAX_PER_MINUTE,
-        widget=TextInput(attrs={"inputmode": "numeric"}),
-        help_text=_("Empty: as many as the installation allows."),
+    per_minute = _number(_("Predictions a minute"), MAX_PER_MINUTE, _("Empty: as many as the installation allows."))
+    burst = _number(_("At once"), MAX_PER_MINUTE, _("After a quiet time. Empty: six seconds' worth."))
+    rows_per_minute = _number(
+        _("Rows a minute"),
+        MAX_ROWS_PER_MINUTE,
+        _("Of all its predictions. Empty: as many as the installation allows."),
     )
-    burst = forms.IntegerField(
-        label=_("At once"),
-        required=False,
-        min_value=1,
-        max_value=MAX_PER_MINUTE,
-        widget=TextInput(attrs={"inputmode": "numeric"}),
-        help_text=_("After a quiet time. Empty: six seconds' worth."),
-    )
-    rows_per_minute = forms.IntegerField(
-        label=_("Rows a minute"),
-        required=False,
-        min_value=1,
-        max_value=MAX_ROWS_PER_MINUTE,
-        widget=TextInput(attrs={"inputmode": "numeric"}),
-        help_text=_("Of all its predictions. Empty: as many as the installation allows."),
-    )
-    field_order = ("per_minute", "burst", "rows_per_minute", "reason")
+    field_order = (*ApiKey.LIMITS, "reason")
 
 
 def _limit_form(key: ApiKey) -> type[forms.Form]:
     """Give the form with the limit as it stands."""
-    old = {name: getattr(key, name) for name in ("per_minute", "burst", "rows_per_minute")}
 
     class Filled(LimitForm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{"initial": old, **kwargs})
+            super().__init__(*args, **{"initial": key.limits, **kwargs})
 
     return Filled
 

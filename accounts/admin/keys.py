@@ -53,10 +53,8 @@ class NewKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "user", "per_minute", "burst", "rows_per_minute")
-        widgets = {
-            name: TextInput(attrs={"inputmode": "numeric"}) for name in ("per_minute", "burst", "rows_per_minute")
-        }
+        fields = ("name", "user", *ApiKey.LIMITS)
+        widgets = {name: TextInput(attrs={"inputmode": "numeric"}) for name in ApiKey.LIMITS}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,9 +132,7 @@ class ApiKeyAdmin(ModelAdmin):
             scopes=cleaned["scopes"],
             allowed_models=cleaned["allowed_models"],
             expires_at=timezone.now() + lifetime if lifetime else None,
-            per_minute=cleaned["per_minute"],
-            burst=cleaned["burst"],
-            rows_per_minute=cleaned["rows_per_minute"],
+            **{name: cleaned[name] for name in ApiKey.LIMITS},
             actor=request.user,
         )
         obj.__dict__.update(made.__dict__)

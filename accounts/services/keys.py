@@ -119,13 +119,13 @@ def limit_api_key(
     A `caller` who came with a key lets none, itself neither, predict more often than that. Raises Invalid,
     ValidationError, NotAllowed.
     """
-    before = _limits(key)
+    before = key.limits
     key.per_minute, key.burst, key.rows_per_minute = per_minute, burst, rows_per_minute
     if caller and caller.key_id and (wider := _faster(key, ApiKey.objects.get(pk=caller.key_id))):
         raise _wider(wider)
     _check_limit(key)
     key.full_clean()
-    after = _limits(key)
+    after = key.limits
     with transaction.atomic():
         key.save(update_fields=list(after))
         bump("accounts")
@@ -221,9 +221,5 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "scopes": key.scopes,
         "allowed_models": key.allowed_models,
         "expires_at": key.expires_at,
-        **_limits(key),
+        **key.limits,
     }
-
-
-def _limits(key: ApiKey) -> dict[str, int | None]:
-    return {name: getattr(key, name) for name in ("per_minute", "burst", "rows_per_minute")}

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.scopes import SCOPES
 from accounts.services import create_api_key
 from common.commands import ACTOR, told_as_command_errors
@@ -44,9 +44,7 @@ class Command(BaseCommand):
                 scopes=_items(scopes),
                 allowed_models=_items(models),
                 expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
-                per_minute=options["per_minute"],
-                burst=options["burst"],
-                rows_per_minute=options["rows_per_minute"],
+                **{name: options[name] for name in ApiKey.LIMITS},
                 actor=ACTOR,
             )
         self.stderr.write(f"{key}: {', '.join(key.scopes)}; it is shown this once.")
