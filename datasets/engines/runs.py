@@ -62,8 +62,12 @@ def write_run(frame: pl.DataFrame, path: Path, by: Sequence[str]) -> None:
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write rows so that they are read where they lie. Raises StorageFull."""
-    written(path, lambda target: frame.rechunk().write_ipc(target, compression="uncompressed"))
+    """Write rows so that they are read where they lie: as one batch, or columns of numbers would be copied together.
+
+    Raises StorageFull.
+    """
+    rows = max(1, len(frame))
+    written(path, lambda target: frame.rechunk().write_ipc(target, compression="uncompressed", record_batch_size=rows))
 
 
 def read_frame(path: Path) -> pl.DataFrame:

@@ -150,7 +150,8 @@ class _Waiting:
 
 def _items(file: Packed, found: Found, most_rows: int) -> Iterator[Piece]:
     known = [column.source for column in found.columns]
-    is_open = not known  # while columns are being found out every name is welcome
+    names = set(known)  # while columns are being found out every name is welcome
+    most = min(most_rows, FRAME_CELLS // max(1, len(known)))
     with file.open() as stream:
         yield Piece({})
         items: list[jsons.Item] = []
@@ -159,13 +160,12 @@ def _items(file: Packed, found: Found, most_rows: int) -> Iterator[Piece]:
         for item in jsons.items_of(stream, found.format, found.encoding, file.name):
             if isinstance(item, Reject):
                 rejects.append(item)
-            elif not is_open and (strange := item.values.keys() - known):
-                name = min(strange)
+            elif names and not names >= item.values.keys():
+                name = min(item.values.keys() - names)
                 rejects.append(Reject(item.line, "unknown_field", _json(item.values), column=name[:255]))
             else:
                 items.append(item)
                 size += item.size
-            most = min(most_rows, FRAME_CELLS // max(1, len(known)))
             if len(items) + len(rejects) >= most or size >= FRAME_BYTES:
                 yield _gathered(items, rejects, known, file.name)
                 items, rejects, size = [], [], 0

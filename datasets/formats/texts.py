@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from datasets.formats.facts import MOST_LINE_BYTES
 
+BLOCK_BYTES = 1 << 18
 _MARK = "\ufeff"
 
 
@@ -27,6 +29,8 @@ class Lines:
         wide = encoding.startswith("utf-16")
         self._stream = io.BufferedReader(_Narrowed(stream, encoding), 1 << 20) if wide else stream
         self._encoding = "utf-8" if wide else encoding
+        self.is_utf8 = self._encoding == "utf-8"
+        self._again: deque[bytes] = deque()
 
     def __iter__(self) -> Iterator[str]:
         while (line := self.next()) is not None:
@@ -34,7 +38,7 @@ class Lines:
 
     def next(self) -> str | None:
         """Give the next line with its end, `None` after the last."""
-        raw = self._stream.readline(MOST_LINE_BYTES + 1)
+        raw = self._raw()
         if not raw:
             return None
         self.number += 1
@@ -50,6 +54,25 @@ class Lines:
             text = raw.decode(self._encoding, "surrogateescape")
             self.is_damaged = True
         return text.removeprefix(_MARK) if self.number == 1 else text
+
+    def block(self) -> list[bytes]:
+        """Give about `BLOCK_BYTES` of lines as they are, to be passed by or given back; none after the last."""
+        found, size = [], 0
+        while size < BLOCK_BYTES and (raw := self._raw()):
+            found.append(raw)
+            size += len(raw)
+        return found
+
+    def pass_by(self, block: Sequence[bytes]) -> None:
+        """Count the lines of a block as read."""
+        self.number += len(block)
+
+    def give_back(self, block: Sequence[bytes]) -> None:
+        """Give the lines of a block once more, one by one."""
+        self._again.extendleft(reversed(block))
+
+    def _raw(self) -> bytes:
+        return self._again.popleft() if self._again else self._stream.readline(MOST_LINE_BYTES + 1)
 
 
 class _Narrowed(io.RawIOBase):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
 from datasets.steps.base import at
+from datasets.steps.rewriting import CAPITAL, COMPOSED, SPACED, rewritten
 
 CASE, SPACE, FORM = "case", "space", "form"
 _IGNORED = (
@@ -19,6 +21,7 @@ _IGNORED = (
     (SPACE, _("white space at the ends, and how much of it there is")),
     (FORM, _("forms of one character (NFKC: full width, compatibility jamo, ligatures)")),
 )
+_UNSURE = {CASE: CAPITAL, SPACE: rf"{SPACED}|^ | $", FORM: COMPOSED}
 
 
 def ignores(*, default: Sequence[str] = ()) -> Any:
@@ -28,6 +31,16 @@ def ignores(*, default: Sequence[str] = ()) -> Any:
 
 def comparable(text: pl.Expr, ignored: Sequence[str]) -> pl.Expr:
     """Give a text as it is compared."""
+    if not ignored:
+        return text
+    unsure = "|".join(_UNSURE[one] for one in sorted(set(ignored)))
+    plain = partial(_plain, ignored=frozenset(ignored))
+    return text.map_batches(
+        lambda texts: rewritten(texts, texts.str.contains(unsure), plain), return_dtype=pl.String, is_elementwise=True
+    )
+
+
+def _plain(text: pl.Series, ignored: Collection[str]) -> pl.Series:
     if FORM in ignored:
         text = text.str.normalize("NFKC")
     if CASE in ignored:
@@ -40,8 +53,8 @@ def comparable(text: pl.Expr, ignored: Sequence[str]) -> pl.Expr:
 def digests(frame: pl.DataFrame, columns: Sequence[str], ignored: Sequence[str]) -> tuple[pl.Series, pl.Series]:
     """Give 128 bits of each row, as two UInt64: equal only where every column is; missing cells equal each other."""
     cells = [_written(at(name), frame.schema[name], ignored) for name in columns]
-    rows = frame.select(pl.concat_str(cells).alias("row"))["row"]
-    found = b"".join(blake2b(row.encode(), digest_size=16).digest() for row in rows)
+    rows = frame.select(pl.concat_str(cells).cast(pl.Binary).alias("row"))["row"].to_list()
+    found = b"".join([blake2b(row, digest_size=16).digest() for row in rows])
     halves = np.frombuffer(found, "<u8").reshape(-1, 2)
     return pl.Series(halves[:, 0].copy()), pl.Series(halves[:, 1].copy())
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from datasets.steps.base import step
 from datasets.steps.kiwi import analysed, analyser
 from datasets.steps.morphemes import SYLLABLES, KoreanStep
-from datasets.steps.text import rewritten
+from datasets.steps.rewriting import rewritten
 
 _HONORIFIC = "시"
 _VERBS = ("VV", "VX", "XSV")

@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
 from datasets.steps.base import step
-from datasets.steps.text import TextStep, one_by_one, rewritten
+from datasets.steps.rewriting import rewritten
+from datasets.steps.text import TextStep, one_by_one
 
 _REST = r"(?:=\s*(?:\"[^\"]*(?:\"|\z)|'[^']*(?:'|\z)|[^\s>\"'][^\s>]*)?|[^>=])*(?:>|\z)"
 _TAG = rf"</?[A-Za-z]{_REST}"

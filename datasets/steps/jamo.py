@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
 from datasets.steps.base import step
-from datasets.steps.text import TextStep, one_by_one, rewritten
+from datasets.steps.rewriting import rewritten
+from datasets.steps.text import TextStep, one_by_one
 
 # Source: Unicode Standard 16, 3.12, and the block Hangul Compatibility Jamo.
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from datasets.steps import params
 from datasets.steps.base import RowStep, Schema, column_of, new_column, step
 from datasets.steps.kiwi import analysed, analyser, spaced
-from datasets.steps.text import TextStep, rewritten
+from datasets.steps.rewriting import rewritten, single_spaced
+from datasets.steps.text import TextStep
 
 SYLLABLES = "[가-힣]"
 # Source: the tags of the Sejong corpus, as kiwipiepy gives them.
@@ -116,7 +117,7 @@ class StopWords(TextStep):
     def change(self, text: pl.Series) -> pl.Series:
         """Take them out of texts that have any."""
         gone = sorted({*(STOP_WORDS if self.usual else ()), *self.words} - set(self.kept))
-        words = text.str.replace_all(r"\s+", " ").str.strip_chars().str.split(" ")
+        words = single_spaced(text).str.strip_chars().str.split(" ")
         has_any = words.list.eval(pl.element().is_in(gone)).list.any()
         stay = words.list.eval(pl.element().filter(~pl.element().is_in(gone))).list.join(" ")
         return pl.select(pl.when(has_any).then(stay).otherwise(text).alias(text.name)).to_series()

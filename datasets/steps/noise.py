@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
 from datasets.steps.base import step
-from datasets.steps.text import TextStep, one_by_one, rewritten
+from datasets.steps.rewriting import rewritten
+from datasets.steps.text import TextStep, one_by_one
 
 # Source: Unicode Technical Standard 51, 1.4.9. Signs that are text unless U+FE0F follows count with it only, but for
 # the hearts, faces and signs of weather that people write without.

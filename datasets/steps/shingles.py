@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ Counts = npt.NDArray[np.int64]
 CHARACTERS, WORDS = "characters", "words"
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SHORT = np.uint64(0xD1B54A32D192ED03)
+_INVERSE = pow(int(_BASE), -1, 1 << 64)
+_CHARACTERS = 0x110000
 _SPACE = 32
 _AT_ONCE = 1 << 18  # characters: arrays that stay in the cache
 
@@ -47,7 +50,7 @@ def shingled(texts: pl.Series, *, size: int, by: str) -> Iterator[tuple[int, Shi
     while first < max(1, len(texts)):
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
-        yield first, _shingles("".join(texts[first:last].to_list()), lengths[first:last], size, by)
+        yield first, _shingles(texts[first:last].to_list(), lengths[first:last], size, by)
         first = last
 
 
@@ -58,11 +61,12 @@ def mixed(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-def _shingles(joined: str, lengths: Counts, size: int, by: str) -> Shingled:
-    units: Hashes = np.frombuffer(joined.encode("utf-32-le"), "<u4").astype(np.uint64)
+def _shingles(texts: list[str], lengths: Counts, size: int, by: str) -> Shingled:
     if by == WORDS:
-        units, lengths = _words(units, lengths)
-    units = mixed(units + _BASE)
+        words, lengths = _words(_points(" ".join(texts)), lengths)
+        units = mixed(words + _BASE)
+    else:
+        units = _letters()[_points("".join(texts))]
     short = (lengths > 0) & (lengths < size)
     counts = np.maximum(lengths - size + 1, 0) + short
     ends = np.cumsum(counts)
@@ -71,6 +75,23 @@ def _shingles(joined: str, lengths: Counts, size: int, by: str) -> Shingled:
     hashes[~is_short] = _windows(units, lengths, size)
     hashes[is_short] = _whole(units, lengths, short)
     return Shingled(mixed(hashes), ends)
+
+
+def _points(text: str) -> npt.NDArray[np.intp]:
+    return np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.intp)
+
+
+@cache
+def _letters() -> Hashes:
+    """Give a number for each character there is."""
+    return mixed(np.arange(_CHARACTERS, dtype=np.uint64) + _BASE)
+
+
+@cache
+def _powers(base: int, count: int) -> Hashes:
+    powers = np.full(count, base, np.uint64)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)
 
 
 def _windows(units: Hashes, lengths: Counts, size: int) -> Hashes:
@@ -90,31 +111,26 @@ def _whole(units: Hashes, lengths: Counts, chosen: npt.NDArray[np.bool_]) -> Has
     """Give one hash for each chosen text, of all its units."""
     if not chosen.any():
         return np.empty(0, np.uint64)
-    starts = np.cumsum(lengths) - lengths
-    within = units[np.repeat(chosen, lengths)]
-    taken = lengths[chosen]
-    return _folded(within, np.cumsum(taken) - taken, int(starts.size and taken.max())) ^ _SHORT
+    ends = np.cumsum(lengths)
+    return _folded(units, (ends - lengths)[chosen], ends[chosen]) ^ _SHORT
 
 
-def _words(points: Hashes, lengths: Counts) -> tuple[Hashes, Counts]:
-    """Give the hashes of the words of texts, and how many each has."""
-    if not len(points):
-        return points, lengths
-    text_of = np.repeat(np.arange(len(lengths)), lengths)
-    is_letter = points != _SPACE
-    opens = is_letter.copy()
-    opens[1:] &= ~is_letter[:-1] | (text_of[1:] != text_of[:-1])
-    letters = mixed(points[is_letter] + _BASE)
-    counts = np.bincount(text_of[opens], minlength=len(lengths)).astype(np.int64)
-    starts = np.flatnonzero(opens[is_letter])
-    longest = int(np.diff(np.append(starts, len(letters))).max(initial=0))
-    return (_folded(letters, starts, longest) if len(starts) else letters), counts
+def _words(points: npt.NDArray[np.intp], lengths: Counts) -> tuple[Hashes, Counts]:
+    """Give the hashes of the words of texts that stand one after the other with spaces, and how many each has."""
+    ends = np.append(np.flatnonzero(points == _SPACE), len(points))
+    starts = np.append(0, ends[:-1] + 1)
+    is_word = ends > starts
+    starts, ends = starts[is_word], ends[is_word]
+    before = np.searchsorted(ends, np.cumsum(lengths + 1) - 1, side="right")
+    return _folded(_letters()[points], starts, ends), np.diff(before, prepend=0).astype(np.int64)
 
 
-def _folded(values: Hashes, starts: Counts, longest: int) -> Hashes:
-    """Give one hash for each run of values: the sum of value times base to the power of its place."""
-    powers = np.ones(longest, np.uint64)
-    powers[1:] = _BASE
-    powers = np.multiply.accumulate(powers)
-    place = np.arange(len(values)) - np.repeat(starts, np.diff(np.append(starts, len(values))))
-    return np.add.reduceat(values * powers[place], starts)
+def _folded(values: Hashes, starts: Counts, ends: Counts) -> Hashes:
+    """Give one hash for each run of values: the sum of value times base to the power of its place.
+
+    It is the difference of two sums from the first value on, divided by what the base is at the start.
+    """
+    room = 1 << max(0, len(values) - 1).bit_length()
+    sums = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values * _powers(int(_BASE), room)[: len(values)], out=sums[1:])
+    return (sums[ends] - sums[starts]) * _powers(_INVERSE, room)[starts]

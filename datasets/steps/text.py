@@ -8,16 +8,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 from django.utils.translation import gettext_lazy as _
 
 from datasets.steps import params
 from datasets.steps.base import RowStep, Schema, step, text_columns
+from datasets.steps.rewriting import lowered, normalised, rewritten
 
-# Text of these characters alone is in its normal form; tests compare them with Python's table.
-COMPOSED = r"[^\x00-\x7F가-힣一-鿿ぁ-ゖァ-ヺ‘’“”]"
-DECOMPOSED = r"[^\x00-\x7F]"
 _NO_JAMO = re.compile("[^ㄱ-ㆎ]+")
 _BREAK = r"\r\n?|[\x0B\x0C\x{85}\x{2028}\x{2029}]"
 _UNSEEN = {
@@ -59,17 +56,6 @@ class TextStep(RowStep):
         )
 
 
-def rewritten(text: pl.Series, mask: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Give the texts with `function` done to those where `mask` is true: most texts need nothing."""
-    chosen = mask.fill_null(value=False)
-    if not chosen.any():
-        return text
-    changed = function(text.filter(chosen)).alias(text.name)
-    at = np.arange(len(text))
-    at[chosen.to_numpy()] = len(text) + np.arange(len(changed))
-    return pl.concat([text, changed]).gather(at)
-
-
 def one_by_one(text: pl.Series, function: Callable[[str], str]) -> pl.Series:
     """Give each text after a function of Python; none of them is missing."""
     return pl.Series(text.name, [function(value) for value in text], dtype=pl.String)
@@ -98,17 +84,13 @@ class Normalise(TextStep):
 
     def change(self, text: pl.Series) -> pl.Series:
         """Normalise what is not normal already."""
-        unsure = COMPOSED if self.form in ("NFC", "NFKC") else DECOMPOSED
-        return rewritten(text, text.str.contains(unsure), self._normal)
+        return normalised(text, self.form, self._between_jamo if self.keeps_jamo else None)
 
-    def _normal(self, text: pl.Series) -> pl.Series:
-        if not self.keeps_jamo:
-            return text.str.normalize(self.form)  # type: ignore[arg-type]
-
-        def between_jamo(value: str) -> str:
+    def _between_jamo(self, text: pl.Series) -> pl.Series:
+        def normal(value: str) -> str:
             return _NO_JAMO.sub(lambda found: unicodedata.normalize(self.form, found[0]), value)  # type: ignore[arg-type]
 
-        return one_by_one(text, between_jamo)
+        return one_by_one(text, normal)
 
 
 @step
@@ -164,7 +146,7 @@ class Case(TextStep):
 
     def change(self, text: pl.Series) -> pl.Series:
         """Change the letters."""
-        return text.str.to_lowercase() if self.to == "lower" else text.str.to_uppercase()
+        return lowered(text) if self.to == "lower" else text.str.to_uppercase()
 
 
 @step

@@ -16,6 +16,7 @@ from common.strict_json import loads
 from common.tokenizer_files import MOST_BYTES, check_tokenizer
 from datasets.steps import params
 from datasets.steps.base import Context
+from datasets.steps.rewriting import single_spaced
 
 IDS = pl.List(pl.Int64)
 # The last normalisers of those that are trained here: words stand one space apart.
@@ -127,7 +128,7 @@ class _Loaded:
 
     def by_words(self, texts: pl.Series) -> pl.Series:
         """Give the tokens of texts as those of their words, each word looked up once."""
-        split = texts.str.strip_chars().str.replace_all(r"\s+", " ").str.split(" ")
+        split = single_spaced(texts.str.strip_chars()).str.split(" ")
         rows = pl.DataFrame({_TEXT: pl.int_range(len(texts), eager=True), _WORD: split}).explode(_WORD)
         words = rows[_WORD].drop_nulls().unique()
         known = pl.DataFrame({_WORD: words, _IDS: pl.Series(self._of(words.to_list()), dtype=IDS)})

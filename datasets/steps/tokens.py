@@ -15,7 +15,7 @@ from common.errors import Invalid
 from datasets.engines.table import ROW, Table, widened
 from datasets.steps import params
 from datasets.steps.base import Context, Schema, Step, at, column_of, new_column, step
-from datasets.steps.text import rewritten
+from datasets.steps.rewriting import rewritten
 from datasets.steps.tokenizing import IDS, Tokens, check_reference, tokenizer
 
 _MOST_CHUNKS = 1024

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import Invalid
 from datasets.engines.table import KEY, ROW, Table
 from datasets.steps import params
-from datasets.steps.base import Context, Schema, Step, at, columns_of, step
+from datasets.steps.base import Context, Schema, Step, columns_of, step
+from datasets.steps.rewriting import lowered, normalised, single_spaced
 from datasets.steps.shingles import CHARACTERS, shingled
 from datasets.steps.tokenizing import Tokens, file_of, is_name
 from datasets.steps.vocabulary import BPE, UNIGRAM, WORDPIECE, Plan
@@ -94,8 +95,8 @@ class TrainTokenizer(Step):
 
     def counted(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give the words of a frame with how often each came."""
-        texts = pl.concat([frame.select(self._text(name).alias(_WORD)) for name in self.columns])
-        words = texts.select(pl.col(_WORD).str.split(" ")).explode(_WORD, empty_as_null=True)[_WORD].drop_nulls()
+        texts = pl.concat([self._seen(frame.get_column(name)).alias(_WORD) for name in self.columns])
+        words = texts.str.split(" ").explode(empty_as_null=True).drop_nulls()
         length = words.str.len_chars()
         counts = (
             words.filter((length > 0) & (length <= _LONGEST_WORD)).value_counts(name=_COUNT).rename({words.name: _WORD})
@@ -117,14 +118,10 @@ class TrainTokenizer(Step):
     def _forms(self) -> tuple[str, ...]:
         return (*([self.form] if self.form else []), *(["Lowercase"] if self.lower else []))
 
-    def _text(self, name: str) -> pl.Expr:
-        """Give a text as the tokenizer will see it."""
-        text = at(name)
-        if self.form:
-            text = text.str.normalize(self.form)  # type: ignore[arg-type]
-        if self.lower:
-            text = text.str.to_lowercase()
-        return text.str.replace_all(r"\s+", " ")
+    def _seen(self, text: pl.Series) -> pl.Series:
+        """Give texts as the tokenizer will see them."""
+        text = normalised(text, self.form) if self.form else text
+        return single_spaced(lowered(text) if self.lower else text)
 
 
 def commonest(words: pl.DataFrame) -> pl.DataFrame:

@@ -193,3 +193,10 @@ def test_ranges_when_numbers_lie_far_apart_hold_all_of_them(tmp_path):
     assert max(one.rows for one in ranges) <= 2
     read = [found.between(one.low, one.high)["n"].to_list() for one in ranges]
     assert [number for some in read for number in some] == sorted(numbers)
+
+
+def test_run_when_it_is_long_then_its_numbers_are_read_where_they_lie(tmp_path):
+    frame = pl.DataFrame({"number": pl.int_range(300_000, eager=True, dtype=pl.Int64)})
+    runs.write_run(frame, tmp_path / "run", ["number"])
+    numbers = runs.read_frame(tmp_path / "run")["number"].to_numpy(allow_copy=False)  # or it raises
+    assert len(numbers) == 300_000

@@ -159,7 +159,7 @@ def test_preview_when_steps_name_another_version_then_its_rows_are_there() -> No
     near = {"kind": "near_duplicates", "params": {"column": "text", "against": str(other.pk)}}
     seen = tried(make_version(ROWS), join, near, selected=0)
     assert seen["errors"] == {}
-    assert [one["state"] for one in seen["steps"]] == ["done", "done"]
+    assert [one["state"] for one in seen["steps"]] == ["done", "done"], seen["steps"]
     assert [one["name"] for one in seen["schemas"][1]] == ["text", "n", "label"]
     gone = {"kind": "join", "params": {"version": "0" * 36, "keys": ["text"]}}
     assert "steps.0.version" in tried(make_version(ROWS), gone)["errors"]

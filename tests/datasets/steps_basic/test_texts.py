@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import Invalid
 from datasets.steps.patterns import check_replacement, checked_pattern
-from datasets.steps.text import COMPOSED, DECOMPOSED
+from datasets.steps.rewriting import CAPITAL, COMPOSED, DECOMPOSED, SPACED, lowered, single_spaced
 from tests.datasets.steps_basic.stepping import done, texts
 
 LONG = 200_000
@@ -37,6 +37,17 @@ def test_characters_that_are_skipped_when_looked_up_are_in_every_normal_form():
         skipped = every.filter(~every.str.contains(pattern)).to_list()
         assert len(skipped) > 100
         assert all(unicodedata.is_normalized(form, one) for one in skipped for form in forms)
+
+
+def test_characters_that_are_skipped_when_lowered_or_spaced_then_they_would_stay_as_they_are():
+    every = pl.Series([chr(code) for code in range(0x11_0000) if not 0xD800 <= code < 0xE000])
+    small = every.filter(~every.str.contains(CAPITAL))
+    assert (small.str.to_lowercase() == small).all()
+    assert len(every) - len(small) > 1000
+    words = every.filter(~every.str.contains(SPACED))
+    assert (words.str.replace_all(r"\s+", " ") == words).all()
+    assert lowered(pl.Series(["Ab", None, "가", "ΟΔΟΣ"])).to_list() == ["ab", None, "가", "οδος"]
+    assert single_spaced(pl.Series(["a  b", None, "가 \u3000나", " a\t"])).to_list() == ["a b", None, "가 나", " a "]
 
 
 def test_normal_form_when_single_jamo_stay_then_only_the_rest_changes():
