@@ -61,6 +61,7 @@ def prepare(sizes: list[int]) -> str:
     django.setup()
     from django.core.management import call_command
     from django.db import connection
+    from django.utils.timezone import now
 
     from accounts.services import create_api_key, create_user
     from registry.models import ModelAlias, ModelVersion, RegisteredModel, VersionTag
@@ -72,7 +73,8 @@ def prepare(sizes: list[int]) -> str:
         for start in range(1, size + 1, AT_ONCE):
             some = [
                 ModelVersion(
-                    model=model, number=number, state="deleted" if number > size - size // 10 else "ready",
+                    model=model, number=number,
+                    **({"state": "deleted", "deleted_at": now()} if number > size - size // 10 else {"state": "ready"}),
                     format="other", source=f"s3://bucket/{number}", run_id=f"run{number}", created_by=user,
                 )
                 for number in range(start, min(start + AT_ONCE, size + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,12 @@ from common.errors import Invalid
 from registry.mlflow.filters import MODELS, VERSIONS, Condition, Grammar, parse_filter, parse_order
 from registry.models import ModelTag, ModelVersion, ModelVersionQuerySet, RegisteredModel, VersionTag
 from registry.models.labels import VALUE_START
+from registry.models.versions import SOURCE_START
 
 # A search may name more; the rest comes on the next page, so that no answer fills the memory.
 MOST_ROWS = 10_000
+# So many rows are found by what is looked for and then put in order; more are looked through in that order.
+FEW = 1000
 IS_PROMPT = "mlflow.prompt.is_prompt"
 _COLUMNS = {
     "source_path": "source",
@@ -30,6 +34,7 @@ _COLUMNS = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _LOOKUPS = {"LIKE": "like", "ILIKE": "ilike", "IN": "in", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_WILD = re.compile("[%_]")
 Row = TypeVar("Row", bound=Model)
 
 
@@ -69,6 +74,7 @@ class Search:
     where: Q
     keys: Sequence[Key]
     mark: str
+    seeks: Sequence[QuerySet[Any]] = ()  # keys of rows, by parts of what is looked for that have an index each
 
     def page(self, rows: QuerySet[Row], *, size: int, token: str) -> tuple[list[Row], str]:
         """Give one page and the token of the next, empty at the end. Raises Invalid for a token of another search."""
@@ -76,12 +82,25 @@ class Search:
         found = rows.filter(self.where)
         if token:
             found = found.filter(_after(self.keys, self._read(token)))
+        found = self._narrowed(found, size)
         page = list(found.order_by(*(key.name for key in self.keys))[: size + 1])
         if len(page) <= size:
             return page, ""
         del page[size:]
         last = orjson.dumps([self.mark, *(key.of(page[-1]) for key in self.keys)])
         return page, base64.urlsafe_b64encode(last).decode()
+
+    def _narrowed(self, found: QuerySet[Row], size: int) -> QuerySet[Row]:
+        """Give fewer rows with the same page: where rows are rare, or no index has the order of all keys."""
+        for seek in self.seeks:
+            few = list(seek[: FEW + 1])
+            if len(few) <= FEW:
+                return found.filter(pk__in=few)
+        first, *others = self.keys
+        if "__" in first.column or not any("__" in key.column for key in others):
+            return found
+        edge = found.order_by(first.name).values_list(first.column, flat=True)[size : size + 1]
+        return found.filter(_bounded(first, edge[0], is_end=True)) if edge else found
 
     def _read(self, token: str) -> list[Any]:
         try:
@@ -106,22 +125,29 @@ def model_search(filter_text: str, order: Sequence[str]) -> Search:
 
 def version_search(filter_text: str, order: Sequence[str]) -> Search:
     """Give the search for versions of a filter and an order. Raises Invalid."""
-    where, is_one_model = Q(), False
+    where, model, source = Q(), Q(), Q()
+    seeks: list[QuerySet[Any]] = []
     for one in parse_filter(filter_text, VERSIONS):
         if one.is_tag:
             where &= _of_tag(one, VersionTag.objects.all(), "version_id")
+            if one.operator == "=" and not _means_no_prompt(one):
+                seeks.append(_tagged(one).values_list("version_id", flat=True))
         elif one.key == "name":
-            is_one_model = is_one_model or one.operator == "="
-            where &= _of_name(one)
+            named = _of_name(one)
+            where &= named
+            model &= named if one.operator == "=" else Q()
         else:
             where &= _of_text(one, _COLUMNS.get(one.key, one.key))
+            source &= _of_start(one) if one.key == "source_path" else Q()
     keys = _keys(order or ["last_updated_timestamp DESC"], VERSIONS, _column_of_version)
     for column, is_descending in (("model__name", False), ("number", True)):
         if all(key.column != column for key in keys):
             keys.append(Key(column, is_descending))
     # Within one model the name orders nothing, and without it the order is that of an index.
-    kept = [key for key in keys if key.column != "model__name"] if is_one_model else keys
-    return Search(where, kept, _mark("versions", filter_text, order))
+    kept = [key for key in keys if key.column != "model__name"] if model else keys
+    if source:
+        seeks.append(ModelVersion.objects.filter(model & source).order_by().values_list("pk", flat=True))
+    return Search(where, kept, _mark("versions", filter_text, order), seeks)
 
 
 def _keys(order: Sequence[str], grammar: Grammar, column_of: Callable[[str], str]) -> list[Key]:
@@ -146,6 +172,17 @@ def _of_text(one: Condition, column: str) -> Q:
     return Q(**{f"{column}__{_LOOKUPS[one.operator]}": one.value})
 
 
+def _of_start(one: Condition) -> Q:
+    """Ask for the beginning of a source, which has an index; nothing if the condition says nothing of it."""
+    if one.operator == "IN" and isinstance(one.value, tuple):
+        return Q(source_start__in={value[:SOURCE_START] for value in one.value})
+    text = str(one.value)
+    if one.operator == "=":
+        return Q(source_start=text[:SOURCE_START])
+    start = _WILD.split(text, maxsplit=1)[0][:SOURCE_START]
+    return Q(source_start__like=f"{start}%") if one.operator == "LIKE" and start else Q()
+
+
 def _of_name(one: Condition) -> Q:
     """Ask for the models of a name first, so that their versions are found by an index."""
     models = RegisteredModel.objects.filter(_of_text(one, "name"))
@@ -159,11 +196,22 @@ def _of_tag(one: Condition, tags: QuerySet[Any], owner: str) -> Q:
     own = tags.filter(key=one.key)
     if one.operator == "!=":
         return ~Q(pk__in=own.filter(value=one.value).values(owner))
-    if one.key == IS_PROMPT and (one.operator, one.value) == ("=", "false"):
+    if _means_no_prompt(one):
         return ~Q(pk__in=own.exclude(value="false").values(owner))
     if one.operator == "=" and own.model is VersionTag:
-        own = own.filter(value_start=str(one.value)[:VALUE_START])  # it has an index
+        return Q(pk__in=_tagged(one).values(owner))
     return Q(pk__in=own.filter(_of_text(one, "value")).values(owner))
+
+
+def _means_no_prompt(one: Condition) -> bool:
+    """Whether what has no such tag is meant too."""
+    return one.key == IS_PROMPT and (one.operator, one.value) == ("=", "false")
+
+
+def _tagged(one: Condition) -> QuerySet[VersionTag]:
+    """Give the tags of versions with a key and a value, whose beginning has an index."""
+    start = str(one.value)[:VALUE_START]
+    return VersionTag.objects.filter(key=one.key, value_start=start, value=one.value).order_by()
 
 
 def _after(keys: Sequence[Key], values: Sequence[Any]) -> Q:
@@ -172,8 +220,12 @@ def _after(keys: Sequence[Key], values: Sequence[Any]) -> Q:
     for key, value in reversed(list(zip(keys, values, strict=True))):
         further = Q(**{f"{key.column}__{'lt' if key.is_descending else 'gt'}": value})
         beyond = further | (Q(**{key.column: value}) & beyond) if beyond else further
-    first = keys[0]
-    return Q(**{f"{first.column}__{'lte' if first.is_descending else 'gte'}": values[0]}) & beyond
+    return _bounded(keys[0], values[0]) & beyond
+
+
+def _bounded(key: Key, value: Any, *, is_end: bool = False) -> Q:
+    """Give what comes at a value of one column or after it; with `is_end` at it or before."""
+    return Q(**{f"{key.column}__{'gte' if key.is_descending == is_end else 'lte'}": value})
 
 
 def _mark(kind: str, filter_text: str, order: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Left, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -11,6 +11,8 @@ from datasets.models import DatasetVersion
 from files.models import Blob
 from registry.models.registered import RegisteredModel
 from registry.signature import Signature, parse_signature
+
+SOURCE_START = 100
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -22,11 +24,11 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
     def present(self) -> "ModelVersionQuerySet":
         """Versions that nobody has deleted, by themselves or with their model."""
-        return self.exclude(state=ModelVersion.State.DELETED)
+        return self.filter(deleted_at=None)
 
     def deleted(self) -> "ModelVersionQuerySet":
         """Versions in the bin."""
-        return self.filter(state=ModelVersion.State.DELETED)
+        return self.filter(deleted_at__isnull=False)
 
 
 class ModelVersion(models.Model):
@@ -79,6 +81,11 @@ class ModelVersion(models.Model):
     source = models.CharField(
         _("source"), max_length=1000, blank=True, db_default="", help_text=_("where it was registered from")
     )
+    source_start = models.GeneratedField(
+        expression=Left("source", SOURCE_START),
+        output_field=models.CharField(max_length=SOURCE_START),
+        db_persist=True,
+    )
     run_id = models.CharField(_("run"), max_length=64, blank=True, db_default="")
     run_link = models.CharField(_("link to the run"), max_length=500, blank=True, db_default="")
     stage = models.CharField(_("stage"), max_length=20, default="None", db_default="None")
@@ -111,13 +118,20 @@ class ModelVersion(models.Model):
             models.Index(fields=["model", "digest"], name="registry_version_by_digest"),
             # The newest version of each stage, asked by MLflow's clients before nearly every change.
             models.Index(fields=["model", "stage", "state", "number"], name="registry_version_newest"),
-            # Searches of MLflow's clients, last changed first: in one model, and in all.
-            models.Index(fields=["model", "updated_at", "number"], name="registry_version_changed"),
-            models.Index(fields=["updated_at"], name="registry_version_by_change"),
+            # Searches of MLflow's clients, last changed first or by number: in one model, and in all. The last is the
+            # bin's, too.
+            models.Index(fields=["model", "deleted_at", "updated_at", "number"], name="registry_version_changed"),
+            models.Index(fields=["model", "deleted_at", "number"], name="registry_version_present"),
+            models.Index(fields=["deleted_at", "updated_at"], name="registry_version_by_change"),
+            # By where it was registered from, in one model and in all; PostgreSQL needs this order for beginnings.
+            models.Index(
+                fields=["model", "source_start"],
+                name="registry_version_by_source",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
+            models.Index(fields=["source_start"], name="registry_version_of_source", opclasses=["varchar_pattern_ops"]),
             # "What came of this run."
             models.Index(fields=["run_id"], name="registry_version_by_run"),
-            # The bin, oldest first; almost all rows hold no time.
-            models.Index(fields=["deleted_at"], name="registry_version_bin"),
         ]
 
     def __str__(self) -> str:

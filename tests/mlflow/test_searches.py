@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from registry.mlflow import searching
 from registry.models import ModelVersion, RegisteredModel
 from registry.services import set_tag
 from tests.mlflow.calls import Mlflow, make_caller, make_rows
@@ -165,6 +166,35 @@ VERSION_SEARCHES: dict[str, set[str]] = {
 
 def test_versions_when_searched_then_those_that_fit(versions: Mlflow) -> None:
     assert {text: set(numbers(versions, filter=text)) for text in VERSION_SEARCHES} == VERSION_SEARCHES
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_versions_when_searched_by_source_then_the_same_ones_be_they_few_or_many(
+    mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(searching, "FEW", few)
+    long = "s3://길/" + "경로/" * 40
+    for end in ("[*]a", "[*]A", "b"):
+        mlflow.version("m", source=f"{long}{end}")
+    mlflow.version("other", source=f"{long}b")
+    found = {
+        text: numbers(mlflow, filter=text, order_by=["version_number"], max_results=10)
+        for text in (
+            f"name = 'm' AND source_path = '{long}b'",
+            f"source_path = '{long}b'",
+            f"name = 'm' AND source_path LIKE '{long}[*]%'",
+            f"name = 'm' AND source_path LIKE '{long}_*]a'",
+            "name = 'm' AND source_path LIKE 's3://길/경%b'",
+            "source_path LIKE 's3://길/경%' AND source_path LIKE '%A'",
+            f"name = 'm' AND source_path IN ('{long}b', '{long}[*]A', 'x')",
+            f"name = 'm' AND source_path != '{long}b'",
+            "name = 'm' AND source_path LIKE 'S3%'",
+            "name = 'm' AND source_path ILIKE 'S3%'",
+        )
+    }
+    expected = [["m3"], ["other1", "m3"], ["m1", "m2"], ["m1"], ["m3"], ["m2"], ["m2", "m3"], ["m1", "m2"], [],
+                ["m1", "m2", "m3"]]  # fmt: skip
+    assert list(found.values()) == expected
 
 
 def test_versions_when_ordered_then_last_changed_first_without_an_order(versions: Mlflow) -> None:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
 from tests.files.conftest import Served
+from tests.files.test_resume import MOST_MEMORY, SIZE, Watched, memory
 from tests.files.tus import Caller
-from tests.house.installation import wait_until
+from tests.house.installation import ROOT, wait_until
+from tests.mlflow.artifacts.conftest import MOST_BYTES
 from tests.mlflow.artifacts.making import make_mlflow, pickled
 
 MIB = 2**20
@@ -132,20 +137,104 @@ def test_client_when_the_store_is_a_disk_then_all_works_and_a_traced_model_answe
             assert answer.json["error_code"] in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
     shown = caller.call("GET", f"{model}/versions/1").json
     assert (shown["format"], shown["is_waiting_for_trust"]) == ("torchscript", True)
-    key = served.site.manage("create_user", "chief", "--role", "administrator", "--no-password")
-    key = served.site.manage("create_api_key", "test", "--user", "chief", "--scopes", "manage").splitlines()[-1]
-    chief = Caller(caller.port, key)
-    assert chief.call("POST", f"{model}/versions/1/trust", {"reason": "made here"}).status == 202
-    assert wait_until(lambda: caller.call("GET", f"{model}/versions/1").json["state"] == "ready", 120), caller.call(
-        "GET", f"{model}/versions/1"
+    trust(served, model, 1)
+    check_answers(caller, "분류기", 1)
+
+
+PICKLING = """
+import sys, cloudpickle, torch
+
+class Sums(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 2, bias=False)
+        self.names = {"a": lambda rows: rows}
+
+    def forward(self, rows):
+        return self.names["a"](self.layer(rows))
+
+model = Sums()
+model.layer.weight.data = torch.tensor([[1.0] * 4, [2.0] * 4])
+torch.save(model, sys.argv[1], pickle_module=cloudpickle)
+torch.save({"0.weight": model.layer.weight.data, "0.bias": torch.zeros(2)}, sys.argv[2])
+"""
+
+
+def test_words_of_a_kept_version_when_run_as_shown_then_one_that_answers(served: Served, tmp_path: Path) -> None:
+    """A notebook's model that MLflow pickled, a program of which nobody said what it takes, and a bare state dict."""
+    info = {"data/pickle_module_info.txt": b"mlflow.pytorch.pickle_module"}
+    folders = [make_mlflow(tmp_path / "pickled", info), make_mlflow(tmp_path / "unsaid", info, inputs=None)]
+    folders.append(tmp_path / "state")
+    folders[-1].mkdir()
+    paths = [str(folders[0] / "data/model.pth"), str(folders[-1] / "state_dict.pth")]
+    subprocess.run([sys.executable, "-c", PICKLING, *paths], check=True, timeout=120)
+    make_traced(folders[1] / "data/model.pth")
+    states = {}
+    for folder in folders:
+        name, work = f"모델-{folder.name}", tmp_path / f"at-{folder.name}"
+        work.mkdir()
+        run_words(served, words_of(served.caller, name, folder), work)
+        made = served.caller.call("GET", f"models/{quote(name)}/versions/2").json
+        states[folder.name] = (made["format"], made["state"])
+    assert states == {
+        "pickled": ("exported_program", "pending"),
+        "unsaid": ("torchscript", "pending"),
+        "state": ("safetensors", "ready"),  # as which its weights are kept
+    }
+    trust(served, f"models/{quote('모델-pickled')}", 2)
+    check_answers(served.caller, "모델-pickled", 2)
+
+
+def words_of(caller: Caller, name: str, folder: Path) -> str:
+    """Register a folder through the proxy and give what is shown to who deploys it."""
+    for path in (one for one in folder.rglob("*") if one.is_file()):
+        where = quote(f"{folder.name}/{path.relative_to(folder)}")
+        assert caller.call("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{where}", path.read_bytes()).status == 200
+    caller.call("POST", "/api/2.0/mlflow/registered-models/create", {"name": name})
+    said = {"name": name, "source": f"mlflow-artifacts:/{folder.name}"}
+    assert caller.call("POST", "/api/2.0/mlflow/model-versions/create", said).status == 200
+    refused = caller.call("POST", "deployments", {"name": quote(folder.name), "model": name, "version": 1})
+    assert refused.status == 409, refused
+    return str(refused.json["error"]["fields"]["conversion"])
+
+
+def run_words(served: Served, words: str, folder: Path) -> None:
+    """Run them line by line; the packages are here, and `manage.py` is that of the installation."""
+    assert f"MLFLOW_TRACKING_URI=http://127.0.0.1:{served.caller.port} " in words
+    site = served.site
+    given = site.installation.environment() | site.environment | {"DJANGO_SETTINGS_MODULE": "flueman.settings"}
+    shell = f'''set -e
+pip() {{ :; }}
+python() {{
+    if [ "$1" = manage.py ]; then shift; "{sys.executable}" "{ROOT}/manage.py" "$@"; else "{sys.executable}" "$@"; fi
+}}
+{words.replace("YOUR_KEY", served.caller.key)}'''
+    ran = subprocess.run(
+        ["bash", "-c", shell], cwd=folder, env=given, capture_output=True, text=True, timeout=300, check=False
     )
-    made = caller.call("POST", "deployments", {"name": "classifier", "model": "분류기", "version": 1})
+    assert ran.returncode == 0, f"{words}\n{ran.stdout}\n{ran.stderr[-4000:]}"
+
+
+def trust(served: Served, model: str, number: int) -> None:
+    """Have an administrator trust a program."""
+    name = f"chief-{uuid4().hex[:8]}"
+    served.site.manage("create_user", name, "--role", "administrator", "--no-password")
+    key = served.site.manage("create_api_key", "test", "--user", name, "--scopes", "manage").splitlines()[-1]
+    done = Caller(served.caller.port, key).call("POST", f"{model}/versions/{number}/trust", {"reason": "made here"})
+    assert done.status == 202, done
+
+
+def check_answers(caller: Caller, name: str, number: int) -> None:
+    """Wait for the check, deploy, and ask for the sums of two rows."""
+    shown = f"models/{quote(name)}/versions/{number}"
+    assert wait_until(lambda: caller.call("GET", shown).json["state"] == "ready", 120), caller.call("GET", shown)
+    made = caller.call("POST", "deployments", {"name": name, "model": name, "version": number})
     assert made.status in (200, 201, 202), made
-    body = {"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+    rows = {"name": "input", "datatype": "FP32", "shape": [2, 4], "data": [1, 2, 3, 4, 0, 0, 0, 1]}
 
     def answered() -> bool:
-        answer = caller.call("POST", "/v2/models/classifier/infer", body)
-        return answer.status == 200 and answer.json["outputs"][0]["data"] == [10.0, 20.0]
+        answer = caller.call("POST", f"/v2/models/{quote(name)}/infer", {"inputs": [rows]})
+        return answer.status == 200 and answer.json["outputs"][0]["data"] == [10.0, 20.0, 1.0, 2.0]
 
     assert wait_until(answered, 120)
 
@@ -159,3 +248,27 @@ def make_traced(path: Path) -> None:
         layer.weight.copy_(torch.tensor([[1.0] * 4, [2.0] * 4]))
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.jit.save(torch.jit.trace(layer.eval(), torch.zeros(1, 4)), str(path))
+
+
+def test_put_when_a_body_is_large_then_web_stays_small_and_past_the_limit_nothing_is_left(served: Served) -> None:
+    site, caller = served.site, served.caller
+    large = "/api/2.0/mlflow-artifacts/artifacts/large/a.bin"
+    assert caller.call("PUT", large, b"first").status == 200  # what is imported at the first call
+    at_rest, sent = memory(site), Watched(site, 0, SIZE)
+    assert caller.call("PUT", large, sent).status == 200
+    logging.getLogger(__name__).warning("PSS of web in MB at rest, up: %.0f %.0f", at_rest / 1e6, sent.peak / 1e6)
+    assert sent.peak - at_rest < MOST_MEMORY
+    before = stored_files(served)
+    refused = caller.call("PUT", f"{large}2", Watched(site, 0, MOST_BYTES + MIB))
+    announced = caller.call("PUT", f"{large}3", b"", Content_Length=str(MOST_BYTES + 1))
+    for answer in (refused, announced):
+        assert (answer.status, answer.json["error_code"]) == (413, "BAD_REQUEST"), answer
+    listed = caller.call("GET", "/api/2.0/mlflow-artifacts/artifacts?path=large").json["files"]
+    assert [(one["path"], one["file_size"]) for one in listed] == [("a.bin", SIZE)]
+    assert wait_until(lambda: stored_files(served) == before, 30), stored_files(served)
+
+
+def stored_files(served: Served) -> list[tuple[str, int]]:
+    """Give what lies in the store and on its way there."""
+    files = served.site.folder / "home" / "blobs"
+    return sorted((str(one.relative_to(files)), one.stat().st_size) for one in files.rglob("*") if one.is_file())
