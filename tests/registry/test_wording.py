@@ -1,4 +1,4 @@
-"""Sentences of the check in Korean: every one that the code can say is known, and what cannot be read stays."""
+"""Sentences of the check: every one that the code can say is known, and what cannot be read stays."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 from django.utils.translation import override
 
+from common.wording import in_words, sentences
 from registry.formats import REFUSED
-from registry.wording import SENTENCES, in_words
 
 FILES = (
     *("registry/formats.py", "registry/archives.py", "registry/manifest.py", "registry/architectures.py"),
@@ -40,7 +40,6 @@ SAYING = {
 }
 # What is put together of others, or never leaves the code.
 PARTS = {"is %s", "the archive %s", "more opcodes than any state dict has"}
-KOREAN = re.compile("[가-힣]")
 
 
 def template_of(node: ast.AST) -> str:
@@ -70,21 +69,8 @@ def said_of_archive(text: str) -> str:
 
 @pytest.mark.parametrize("path", FILES)
 def test_sentence_when_the_code_says_it_is_known(path: str) -> None:
-    known = {re.sub(r"%\(\w+\)s", "%s", sentence) for sentence in SENTENCES}
+    known = {re.sub(r"%\(\w+\)s", "%s", sentence) for sentence in sentences()}
     assert sentences_of(path) - known == set()
-
-
-@pytest.mark.parametrize("sentence", SENTENCES)
-def test_sentence_when_read_in_korean_is_korean_with_its_parameters(sentence: str) -> None:
-    names = re.findall(r"%\((\w+)\)s", sentence)
-    message = sentence % {name: f"<{name}>" for name in names}
-    with override("ko"):
-        said = in_words(f"model.json: {message}")
-    assert KOREAN.search(said)
-    assert said.startswith("model.json: ")
-    assert all(f"<{name}>" in said for name in names), said
-    with override("en"):
-        assert in_words(message) == message
 
 
 @pytest.mark.parametrize("what", REFUSED.values())
