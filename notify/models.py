@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -91,16 +93,27 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def of_subscribers(self) -> DeliveryQuerySet:
         """Notices of events, without letters to single people."""
-        return self.filter(models.Q(channel__isnull=False) | models.Q(kind=Delivery.Kind.WEBHOOK))
+        return self.filter(Q(channel__isnull=False) | Q(kind=Delivery.Kind.WEBHOOK))
 
     def visible_to(self, may: Callable[[str], bool]) -> DeliveryQuerySet:
         """All for those who may see the people: letters, such as those of a forgotten password, are theirs."""
         return self if may("accounts.view_user") else self.of_subscribers()
 
+    def with_obstacle(self) -> DeliveryQuerySet:
+        """Add to each why it cannot be brought once more, nothing where it can: an `Obstacle`."""
+        kinds, why = Delivery.Kind, Delivery.Obstacle
+        is_uncalled = Q(kind=kinds.WEBHOOK) & (Q(webhook=None) | Q(webhook__is_enabled=False))
+        obstacle = models.Case(
+            models.When(kind=kinds.EMAIL, letter="", then=models.Value(why.WIPED)),
+            models.When(Q(channel__is_enabled=False) | is_uncalled, then=models.Value(why.OUT_OF_USE)),
+            models.When(state=Delivery.State.WAITING, then=models.Value(why.ON_ITS_WAY)),
+            default=models.Value(""),
+        )
+        return self.annotate(obstacle=obstacle)
+
     def replayable(self) -> DeliveryQuerySet:
-        """Notices of events that have ended and can be brought once more."""
-        letters = models.Q(channel__is_enabled=True) & ~models.Q(letter="")
-        return self.exclude(state=Delivery.State.WAITING).filter(letters | models.Q(webhook__is_enabled=True))
+        """Notices that can be brought once more."""
+        return self.with_obstacle().filter(Q(obstacle=""))
 
 
 class Delivery(models.Model):
@@ -114,6 +127,14 @@ class Delivery(models.Model):
         WAITING = "waiting", _("on its way")
         SENT = "sent", _("delivered")
         DEAD = "dead", _("given up")
+
+    class Obstacle(StrEnum):
+        WIPED = "letter_wiped"
+        OUT_OF_USE = "out_of_use"
+        ON_ITS_WAY = "not_replayable"
+
+    obstacle: str
+    """Only of rows read `with_obstacle`."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)

@@ -157,9 +157,10 @@ def remove(*, subscriber: Subscriber, actor: Any, reason: str = "") -> None:
         before=_facts(fresh),
         reason=reason,
     )
-    waiting = Delivery.objects.waiting().filter(**{_kind(subscriber): subscriber})
+    own = Delivery.objects.filter(**{_kind(subscriber): subscriber})
     ended = {"due_at": None, "finished_at": timezone.now()}
-    waiting.update(state=Delivery.State.DEAD, error="its recipient was removed", letter="", **ended)
+    own.waiting().update(state=Delivery.State.DEAD, error="its recipient was removed", **ended)
+    own.exclude(letter="").update(letter="")  # what was given up before looks like a letter to a person from now on
     subscriber.delete()  # the caller's own object: without a key it tells that it is gone
 
 

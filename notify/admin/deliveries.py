@@ -53,13 +53,6 @@ def _replay(*, obj: Delivery, actor: Any, reason: str) -> str:
     return gettext("It is on its way once more.")
 
 
-def _can_be_replayed(delivery: Delivery) -> bool:
-    place = (
-        delivery.letter if delivery.kind == Delivery.Kind.EMAIL else delivery.webhook and delivery.webhook.is_enabled
-    )
-    return delivery.state != State.WAITING and bool(place)
-
-
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     """All notices, newest first."""
@@ -79,7 +72,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             label=_("Send once more"),
             permission="notify.replay_delivery",
             run=_replay,
-            is_offered=_can_be_replayed,
+            is_offered=lambda delivery: Delivery.objects.replayable().filter(pk=delivery.pk).exists(),
             is_primary=True,
         ),
     )

@@ -15,11 +15,11 @@ from django.template.loader import get_template
 from common.errors import Conflict, Invalid
 from flueman import mail
 from jobs.models import Job
-from notify import letters, services
+from notify import letters, services, subscriptions
 from notify.models import Delivery
 from notify.outcomes import MOST_ATTEMPTS
 from tests.notify.certificates import make_certificate
-from tests.notify.making import again, come_due, make_letter, work_off
+from tests.notify.making import again, come_due, make_channel, make_letter, work_off
 from tests.notify.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -184,6 +184,35 @@ def test_letter_when_two_workers_take_the_same_attempt_then_one_sends(server: Sm
     services.deliver(delivery_id=str(delivery.pk), attempt=0)
     assert services.deliver(delivery_id=str(delivery.pk), attempt=0) is None
     assert len(server.letters) == 1
+
+
+def test_letter_when_its_mailbox_was_switched_off_meanwhile_then_not_sent_until_it_is_on_again(
+    server: SmtpServer,
+) -> None:
+    channel = make_channel(events=["webhook.disabled"])
+    [delivery] = services.publish(event="webhook.disabled", payload={"webhook": "ops", "reason": "gone"})
+    subscriptions.change(subscriber=channel, actor=None, is_enabled=False)
+    work_off()
+    assert (again(delivery).state, delivery.error, server.letters) == ("dead", "the mailbox is out of use", [])
+    with pytest.raises(Conflict) as refused:
+        services.replay(delivery=delivery, actor=None)
+    assert refused.value.code == "out_of_use"
+    assert not Delivery.objects.replayable().exists()
+    subscriptions.change(subscriber=channel, actor=None, is_enabled=True)
+    services.replay(delivery=delivery, actor=None)
+    work_off()
+    assert (again(delivery).state, len(server.letters)) == ("sent", 1)
+
+
+def test_letter_when_given_up_and_its_mailbox_removed_then_cannot_be_sent_again(server: SmtpServer) -> None:
+    server.script = {"RCPT": ["550 nobody"]}
+    channel = make_channel(events=["webhook.disabled"])
+    [delivery] = services.publish(event="webhook.disabled", payload={"webhook": "ops", "reason": "gone"})
+    work_off()
+    subscriptions.remove(subscriber=channel, actor=None)
+    assert (again(delivery).state, delivery.error, delivery.letter) == ("dead", "550 nobody", "")
+    with pytest.raises(Conflict):
+        services.replay(delivery=delivery, actor=None)
 
 
 def test_letter_when_values_hold_line_ends_then_no_header_and_no_button(server: SmtpServer) -> None:
