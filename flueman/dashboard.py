@@ -43,7 +43,7 @@ class Traffic:
     lately: dict[str, metrics.Figures]
     hour: metrics.Figures
     minutes: list[metrics.Point]
-    day: metrics.Counted
+    seen: metrics.Look
 
     @property
     def count(self) -> int:
@@ -76,21 +76,23 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     shown["jobs"] = _jobs() if may("jobs.view_job") else None
     shown["events"] = _events() if may("audit.view_auditevent") else None
     shown["health"] = health_of(deployments, may("jobs.view_job"))
-    shown["headline"] = _headline(shown["health"], deployments, traffic)
+    waiting = approvals.waiting_count(request.user) if shown["approvals"] else 0  # type: ignore[arg-type]
+    shown["headline"] = _headline(shown["health"], waiting, deployments, traffic)
     return {**context, **shown, "title": gettext("Home")}
 
 
 def _traffic() -> Traffic:
-    day = metrics.last_day()
-    points, before = metrics.day_and_day_before(until=day.until)
+    seen = metrics.look()
+    points, before = metrics.day_and_day_before(seen)
+    hour = metrics.last_hour(seen)
     return Traffic(
         points=points,
         before=before,
-        day=day,
-        hourly=metrics.hours_by_deployment(until=day.until),
-        lately=metrics.by_deployment(),
-        hour=metrics.total(),
-        minutes=metrics.minutes(),
+        seen=seen,
+        hourly=metrics.hours_by_deployment(seen),
+        lately=metrics.by_deployment(hour),
+        hour=metrics.total(hour),
+        minutes=metrics.minutes(hour, now=seen.now),
     )
 
 
@@ -126,9 +128,12 @@ def _card(deployment: Deployment, traffic: Traffic | None) -> dict[str, Any]:
     }
 
 
-def _headline(health: list[dict[str, str]], deployments: list[Deployment] | None, traffic: Traffic | None) -> str:
-    if troubles := [part["text"] for part in health if part["tone"] == "bad"]:
-        return ngettext("%d thing needs you", "%d things need you", len(troubles)) % len(troubles)
+def _headline(
+    health: list[dict[str, str]], waiting: int, deployments: list[Deployment] | None, traffic: Traffic | None
+) -> str:
+    """Say what needs the reader, troubles and approvals that wait, else how it goes."""
+    if things := waiting + sum(part["tone"] == "bad" for part in health):
+        return ngettext("%d thing needs you", "%d things need you", things) % things
     if deployments == []:
         return gettext("Welcome. Nothing is served yet.")
     if traffic is None or not traffic.count:
@@ -145,7 +150,8 @@ def _figures(traffic: Traffic) -> dict[str, Any]:
     share = traffic.wrong / traffic.count if traffic.count else None
     share_before = wrong_before / before if before else None
     than, hour = gettext("against the day before"), gettext("in the last hour")
-    day, lately = span_of(traffic.day), span_of(metrics.Counted(traffic.minutes[0].at, timezone.now()))
+    seen = traffic.seen
+    day, lately = span_of(seen.day), span_of(metrics.Counted(traffic.minutes[0].at, seen.until))
     figures = [
         {
             "label": gettext("Requests, 24 hours"),

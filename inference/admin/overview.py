@@ -49,14 +49,14 @@ class Row:
 
 
 def rows_of(deployments: Sequence[Deployment]) -> list[Row]:
-    """Give deployments with their state and the traffic of a day, in two queries for all."""
+    """Give deployments with their state and the traffic of a day, in a few queries for all."""
     routes: dict[int, list[Route]] = defaultdict(list)
     found = Route.objects.filter(deployment__in=deployments).select_related("version__model", "version__runner")
     for route in found:
         routes[route.deployment_id].append(route)
-    day = metrics.last_day()
-    traffic = metrics.hours_by_deployment(until=day.until) if deployments else {}
-    return [_row(Standing(one, in_order(routes[one.pk])), traffic.get(one.name, []), day) for one in deployments]
+    seen = metrics.look()
+    traffic = metrics.hours_by_deployment(seen) if deployments else {}
+    return [_row(Standing(one, in_order(routes[one.pk])), traffic.get(one.name, []), seen.day) for one in deployments]
 
 
 def state_badge(state: str) -> SafeString:
@@ -67,11 +67,11 @@ def state_badge(state: str) -> SafeString:
 
 def day_of(name: str) -> dict[str, Any]:
     """Give the last day of a deployment: its hours as a plot, its figures by version; empty where nobody called."""
-    day = metrics.last_day()
-    by_version = metrics.by_version(deployment=name, within=day)
+    seen = metrics.look()
+    by_version = metrics.by_version(seen, deployment=name)
     if not by_version:
         return {}
-    now, before = metrics.day_and_day_before(deployment=name, until=day.until)
+    now, before = metrics.day_and_day_before(seen, deployment=name)
     labels = [date_format(timezone.localtime(point.at), "H:i") for point in now]
     series = [
         Series(gettext("requests"), [point.requests for point in now], is_bars=True),
@@ -80,9 +80,9 @@ def day_of(name: str) -> dict[str, Any]:
     ]
     return {
         "plot": plot(series, labels, title=gettext("Requests per hour, last 24 hours")),
-        "all_url": log_url(name, **span_of(day)),
+        "all_url": log_url(name, **span_of(seen.day)),
         "versions": [
-            _of_version(figures, {"name": name, "version": version}, span_of(day))
+            _of_version(figures, {"name": name, "version": version}, span_of(seen.day))
             for version, figures in sorted(by_version.items(), reverse=True)
         ],
     }

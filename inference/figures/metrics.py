@@ -1,9 +1,9 @@
-"""What the metric windows say: traffic by hour, figures by deployment and version. One query each."""
+"""What the metric windows say: traffic by hour, figures by deployment and version. One query each, three for a look."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,21 +12,38 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from inference.figures.latency import merge, percentile
-from inference.figures.rollup import MINUTE
+from inference.figures.rollup import MINUTE, first_since, requests_between, windows_by_minute
 from inference.models import MetricWindow
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
-# The newest minute is counted anew by each roll-up, one a minute: from this age on it stays as it is.
-SETTLED = 2 * MINUTE
+# The newest two minutes are counted anew by each roll-up, one a minute: from this age on a window stays as it is.
+SETTLED = 3 * MINUTE
+# A page counts no more than this itself, however long roll-ups stand still.
+MOST_OPEN = 5 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A span of time of which every minute was counted to its end: figures of it are those of its requests."""
+    """A span of time of which every request was counted: figures of it are those of its requests."""
 
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came until a moment: windows before `begin`, and the minutes from there on, counted from their requests."""
+
+    now: datetime
+    begin: datetime
+    until: datetime
+    open: Sequence[MetricWindow]
+
+    @property
+    def day(self) -> Counted:
+        """The last 24 hours, this one included, as far as they were counted."""
+        return Counted(_hour(self.now) + HOUR - DAY, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,81 +77,90 @@ class Point:
     p95_ms: float | None = None
 
 
-def last_day(*, now: datetime | None = None) -> Counted:
-    """Give the last 24 hours, this one included, as far as they were counted."""
-    return Counted(_hour(now) + HOUR - DAY, _settled(now))
+def look(*, now: datetime | None = None) -> Look:
+    """Give all that has come until now; where roll-ups stand still it ends `MOST_OPEN` after what they left out."""
+    now = now or timezone.now()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # keys hold milliseconds
+    last = MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
+    begin = _hour(now) + HOUR - DAY
+    if last:
+        begin = max(begin, last - MINUTE if now - last < SETTLED else last + MINUTE)
+    first = first_since(begin)
+    until = min(now, first + MOST_OPEN) if first else now
+    return Look(now, begin, until, windows_by_minute(requests_between(begin, until)))
 
 
-def day_and_day_before(
-    *, deployment: str = "", now: datetime | None = None, until: datetime | None = None
-) -> tuple[list[Point], list[Point]]:
+def day_and_day_before(seen: Look, *, deployment: str = "") -> tuple[list[Point], list[Point]]:
     """Give the last 24 hours, this one included, and the 24 before them, hour by hour, without latencies."""
-    end = _hour(now) + HOUR
-    windows = _since(end - 2 * DAY, until)
-    if deployment:
-        windows = windows.filter(deployment=deployment)
-    sums = windows.values(hour=TruncHour("minute", tzinfo=UTC)).annotate(count=Sum("requests"), wrong=Sum("errors"))
-    found = {row["hour"]: Point(row["hour"], row["count"], row["wrong"]) for row in sums.order_by()}
-    hours = [end - 2 * DAY + HOUR * number for number in range(48)]
-    points = [found.get(hour) or Point(hour) for hour in hours]
+    begin = _hour(seen.now) + HOUR - 2 * DAY
+    named = {"deployment": deployment} if deployment else {}
+    sums = _stored(seen, begin, **named).values(hour=TruncHour("minute", tzinfo=UTC)).order_by()
+    counted = list(sums.annotate(count=Sum("requests"), wrong=Sum("errors")).values_list("hour", "count", "wrong"))
+    counted += [(_hour(one.minute), one.requests, one.errors) for one in _open(seen, begin, **named)]
+    found = dict.fromkeys((begin + HOUR * number for number in range(48)), (0, 0))
+    for hour, count, wrong in counted:
+        if hour in found:
+            found[hour] = found[hour][0] + count, found[hour][1] + wrong
+    points = [Point(hour, count, wrong) for hour, (count, wrong) in found.items()]
     return points[24:], points[:24]
 
 
-def hours_by_deployment(*, now: datetime | None = None, until: datetime | None = None) -> dict[str, list[int]]:
+def hours_by_deployment(seen: Look) -> dict[str, list[int]]:
     """Give the requests of each of the last 24 hours, oldest first, by deployment: the small plots."""
-    begin = _hour(now) - DAY + HOUR
-    sums = (
-        _since(begin, until).values("deployment", hour=TruncHour("minute", tzinfo=UTC)).annotate(count=Sum("requests"))
-    )
+    begin = seen.day.since
+    sums = _stored(seen, begin).values("deployment", hour=TruncHour("minute", tzinfo=UTC))
+    counted = list(sums.annotate(count=Sum("requests")).order_by().values_list("deployment", "hour", "count"))
+    counted += [(one.deployment, _hour(one.minute), one.requests) for one in _open(seen, begin)]
     found: dict[str, list[int]] = defaultdict(lambda: [0] * 24)
-    for row in sums.order_by():
-        place = int((row["hour"] - begin) / HOUR)
+    for deployment, hour, count in counted:
+        place = int((hour - begin) / HOUR)
         if place < 24:
-            found[row["deployment"]][place] = row["count"]
+            found[deployment][place] += count
     return dict(found)
 
 
-def total(*, span: timedelta = HOUR, now: datetime | None = None) -> Figures:
-    """Give the figures of everything over the last span of time."""
-    return _figures(_since(_begin(span, now)), span)
+def last_hour(seen: Look) -> list[MetricWindow]:
+    """Give the windows of the last hour, the open minute included, for the three that follow."""
+    return _windows(seen, _begin(HOUR, seen.now))
 
 
-def by_deployment(*, span: timedelta = HOUR, now: datetime | None = None) -> dict[str, Figures]:
-    """Give the figures of each deployment over the last span of time."""
+def total(windows: Iterable[MetricWindow]) -> Figures:
+    """Give the figures of everything in the last hour."""
+    return _figures(windows, HOUR)
+
+
+def by_deployment(windows: Iterable[MetricWindow]) -> dict[str, Figures]:
+    """Give the figures of each deployment in the last hour."""
     groups: dict[str, list[MetricWindow]] = defaultdict(list)
-    for window in _since(_begin(span, now)):
+    for window in windows:
         groups[window.deployment].append(window)
-    return {name: _figures(windows, span) for name, windows in groups.items()}
+    return {name: _figures(own, HOUR) for name, own in groups.items()}
 
 
-def by_version(
-    *, deployment: str, span: timedelta = DAY, now: datetime | None = None, within: Counted | None = None
-) -> dict[int, Figures]:
-    """Give the figures of each version of a deployment over the last span of time, or `within` another."""
+def minutes(windows: Iterable[MetricWindow], *, now: datetime) -> list[Point]:
+    """Give each minute of the last hour with latencies, oldest first."""
+    groups: dict[datetime, list[MetricWindow]] = defaultdict(list)
+    for window in windows:
+        groups[window.minute].append(window)
+    places = [_begin(HOUR, now) + timedelta(minutes=number) for number in range(60)]
+    return [_point(at, groups.get(at, [])) for at in places]
+
+
+def by_version(seen: Look, *, deployment: str) -> dict[int, Figures]:
+    """Give the figures of each version of a deployment over the day of a look."""
     groups: dict[int, list[MetricWindow]] = defaultdict(list)
-    windows = _since(within.since, within.until) if within else _since(_begin(span, now))
-    for window in windows.filter(deployment=deployment):
+    for window in _windows(seen, seen.day.since, deployment=deployment):
         groups[window.version].append(window)
-    return {version: _figures(windows, span) for version, windows in sorted(groups.items())}
+    return {version: _figures(windows, DAY) for version, windows in sorted(groups.items())}
 
 
 def of_version(
     *, deployments: Iterable[str], version: int, span: timedelta = DAY, now: datetime | None = None
 ) -> Figures:
     """Give the figures of one version over all deployments that it answered for."""
-    windows = _since(_begin(span, now)).filter(deployment__in=list(deployments), version=version)
-    return _figures(windows, span)
-
-
-def minutes(*, deployment: str = "", span: timedelta = HOUR, now: datetime | None = None) -> list[Point]:
-    """Give each minute of the last span of time, the open one included, with latencies, oldest first."""
     begin = _begin(span, now)
-    windows = _since(begin)
-    groups: dict[datetime, list[MetricWindow]] = defaultdict(list)
-    for window in windows.filter(deployment=deployment) if deployment else windows:
-        groups[window.minute].append(window)
-    places = [begin + timedelta(minutes=number) for number in range(int(span / timedelta(minutes=1)))]
-    return [_point(at, groups.get(at, [])) for at in places]
+    windows = MetricWindow.objects.filter(minute__gte=begin, deployment__in=list(deployments), version=version)
+    return _figures(windows, span)
 
 
 def _point(at: datetime, windows: Iterable[MetricWindow]) -> Point:
@@ -161,16 +187,16 @@ def _figures(windows: Iterable[MetricWindow], span: timedelta) -> Figures:
     )
 
 
-def _since(begin: datetime, until: datetime | None = None) -> QuerySet[MetricWindow]:
-    windows = MetricWindow.objects.filter(minute__gte=begin)
-    return windows.filter(minute__lt=until) if until else windows
+def _windows(seen: Look, begin: datetime, **fields: str) -> list[MetricWindow]:
+    return [*_stored(seen, begin, **fields), *_open(seen, begin, **fields)]
 
 
-def _settled(now: datetime | None) -> datetime:
-    """Give the end of the last minute that was counted to its end; now where none was."""
-    now = now or timezone.now()
-    last = MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
-    return now if last is None else last if now - last < SETTLED else last + MINUTE
+def _stored(seen: Look, begin: datetime, **fields: str) -> QuerySet[MetricWindow]:
+    return MetricWindow.objects.filter(minute__gte=begin, minute__lt=seen.begin, **fields)
+
+
+def _open(seen: Look, begin: datetime, deployment: str = "") -> list[MetricWindow]:
+    return [one for one in seen.open if one.minute >= begin and deployment in ("", one.deployment)]
 
 
 def _begin(span: timedelta, now: datetime | None) -> datetime:

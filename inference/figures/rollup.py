@@ -1,4 +1,4 @@
-"""Counts the requests of each minute into metric windows, so that dashboards never touch the request rows.
+"""Counts the requests of each minute into metric windows, so that dashboards touch the rows of the newest minutes only.
 
 A request's key holds its arrival, and its row is there at the latest a deadline later: the last two minutes are counted
 anew each time, older ones stay as they are. Counting twice gives the same windows.
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, FloatField, IntegerField, Max, Q, QuerySet, Sum, Value
-from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Ln, Round
+from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Ln, Round, TruncMinute
 from django.utils import timezone
 
 from common.ids import uuid7_floor, uuid7_time_ms
@@ -56,22 +56,19 @@ def windows_of(requests: QuerySet[InferenceRequest]) -> list[MetricWindow]:
     windows: dict[tuple[str, int], MetricWindow] = {}
     for row in _count(requests):
         key = row["deployment"], row["version"]
-        window = windows.setdefault(key, MetricWindow(deployment=key[0], version=key[1]))
-        window.requests += row["count"]
-        window.rows += row["row_count"]
-        window.errors += row["error_count"]
-        window.latency_sum_ms += row["sum_ms"]
-        window.latency_max_ms = max(window.latency_max_ms, row["max_ms"])
-        window.histogram[str(row["bucket"])] = row["count"]
-        window.success_rows += row["good_rows"] or 0
-        window.error_sum_ms += row["error_ms"] or 0
-        window.queue_sum_ms += row["good_queue_ms"] or 0
-        window.run_sum_ms += row["good_run_ms"] or 0
-        window.executions += row["runs"] or 0
-        window.last_at = max(filter(None, (window.last_at, row["last_good_at"])), default=None)
+        _add(windows.setdefault(key, MetricWindow(deployment=key[0], version=key[1])), row)
     for row in _count_batches(requests):
         window = windows[row["deployment"], row["version"]]
         window.batches = {**(window.batches or {}), str(row["size"]): [row["runs"], row["ms"] or 0]}
+    return list(windows.values())
+
+
+def windows_by_minute(requests: QuerySet[InferenceRequest]) -> list[MetricWindow]:
+    """Count requests by minute, deployment and version in one query, as windows without batches that are not saved."""
+    windows: dict[tuple[datetime, str, int], MetricWindow] = {}
+    for row in _count(requests.annotate(minute=TruncMinute("created_at", tzinfo=UTC)), "minute"):
+        key = row["minute"], row["deployment"], row["version"]
+        _add(windows.setdefault(key, MetricWindow(minute=key[0], deployment=key[1], version=key[2])), row)
     return list(windows.values())
 
 
@@ -86,12 +83,34 @@ def requests_since(begin: datetime | None) -> QuerySet[InferenceRequest]:
     return rows.filter(id__gte=uuid7_floor(_ms(begin))) if begin else rows
 
 
-def _count(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str, Any]]:
-    """Count by deployment, version and latency bucket (`latency.bucket`)."""
+def first_since(begin: datetime | None) -> datetime | None:
+    """Give when the first request arrived at a moment or later, of all without one; `None` where there is none."""
+    key = requests_since(begin).order_by("id").values_list("id", flat=True).first()
+    return datetime.fromtimestamp(uuid7_time_ms(key) / 1000, tz=UTC) if key else None
+
+
+def _add(window: MetricWindow, row: Mapping[str, Any]) -> None:
+    """Add the counts of one latency bucket."""
+    window.requests += row["count"]
+    window.rows += row["row_count"]
+    window.errors += row["error_count"]
+    window.latency_sum_ms += row["sum_ms"]
+    window.latency_max_ms = max(window.latency_max_ms, row["max_ms"])
+    window.histogram[str(row["bucket"])] = row["count"]
+    window.success_rows += row["good_rows"] or 0
+    window.error_sum_ms += row["error_ms"] or 0
+    window.queue_sum_ms += row["good_queue_ms"] or 0
+    window.run_sum_ms += row["good_run_ms"] or 0
+    window.executions += row["runs"] or 0
+    window.last_at = max(filter(None, (window.last_at, row["last_good_at"])), default=None)
+
+
+def _count(requests: QuerySet[InferenceRequest], *more: str) -> Iterable[Mapping[str, Any]]:
+    """Count by deployment, version and latency bucket (`latency.bucket`), and by `more` fields."""
     bucket = Floor(Ln(Greatest("latency_ms", Value(LEAST_MS))) / Value(LOG_WIDTH))
     return (
         requests.order_by()
-        .values("deployment", "version", bucket=Cast(bucket, IntegerField()))
+        .values("deployment", "version", *more, bucket=Cast(bucket, IntegerField()))
         .annotate(
             count=Count("id"),
             row_count=Sum("rows"),
@@ -126,12 +145,8 @@ def _begin() -> datetime | None:
 
 def _minutes_with_requests(begin: datetime | None, end: datetime) -> Iterator[datetime]:
     """Give the minutes that hold requests, oldest first, stepping over those that hold none."""
-    rows = InferenceRequest.objects.order_by("id").values_list("id", flat=True)
-    while True:
-        key = (rows.filter(id__gte=uuid7_floor(_ms(begin))) if begin else rows).first()
-        if key is None or uuid7_time_ms(key) >= _ms(end):
-            return
-        minute = datetime.fromtimestamp(uuid7_time_ms(key) // 60_000 * 60, tz=UTC)
+    while (first := first_since(begin)) and first < end:
+        minute = first.replace(second=0, microsecond=0)
         yield minute
         begin = minute + MINUTE
 

@@ -10,7 +10,11 @@ from django.utils import timezone
 
 from inference.models import MetricWindow, RunnerState
 from jobs.models import Job
+from registry.services import request_approval
+from tests.accounts.making import make_user
 from tests.admin.making import log_in, make_deployment
+from tests.inference.log_rows import make_request
+from tests.registry.governance.making import make_ready, protect
 
 
 def home(role: str = "operator", language: str = "en") -> str:
@@ -32,6 +36,25 @@ def test_home_when_all_is_well_says_how_many_requests_came() -> None:
     assert "Everything is well: 20 requests in the last 24 hours" in html
     assert "1 of 1 deployments serve" in html
     assert "in the last hour p95 11 ms, errors 0\u00a0%" in html
+
+
+@pytest.mark.django_db
+def test_home_when_calls_were_just_made_counts_them_at_once() -> None:
+    make_deployment("intent")
+    make_window("intent", 70)
+    for _ in range(3):
+        make_request(age=timedelta(seconds=1))
+    assert "Everything is well: 13 requests in the last 24 hours" in home()
+
+
+@pytest.mark.django_db
+def test_home_when_approvals_wait_for_the_reader_says_how_many_things_do() -> None:
+    asker, version = make_user("operator"), make_ready(1)
+    for alias in ("champion", "challenger"):
+        protect(alias)
+        request_approval(version=version, alias=alias, actor=asker)
+    assert "2 things need you" in home()
+    assert "need you" not in home("auditor")
 
 
 @pytest.mark.django_db

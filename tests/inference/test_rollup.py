@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -79,35 +80,71 @@ def test_metrics_when_windows_exist_then_hours_and_figures_follow() -> None:
     make_request(NOON + timedelta(seconds=1), version=2, latency_ms=100, rows=3)
     now = NOON + timedelta(seconds=30)
     roll_up(now=now)
-    day, before = metrics.day_and_day_before(now=now)
+    seen = metrics.look(now=now)
+    day, before = metrics.day_and_day_before(seen)
     assert [point.requests for point in day] == [0] * 20 + [20, 0, 0, 1]
     assert sum(point.errors for point in before) == 1
     assert len(before) == len(day) == 24
-    assert metrics.hours_by_deployment(now=now) == {"intent": [point.requests for point in day]}
-    by_version = metrics.by_version(deployment="intent", now=now)
+    assert metrics.hours_by_deployment(seen) == {"intent": [point.requests for point in day]}
+    by_version = metrics.by_version(seen, deployment="intent")
     assert by_version[1].requests == 20
     assert by_version[1].p95_ms == pytest.approx(20, rel=0.05)
     assert by_version[2].rows == 3
-    assert metrics.by_deployment(now=now)["intent"].p50_ms == pytest.approx(100, rel=0.05)
-    assert metrics.total(now=now).requests == 1
-    last = metrics.minutes(deployment="intent", now=now)[-1]
+    hour = metrics.last_hour(seen)
+    assert metrics.by_deployment(hour)["intent"].p50_ms == pytest.approx(100, rel=0.05)
+    assert metrics.total(hour).requests == 1
+    last = metrics.minutes(hour, now=now)[-1]
     assert (last.at, last.requests) == (NOON, 1)
 
 
-def test_metrics_when_asked_then_each_takes_one_query(django_assert_num_queries: object) -> None:
-    make_request(NOON)
+def test_metrics_when_asked_then_each_takes_one_query(django_assert_num_queries: Any) -> None:
+    for number in range(3):
+        make_request(NOON - number * timedelta(minutes=40), deployment=f"model-{number}")
     roll_up(now=NOON)
-    for ask in (metrics.day_and_day_before, metrics.hours_by_deployment, metrics.total, metrics.by_deployment):
-        with django_assert_num_queries(1):  # type: ignore[operator]
-            ask(now=NOON)
+    for now in (NOON + timedelta(seconds=1), NOON + timedelta(hours=1)):
+        with django_assert_num_queries(3):
+            seen = metrics.look(now=now)
+        for ask in (metrics.day_and_day_before, metrics.hours_by_deployment, metrics.last_hour):
+            with django_assert_num_queries(1):
+                ask(seen)
 
 
-def test_last_day_when_the_newest_minute_may_still_grow_then_ends_before_it() -> None:
-    make_request(NOON - timedelta(minutes=5))
-    make_request(NOON + timedelta(seconds=1))
-    roll_up(now=NOON + timedelta(seconds=30))
-    for age, until, count in ((30, NOON, 1), (119, NOON, 1), (120, NOON + timedelta(minutes=1), 2)):
-        day = metrics.last_day(now=NOON + timedelta(seconds=age))
-        assert (day.until, day.until - day.since <= metrics.DAY) == (until, True)
-        assert metrics.by_version(deployment="intent", within=day)[1].requests == count
-        assert sum(metrics.hours_by_deployment(now=NOON, until=day.until)["intent"]) == count
+def told(now: datetime) -> tuple[int, int, int]:
+    """Give how many requests a look, the plot by hours and the small plots tell of."""
+    seen = metrics.look(now=now)
+    versions = metrics.by_version(seen, deployment="intent").values()
+    hours, _before = metrics.day_and_day_before(seen)
+    small = metrics.hours_by_deployment(seen).get("intent", [])
+    return sum(one.requests for one in versions), sum(one.requests for one in hours), sum(small)
+
+
+def test_look_when_calls_were_just_made_counts_them_before_any_roll_up_and_once_after_it() -> None:
+    make_request(NOON - timedelta(minutes=90))
+    roll_up(now=NOON - timedelta(minutes=89))
+    for number in range(3):
+        make_request(NOON + timedelta(seconds=number), number=number, status=500 if number else 200)
+    for age in (3, 59, 61, 119, 121, 179, 181, 600):
+        now = NOON + timedelta(seconds=age)
+        assert told(now) == (4, 4, 4), age
+        seen = metrics.look(now=now)
+        hour = metrics.last_hour(seen)
+        assert (seen.day.until, metrics.total(hour).requests) == (now, 3)
+        assert [(one.requests, one.errors) for one in metrics.minutes(hour, now=now) if one.requests] == [(3, 2)]
+        if age in (3, 61):
+            roll_up(now=now)
+
+
+def test_look_when_nothing_was_ever_counted_counts_and_ends_now() -> None:
+    assert told(NOON) == (0, 0, 0)
+    make_request(NOON)
+    assert told(NOON + timedelta(seconds=1)) == (1, 1, 1)
+
+
+def test_look_when_roll_ups_stand_still_ends_minutes_after_what_they_left_out() -> None:
+    make_request(NOON - timedelta(hours=3))
+    roll_up(now=NOON - timedelta(hours=2))
+    for minute in range(60):
+        make_request(NOON + minute * timedelta(minutes=1))
+    seen = metrics.look(now=NOON + timedelta(hours=1))
+    assert (seen.until, len(seen.open)) == (NOON + metrics.MOST_OPEN, 5)
+    assert told(NOON + timedelta(hours=1)) == (6, 6, 6)
