@@ -48,6 +48,13 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
             elif self._patience is None:
                 self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+        elif self._is_idle():
+            self.timeout_keep_alive_task = self.loop.call_later(HEAD_S, self.timeout_keep_alive_handler)
+
+    def _is_idle(self) -> bool:
+        """Whether the rest of a body came that was answered before: uvicorn's clock of idle connections stands then."""
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        return is_answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def on_message_begin(self) -> None:
         """Begin a head."""

@@ -188,6 +188,23 @@ def test_others_when_many_clients_are_slow_then_answered(site: Site, case: str) 
     table.record(SECTION, case, f"three others answered in {took_s:.2f} s", "harmless")
 
 
+def test_connection_when_more_of_a_body_comes_after_its_answer_then_still_closed_when_idle(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site.installation.port), timeout=60) as connection:
+        artifact = b"/api/2.0/mlflow-artifacts/artifacts/a"
+        connection.sendall(begun(artifact, LENGTH, sent=b"a").replace(b"POST", b"PUT", 1))
+        heard = b""
+        while b"UNAUTHENTICATED" not in heard:
+            heard += connection.recv(65536)
+        time.sleep(1)  # what is sent before the server has done with its answer is not what is tried here
+        connection.sendall(b" ")
+        start = time.monotonic()
+        while more := connection.recv(65536):
+            heard += more
+        took_s = time.monotonic() - start
+    assert heard.count(b"HTTP/1.1 ") == 1
+    table.record(SECTION, "a body that goes on after its answer", f"closed after {took_s:.0f} s", "refused")
+
+
 def test_chunks_when_a_body_comes_in_many_then_read_as_one(site: Site) -> None:
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in b'{"username": "x", "password": "y"}') + b"0\r\n\r\n"
     heard = say(site.installation.port, post(b"Transfer-Encoding: chunked", body=chunks, target=b"/api/v1/auth/token"))
