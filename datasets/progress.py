@@ -88,7 +88,7 @@ class Progress:
         except DATABASE_AWAY:
             connections.close_all()
         running = [one for one in self._steps.values() if one.state == State.RUNNING]
-        told = f"{running[0].number + 1}/{len(self._steps)} · {running[0].label}" if running else ""
+        told = f"{running[0].number + 1}/{len(self._steps)} · {running[0].in_words}" if running else ""
         self._run.report(self._percent(), told)
 
     def _percent(self) -> float:

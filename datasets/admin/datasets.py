@@ -191,7 +191,7 @@ class DatasetAdmin(ImportPage, ReadOnlyAdmin):
         for version in versions:
             version.dataset = obj
             version.shown_state, version.made_by = shown.state(version), shown.made_by(version)
-            version.products = products.get(version.pk, [])
+            version.products = [one for one in products.get(version.pk, []) if one.kind == "model"]
             version.url, version.rows_url = shown.version_url(version), shown.rows_url(version)
             version.rejects_url = shown.version_url(version, "rejects") if version.rejects_id else ""
             version.bad = version.summary.get("warnings") or 0

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +15,8 @@ from common.admin import require
 from common.difference import difference
 from common.display import thousands
 from common.errors import FluemanError
+from common.live import live_part
+from common.wording import in_words
 from datasets import services
 from datasets.admin import shown
 from datasets.models import DatasetVersion, VersionDifference
@@ -64,7 +65,7 @@ def compare_view(request: HttpRequest, model_admin: Any, version: DatasetVersion
             return HttpResponseRedirect(difference_url(found))
         except FluemanError as error:
             field = "before" if "before" in error.fields or error.code == "unknown_version" else None
-            form.add_error("key" if "key" in error.fields else field, error.message)
+            form.add_error("key" if "key" in error.fields else field, in_words(error.message))
     return model_admin.page(
         request,
         "admin/datasets/compare.html",
@@ -84,11 +85,7 @@ def difference_view(
     require(request, "datasets.view_datasetversion")
     context = _shown(found)
     if request.GET.get("part") == "live":
-        response = HttpResponse(render_to_string("admin/datasets/difference_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if not context["is_live"]:
-            response["X-Live-Done"] = "1"
-        return response
+        return live_part(request, "admin/datasets/difference_body.html", context, is_over=not context["is_live"])
     return model_admin.page(
         request,
         "admin/datasets/difference.html",

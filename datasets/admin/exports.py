@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import require
 from common.display import badge
 from common.errors import FluemanError
+from common.live import live_part
+from common.wording import in_words
 from datasets import services
 from datasets.models import DatasetVersion
 from datasets.services.exports import EXPORT, FORMATS, splits_of
@@ -63,7 +64,7 @@ def export_view(request: HttpRequest, model_admin: Any, version: DatasetVersion)
             services.start_export(version=version, actor=request.user, **form.cleaned_data)
             return HttpResponseRedirect(request.path)
         except FluemanError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, in_words(error.message))
     named = quote(f"{version.dataset.name}:{version.number}")
     return model_admin.page(
         request,
@@ -80,14 +81,10 @@ def export_view(request: HttpRequest, model_admin: Any, version: DatasetVersion)
 
 
 def exports_live(request: HttpRequest, model_admin: Any, version: DatasetVersion) -> HttpResponse:
-    """Give the list of exports anew; `X-Live-Done` ends the asking."""
+    """Give the list of exports anew."""
     require(request, "datasets.export_datasetversion")
     shown = _lately(request, version)
-    response = HttpResponse(render_to_string("admin/datasets/export_jobs.html", shown, request))
-    response["Cache-Control"] = "no-store"
-    if not shown["is_live"]:
-        response["X-Live-Done"] = "1"
-    return response
+    return live_part(request, "admin/datasets/export_jobs.html", shown, is_over=not shown["is_live"])
 
 
 def _lately(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:

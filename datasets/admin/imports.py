@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import require
 from common.display import thousands
 from common.errors import FluemanError
+from common.wording import in_words
 from datasets import services
 from datasets.admin.import_forms import COLUMNS_SHOWN, ImportForm, columns_of, rows_of
 from datasets.formats.words import why
@@ -121,7 +122,7 @@ def _refuse(form: ImportForm, error: FluemanError) -> None:
             form.add_error(field, text)
             told = True
     if not told:
-        form.add_error(None, error.message)
+        form.add_error(None, in_words(error.message))
 
 
 def _shown(look: Any) -> dict[str, Any]:

@@ -7,72 +7,29 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.difference import difference
 from common.display import badge, duration, figure, thousands
+from common.live import LiveMixin
 from datasets import services
 from datasets.admin import shown
 from datasets.models import DatasetVersion, PreprocessingJob, PreprocessingStep
 from jobs.admin.begun import Begun
 from jobs.admin.jobs import shown_state_of
+from jobs.admin.words import WORDS
 from jobs.models import Job
 
 State = Job.State
 StepState = PreprocessingStep.State
-# What steps tell most; the rest is named as it is.
-_WORDS = {
-    "bytes": pgettext_lazy("count", "bytes"),
-    "sha256": "SHA-256",
-    "format": _("format"),
-    "encoding": _("encoding"),
-    "delimiter": _("delimiter"),
-    "files": _("files"),
-    "rejected": _("rows set aside"),
-    "reasons": _("reasons"),
-    "dropped": _("rows dropped"),
-    "groups": _("groups"),
-    "examples": _("examples"),
-    "row": _("row"),
-    "kept": _("the row that stays"),
-    "near": _("rows near to another"),
-    "near_of": _("near to row"),
-    "near_earlier": _("rows near to the earlier version"),
-    "is_earlier": _("in the earlier version"),
-    "likeness": _("likeness"),
-    "missing": _("missing"),
-    "filled_with": _("filled with"),
-    "value": _("value"),
-    "count": _("count"),
-    "rows": _("rows"),
-    "kind": _("kind"),
-    "column": _("column"),
-    "columns": _("columns"),
-    "misfits": _("values that do not fit"),
-    "masked": _("places masked"),
-    "found": _("what was found"),
-    "bounds": _("bounds"),
-    "outliers": _("outliers"),
-    "labels": _("labels"),
-    "unknown": _("labels that are not named"),
-    "rows_of_each": _("rows of each"),
-    "rows_found": _("rows with a partner"),
-    "name": _("name"),
-    "tokenizer": _("tokenizer"),
-    "vocabulary": _("words in the vocabulary"),
-    "words": _("different words"),
-    "seen": _("words in all"),
-}
 _ROWS = {"row", "kept", "near_of"}  # people count from 1
 
 
@@ -87,7 +44,7 @@ def _retry(*, obj: PreprocessingJob, actor: Any, reason: str) -> str:
 
 
 @admin.register(PreprocessingJob)
-class PreprocessingJobAdmin(Begun, ReadOnlyAdmin):
+class PreprocessingJobAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     """All preprocessing jobs, and one as it goes on."""
 
     question = _("Which versions are being made, and did it go well?")
@@ -96,6 +53,7 @@ class PreprocessingJobAdmin(Begun, ReadOnlyAdmin):
     )
     empty_command = "manage.py import_dataset reviews.csv --name reviews"
     detail_template = "admin/datasets/preprocessing.html"
+    live_template = "admin/datasets/preprocessing_body.html"
     list_display = ("label", "kind", "shown_state", "shown_progress", "maker", "when", "took")
     list_select_related = ("version__dataset", "version__recipe__recipe", "job", "created_by")
     list_filter = ("kind", "job__state")
@@ -133,20 +91,6 @@ class PreprocessingJobAdmin(Begun, ReadOnlyAdmin):
         """Add the part of the page that follows the job."""
         return [("<uuid:pk>/live/", self.live_view, "live")]
 
-    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give the page's content anew while the job goes on; `X-Live-Done` ends the asking."""
-        found = self.get_object(request, str(pk))
-        if found is None:
-            raise Http404
-        if not self.has_view_permission(request, found):
-            raise PermissionDenied
-        context = {**self._above(request, str(pk)), **self.detail(request, found)}
-        response = HttpResponse(render_to_string("admin/datasets/preprocessing_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if found.job is None or found.job.is_finished:
-            response["X-Live-Done"] = "1"
-        return response
-
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say how far it is, or how it ended."""
         said = {
@@ -169,6 +113,7 @@ class PreprocessingJobAdmin(Begun, ReadOnlyAdmin):
             "version": version,
             "state": shown_state_of(_state(obj)),
             "steps": steps,
+            "now": next((_place(step, len(steps)) for step in steps if step["is_running"]), ""),
             "done": sum(step["is_done"] for step in steps),
             "left": _left(job),
             "took": self.took(obj),
@@ -249,6 +194,10 @@ def _shown(step: PreprocessingStep, obj: PreprocessingJob) -> dict[str, Any]:
     }
 
 
+def _place(step: Mapping[str, Any], count: int) -> str:
+    return f"{step['number']}/{count} · {step['row'].in_words}"
+
+
 def _change(sample: Mapping[str, Any]) -> Any:
     name = gettext("row %(row)s · %(column)s") % {"row": thousands(sample["row"] + 1), "column": sample.get("column")}
     return difference({name: sample.get("before")}, {name: sample.get("after")})[0]
@@ -292,7 +241,7 @@ def _counted(name: str, value: Any) -> Any:
 
 
 def _word(name: str) -> Any:
-    return _WORDS.get(name, name.replace("_", " "))
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def _said(value: Any) -> str:

@@ -16,6 +16,7 @@ from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, Invalid
 from common.numbers import whole
+from common.wording import in_words, refused_in_words
 from datasets.admin.recipe_editor import version_choices
 from datasets.models import Recipe, RecipeVersion
 from datasets.previewing.asking import preview
@@ -141,7 +142,7 @@ def _go_back(model_admin: ModelAdmin, request: HttpRequest, recipe: Recipe) -> H
     try:
         version = services.save_recipe(recipe=recipe, steps=old.steps, actor=request.user, note=note)
     except FluemanError as error:
-        messages.error(request, error.message)
+        messages.error(request, in_words(error.message))
         return HttpResponseRedirect(request.path)
     said = gettext("Version %(number)d has the steps of version %(old)d.")
     messages.success(request, said % {"number": version.number, "old": old.number})
@@ -170,7 +171,7 @@ def yaml_view(model_admin: ModelAdmin, request: HttpRequest, key: Any) -> HttpRe
         try:
             version = services.read_steps(recipe=recipe, text=text, actor=request.user)
         except FluemanError as refused:
-            error = refused.message
+            error = in_words(refused.message)
         else:
             messages.success(request, gettext("Saved as version %(number)d.") % {"number": version.number})
             return HttpResponseRedirect(model_admin.url_of(recipe))
@@ -209,4 +210,5 @@ def _said(request: HttpRequest, **kinds: type) -> dict[str, Any]:
 
 def _refused(error: FluemanError, **more: Any) -> JsonResponse:
     """Tell the script what a service refused: that is for the page to show, not for the browser to complain of."""
-    return JsonResponse({"error": {"code": error.code, "message": error.message, "fields": error.fields}, **more})
+    message, fields = refused_in_words(error)
+    return JsonResponse({"error": {"code": error.code, "message": message, "fields": fields}, **more})

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError
+from common.wording import in_words
 from datasets.admin.recipe_editor import chosen_version, version_choices
 from datasets.admin.recipe_pages import recipe_of
 from datasets.models import DatasetVersion, PreprocessingJob, RecipeVersion
@@ -84,5 +85,5 @@ def _problem(saved: RecipeVersion, chosen: DatasetVersion) -> str:
     try:
         services.check_fit(recipe_version=saved, version=chosen)
     except FluemanError as error:
-        return error.message
+        return in_words(error.message)
     return ""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
 from common.errors import FluemanError
+from common.wording import in_words
 from datasets import services
 from datasets.models import DatasetVersion
 from datasets.services.splits import DEFAULT_SHARES
@@ -88,7 +89,7 @@ def split_view(request: HttpRequest, model_admin: Any, version: DatasetVersion) 
             )
             return HttpResponseRedirect(reverse("admin:datasets_preprocessingjob_change", args=[made.pk]))
         except FluemanError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, in_words(error.message))
     return model_admin.page(
         request,
         "admin/datasets/split.html",

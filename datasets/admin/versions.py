@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin
 from common.display import ago, figure, person_name, size, thousands
+from common.live import live_part
+from common.wording import in_words
 from datasets import services
 from datasets.admin import shown
 from datasets.admin.further import FurtherPages
@@ -134,17 +136,14 @@ class DatasetVersionAdmin(FurtherPages, ReadOnlyAdmin):
         """Give the part of the page about columns anew until the profile is there."""
         version = self._sealed(request, pk)
         context = {**self._profile(request, version), "original": version}
-        response = HttpResponse(render_to_string("admin/datasets/parts/columns.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if context["is_profiled"] or context["is_profile_over"]:
-            response["X-Live-Done"] = "1"
-        return response
+        is_over = context["is_profiled"] or context["is_profile_over"]
+        return live_part(request, "admin/datasets/parts/columns.html", context, is_over=is_over)
 
     def rows_view(self, request: HttpRequest, pk: Any) -> JsonResponse:
         """Go on with a search: `{"html", "next", "said", "found"}`, or `{"error"}`."""
         context = rows_context(request, self._sealed(request, pk))
         if error := context.get("rows_error"):
-            return JsonResponse({"error": error.message}, status=error.status)
+            return JsonResponse({"error": in_words(error.message)}, status=error.status)
         html = render_to_string("admin/datasets/parts/row_lines.html", context, request)
         return JsonResponse(
             {"html": html, "next": context["next_url"], "said": context["searched"], **context["counts"]}

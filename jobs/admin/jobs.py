@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,8 +20,10 @@ from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as BellSchedule
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, badge, duration, name_of
+from common.display import ago, badge, duration, name_of, tree
+from common.live import LiveMixin, live_part
 from jobs import handlers, services
+from jobs.admin.words import WORDS
 from jobs.models import Job, JobLog
 
 State = Job.State
@@ -72,12 +74,13 @@ def _retry(*, obj: Job, actor: Any, reason: str) -> str:
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
+class JobAdmin(LiveMixin, ReadOnlyAdmin):
     """All jobs, and one job as it goes on."""
 
     question = _("What is being worked on, and did it come to a good end?")
     empty_text = _("Jobs appear here when a model is uploaded, and for all other work that takes its time.")
     detail_template = "admin/jobs/job.html"
+    live_template = "admin/jobs/job_body.html"
     list_before_template = "admin/jobs/now.html"
     list_display = ("label", "shown_state", "shown_progress", "maker", "when", "took")
     list_select_related = ("created_by",)
@@ -117,23 +120,11 @@ class JobAdmin(ReadOnlyAdmin):
         """Give what runs and what waits anew."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        response = HttpResponse(render_to_string("admin/jobs/now_body.html", self._now(), request))
-        response["Cache-Control"] = "no-store"
-        return response
+        return live_part(request, "admin/jobs/now_body.html", self._now())
 
-    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give the page's content anew while the job goes on; `X-Live-Done` ends the asking."""
-        job = self.get_object(request, str(pk))
-        if job is None:
-            raise Http404
-        if not self.has_view_permission(request, job):
-            raise PermissionDenied
-        context = {**self._above(request, str(pk)), **self.detail(request, job)}
-        response = HttpResponse(render_to_string("admin/jobs/job_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if job.is_finished:
-            response["X-Live-Done"] = "1"
-        return response
+    def is_over(self, obj: Any, shown: Mapping[str, Any]) -> bool:
+        """Tell whether the job has ended."""
+        return bool(obj.is_finished)
 
     def _now(self) -> dict[str, Any]:
         """Give the running jobs, then the waiting ones in the order of their turn."""
@@ -167,6 +158,7 @@ class JobAdmin(ReadOnlyAdmin):
             "is_paused": obj.state == State.QUEUED and obj.due_at is not None and obj.due_at > timezone.now(),
             "lines": [line for line in lines if line.level != "step"],
             "is_cut": len(lines) == LINES,
+            "result": tree(obj.result, words=WORDS) if obj.result else "",
         }
 
     @admin.display(description=_("job"))

@@ -276,6 +276,17 @@ def test_live_when_job_goes_on_then_asks_again_and_done_when_it_has_ended(tmp_pa
     assert "data-live" not in client.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
 
 
+def test_page_when_a_job_has_a_result_then_its_keys_are_words_and_unknown_ones_stay(client: Client) -> None:
+    result = {"version": "문장 v1", "rows": 7, "is_reused": True, "dropped": {"no_input": 2}, "own_key": 1}
+    job = Job.objects.create(kind="work.count", state="succeeded", result=result)
+    client.force_login(make_user("minji", "view_job"))
+    page = client.get(f"/admin/jobs/job/{job.pk}/change/", headers={"accept-language": "ko"}).content.decode()
+    assert [
+        word for word in ("버전", "행", "이미 있던 것", "입력 없음", "own_key") if f"<span>{word}</span>" not in page
+    ] == []
+    assert "is_reused" not in page
+
+
 def test_live_when_reader_may_not_see_jobs_then_refused(tmp_path: Path, client: Client) -> None:
     client.force_login(make_user("minji"))
     assert client.get(f"/admin/jobs/job/{make_job(tmp_path).pk}/live/").status_code == 403
