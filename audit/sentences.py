@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
@@ -223,12 +223,20 @@ def actor_of(event: AuditEvent, names: Mapping[str, str]) -> str:
     return actor_name(spoken(event.actor, names))
 
 
+def _doer(event: AuditEvent, names: Mapping[str, str]) -> str:
+    """Give who acted as a sentence names them, so that whatever follows the name fits it."""
+    said = actor_of(event, names)
+    if REFERENCE.fullmatch(event.actor):
+        return pgettext("who did it", "%(person)s") % {"person": said}
+    return pgettext("what did it", "%(program)s") % {"program": said} if said == event.actor else said
+
+
 class _Parts(dict[str, Any]):
     """What a sentence may ask for; a part that an event does not hold reads as a dash."""
 
     def __init__(self, event: AuditEvent, names: Mapping[str, str]) -> None:
         super().__init__(
-            actor=actor_of(event, names),
+            actor=_doer(event, names),
             target=spoken(event.target_label, names) or event.target_id or "—",
         )
         for side in ("before", "after"):

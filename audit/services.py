@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -36,35 +36,40 @@ __all__ = [
 Actor = AbstractBaseUser | str | None
 
 
-def record(
-    *,
-    action: str,
-    actor: Actor,
-    target: Model | None = None,
-    target_label: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    reason: str = "",
-    outcome: str = "done",
-) -> AuditEvent:
+class Said(TypedDict, total=False):
+    """What an event says; `outcome` is `done` where nothing is said of it.
+
+    Name people in `before`, `after` and `target_label` by `person(user)` or the user itself, never in clear; e-mail
+    addresses are found and hidden.
+    """
+
+    action: Required[str]
+    actor: Required[Actor]
+    target: Model | None
+    target_label: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    reason: str
+    outcome: str
+
+
+def record(**said: Unpack[Said]) -> AuditEvent:
     """Add an event to the end of the chain, inside the caller's transaction; request and address come from the context.
 
-    Call it last: it locks the head of the chain until the transaction ends. Name people in `before`, `after` and
-    `target_label` by `person(user)` or the user itself, never in clear; e-mail addresses are found and hidden.
+    Call it last: it locks the head of the chain until the transaction ends.
     """
     with transaction.atomic(savepoint=False):
-        return _append(_event(action, actor, target, target_label, before, after, reason, outcome))
+        return _append(_event(said))
 
 
-def record_refusal(
-    *, action: str, actor: Actor, outcome: str = "refused", once_in_s: float = 0, **details: Any
-) -> None:
+def record_refusal(*, once_in_s: float = 0, **said: Unpack[Said]) -> None:
     """Add an event of something that was not done, in a transaction of its own, so that it outlives the refusal.
 
     Inside a service (`common/transactions.py`) it is added after its end; inside any other transaction it raises
-    RuntimeError. The same refusal is added once in `once_in_s`. `details` are those of `record`.
+    RuntimeError. The same refusal is added once in `once_in_s`.
     """
-    after_the_end(partial(_refuse, once_in_s, action=action, actor=actor, outcome=outcome, **details))
+    said.setdefault("outcome", "refused")
+    after_the_end(partial(_refuse, once_in_s, said))
 
 
 def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
@@ -77,15 +82,15 @@ def erase_person(*, reference: str, actor: Actor, reason: str) -> AuditPerson:
     return found
 
 
-def _refuse(once_in_s: float, **details: Any) -> None:
-    if once_in_s and _is_told(_event(**details), once_in_s):
+def _refuse(once_in_s: float, said: Said) -> None:
+    if once_in_s and _is_told(_event(said), once_in_s):
         return
     with transaction.atomic(durable=True):
         if once_in_s:
             _locked_head()  # of those who are refused at the same moment one is the first
-            if _is_told(_event(**details), once_in_s):
+            if _is_told(_event(said), once_in_s):
                 return
-        record(**details)
+        record(**said)
 
 
 def _is_told(event: AuditEvent, within_s: float) -> bool:
@@ -96,30 +101,22 @@ def _is_told(event: AuditEvent, within_s: float) -> bool:
     return any(all(getattr(one, name) == getattr(event, name) for name in same) for one in lately)
 
 
-def _event(
-    action: str,
-    actor: Actor,
-    target: Model | None = None,
-    target_label: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    reason: str = "",
-    outcome: str = "done",
-) -> AuditEvent:
+def _event(said: Said) -> AuditEvent:
     """Give an event as it will stand in the chain, but for its place there."""
-    source, who, label = origin.get(), _actor(actor), target_label or _label(target)
+    source, who, target = origin.get(), _actor(said["actor"]), said.get("target")
+    label = said.get("target_label") or _label(target)
     owner = next((one for one in (who, label) if one.startswith(PERSON)), "")
     return AuditEvent(
         at=timezone.now(),
         actor=who,
-        action=action,
+        action=said["action"],
         target_type=target._meta.label_lower if target else "",
         target_id=str(target.pk)[:100] if target else "",
         target_label=clean(hidden(label, owner), 255),
-        before=plain(hidden(before or {}, owner)),
-        after=plain(hidden(after or {}, owner)),
-        reason=clean(hidden(reason, owner), 10_000),
-        outcome=outcome,
+        before=plain(hidden(said.get("before") or {}, owner)),
+        after=plain(hidden(said.get("after") or {}, owner)),
+        reason=clean(hidden(said.get("reason", ""), owner), 10_000),
+        outcome=said.get("outcome", "done"),
         request_id=source.request_id,
         address=address_of(source.address, owner),
         credential=source.credential,

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.admin import TabularInline as ThemedTabularInline
@@ -159,6 +160,10 @@ class ModelAdmin(ThemedModelAdmin):
             _dress(field.widget)
         return form
 
+    def new_title(self) -> str:
+        """Give the title of the page that makes a row: the words of the button that leads there."""
+        return gettext("New %(name)s") % {"name": self.opts.verbose_name}
+
     def url_of(self, obj: Model) -> str:
         """Give the address of a row's page."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
@@ -188,7 +193,9 @@ class ModelAdmin(ThemedModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Show or save one row; what a service refuses is shown in the form, with everything typed kept."""
-        context = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        context: dict[str, Any] = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        if object_id is None:
+            context["title"] = self.new_title()
         context |= {**self._above(request, object_id), **(extra_context or {})}
         if self.detail_template and "original" in context:
             row = context["original"]

@@ -13,11 +13,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.display import name_of
 from common.errors import FluemanError
+from common.wording import in_words
 
 WayOn = Callable[[FluemanError, str], str]
 _ways_on: list[WayOn] = []
@@ -145,7 +146,7 @@ def way_on(request: HttpRequest, error: FluemanError | ValidationError, typed: s
     page = next((page for way in _ways_on if (page := way(error, typed))), "")
     if not page:
         return None
-    messages.warning(request, error.message)
+    messages.warning(request, in_words(error.message))
     return HttpResponseRedirect(page)
 
 
@@ -169,26 +170,9 @@ def show_refusal(form: forms.BaseForm, error: FluemanError | ValidationError) ->
     if isinstance(error, ValidationError):
         told = error.message_dict if hasattr(error, "error_dict") else {}
     else:
-        told = {name: [in_language(text)] for name, text in error.fields.items()}
+        told = {name: [in_words(text)] for name, text in error.fields.items()}
     known = {name: texts for name, texts in told.items() if name in form.fields}
     for name, texts in known.items():
         form.add_error(name, texts)
     if not known:
-        form.add_error(None, error.messages if isinstance(error, ValidationError) else in_language(error.message))
-
-
-# What is said of an address by `common/destinations.py`, which runs where there are no languages.
-_OF_ADDRESSES = (
-    gettext_noop("it is too long or holds characters that no address has"),
-    gettext_noop("it is malformed"),
-    gettext_noop("it must not hold a name or password"),
-    gettext_noop("it has no such port"),
-    gettext_noop("it must not hold a fragment"),
-    gettext_noop("its host is no name"),
-    gettext_noop("its host is neither a name nor a number in plain form"),
-)
-
-
-def in_language(text: str) -> str:
-    """Give a sentence of a module that knows no languages in the reader's, as it is where nobody has translated it."""
-    return gettext(text) if text else text
+        form.add_error(None, error.messages if isinstance(error, ValidationError) else in_words(error.message))

@@ -141,15 +141,15 @@ def with_figures(text: str, **figures: Any) -> SafeString:
     return mark_safe(escape(text) % {name: conditional_escape(value) for name, value in figures.items()})  # noqa: S308
 
 
-def tree(value: Any, name: str = "", depth: int = 0) -> SafeString:
-    """Give an object or list as a folded tree for a reader; the first level is open."""
+def tree(value: Any, name: str = "", depth: int = 0, words: Mapping[str, Any] | None = None) -> SafeString:
+    """Give an object or list as a folded tree for a reader, keys by their `words`; the first level is open."""
     if isinstance(value, Mapping):
-        entries = [(str(key), item) for key, item in value.items()]
+        entries = [(str((words or {}).get(key, key)), item) for key, item in value.items()]
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         entries = [(str(place), item) for place, item in enumerate(value, 1)]
     else:
         return format_html('<div class="fm-leaf"><span>{}</span> {}</div>', name, scalar(value))
-    shown = format_html_join("", "{}", ((tree(item, key, depth + 1),) for key, item in entries[:_TREE_ENTRIES]))
+    shown = format_html_join("", "{}", ((tree(item, key, depth + 1, words),) for key, item in entries[:_TREE_ENTRIES]))
     left = len(entries) - _TREE_ENTRIES
     more = format_html('<div class="fm-leaf fm-quiet">{}</div>', gettext("and %d more") % left) if left > 0 else ""
     if depth == 0 and not name:

@@ -33,8 +33,8 @@ class TooSlow(FluemanError):
 class Gathered:
     """An ASGI application that is called once the beginning of a request's body is there."""
 
-    def __init__(self, application: Any, *, most: int, tell: Callable[[str, FluemanError], Any]) -> None:
-        """Take the application, how much is gathered, and what makes Django's answer to an error at a path."""
+    def __init__(self, application: Any, *, most: int, tell: Callable[[str, FluemanError, str], Any]) -> None:
+        """Take the application, how much is gathered, and what answers an error at a path, by Accept-Language."""
         self._application, self._most, self._tell = application, most, tell
         self._held = 0
 
@@ -64,7 +64,8 @@ class Gathered:
         await self._application(scope, _replayed(body, has_more, receive), send)
 
     async def _refuse(self, scope: Scope, send: Send, error: FluemanError) -> None:
-        answer = self._tell(scope["path"], error)
+        accept = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+        answer = self._tell(scope["path"], error, accept)
         kept = [(b"retry-after", answer["Retry-After"].encode())] if "Retry-After" in answer else []
         await send_body(send, answer.status_code, answer.content, [(b"connection", b"close"), *kept])
 

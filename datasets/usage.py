@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -24,12 +26,20 @@ class Product:
     products: list[Product] = field(default_factory=list)
 
 
+def how_many_more(place: str, count: int, url: str = "") -> Product:
+    """Give what stands for those that are not shown, with the list of all where there is one."""
+    return Product("more", place, _("%(count)d more") % {"count": count}, url)
+
+
 Finder = Callable[[Collection[UUID]], Mapping[UUID, list[Product]]]
 _finders: list[Finder] = []
 
 
 def register_finder(finder: Finder) -> None:
-    """Add one who knows what was made of versions; it is asked for many at once, in as many queries as for one."""
+    """Add one who knows what was made of versions.
+
+    It is asked for many at once, in as many queries as for one, and gives the newest few of each kind.
+    """
     if finder not in _finders:
         _finders.append(finder)
 

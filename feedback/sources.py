@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import Invalid, TooLarge
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
 from feedback.gathering import CLOSED, TYPES, Row, finished_items, given_rows, keys_of, reviewed_rows
-from feedback.models import Feedback
+from feedback.models import Feedback, ReviewQueue
 from feedback.services.exporting import label_of, queues_named
 from files.storage import told_when_full
 
@@ -60,6 +62,16 @@ class FeedbackSource(SourceKind):
         if options["queues"]:
             return label_of(dict(options))
         return f"{options['deployment']} · {options['since'][:16] or '…'} – {options['until'][:16]}"
+
+    def page_of(self, options: Mapping[str, Any]) -> str:
+        """Give the queue, the list of queues where it is of several, or what was said of the deployment."""
+        if not options.get("queues"):
+            asked = urlencode({"deployment": options.get("deployment", "")})
+            return f"{reverse('admin:feedback_feedback_changelist')}?{asked}"
+        queue = ReviewQueue.objects.filter(name=options["queues"].strip()).only("pk").first()
+        if queue is None:
+            return reverse("admin:feedback_reviewqueue_changelist")
+        return reverse("admin:feedback_reviewqueue_change", args=[queue.pk])
 
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Write the rows as JSON Lines."""

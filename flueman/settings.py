@@ -230,6 +230,8 @@ X_FRAME_OPTIONS = "DENY"
 # -- language and time -------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = env.choice("FLUEMAN_LANGUAGE", "ko", ("ko", "en"))
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+# What our own apps say goes before what a package says of the same word, wherever it stands among the apps.
+LOCALE_PATHS = [path for app in INSTALLED_APPS if (path := BASE_DIR / app.partition(".")[0] / "locale").is_dir()]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "Asia/Seoul")

@@ -83,13 +83,16 @@ class Standing(NamedTuple):
     left: int
 
 
-def told(standings: Sequence[Standing]) -> dict[str, str]:
-    """Give limits and what is left of them as headers. Source: draft-ietf-httpapi-ratelimit-headers-10."""
+def told(standings: Sequence[Standing], wait_s: int | None = None) -> dict[str, str]:
+    """Give limits and what is left of them as headers; `wait_s` after a refusal, else the time until all is back.
+
+    Source: draft-ietf-httpapi-ratelimit-headers-10.
+    """
     if not standings:
         return {}
     return {
         "RateLimit-Policy": ", ".join(limit.policy for limit, _left in standings),
-        "RateLimit": ", ".join(limit.left(left) for limit, left in standings),
+        "RateLimit": ", ".join(limit.left(left, wait_s) for limit, left in standings),
     }
 
 

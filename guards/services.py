@@ -6,11 +6,10 @@ import math
 from functools import cache
 
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from common.errors import TooMany
 from guards.buckets import Buckets, make_buckets
-from guards.limits import Limit
+from guards.limits import Limit, Standing, told
 from guards.models import Lock, Stamp
 
 
@@ -38,18 +37,14 @@ def take_token(*, bucket: str, limit: Limit) -> None:
 
 
 def too_many(limit: Limit, wait_s: float, left: int = 0) -> TooMany:
-    """Give the refusal of a call over a limit. Source: draft-ietf-httpapi-ratelimit-headers-10."""
+    """Give the refusal of a call over a limit."""
     seconds = max(1, math.ceil(wait_s))
-    said = (
-        _("Too many rows: at most %(number)d a minute.")
-        if limit.counts_rows
-        else _("Too many calls: at most %(number)d a minute.")
-    )
+    what = "rows" if limit.counts_rows else "calls"
     return TooMany(
-        said % {"number": limit.per_minute},
+        f"Too many {what}: at most {limit.per_minute} a minute.",
         code="rate_limited",
         retry_after_s=seconds,
-        headers={"RateLimit-Policy": limit.policy, "RateLimit": limit.left(left, seconds)},
+        headers=told([Standing(limit, left)], seconds),
     )
 
 

@@ -77,7 +77,7 @@ def end_user_name(given: str, *, field: str = "end_user") -> str:
     """Give the id of an end user as it is kept, empty for none. Raises Invalid."""
     name = composed(check_text(given, field=field)).strip().strip('"')
     if len(name) > MOST_END_USER or not name.isprintable():
-        said = _("The id of an end user has at most %(most)d characters, on one line.") % {"most": MOST_END_USER}
+        said = f"The id of an end user has at most {MOST_END_USER} characters, on one line."
         raise Invalid(said, fields={field: said})
     return name
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -49,6 +51,11 @@ class PredictionSource(SourceKind):
     def label_of(self, options: Mapping[str, Any]) -> str:
         """Give deployment and times."""
         return f"{options['deployment']} · {options['since'][:16] or '…'} – {options['until'][:16]}"
+
+    def page_of(self, options: Mapping[str, Any]) -> str:
+        """Give the list of the deployment's calls."""
+        asked = urlencode({"deployment": options.get("deployment", "")})
+        return f"{reverse('admin:inference_inferencerequest_changelist')}?{asked}"
 
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Write the rows as JSON Lines."""

@@ -18,14 +18,14 @@ class RegistryConfig(AppConfig):
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from files.services.quotas import register_keeper  # noqa: PLC0415 - models are there only now
         from registry.mlflow import door, errors, patterns  # noqa: PLC0415 - models are there only now
-        from registry.products import models_of  # noqa: PLC0415 - models are there only now
+        from registry.products import products_of  # noqa: PLC0415 - models are there only now
         from registry.services.artifacts import kept_bytes  # noqa: PLC0415 - models are there only now
 
         register_holder(self.get_model("ModelFile")._default_manager.all, "blob_id")
         register_holder(self.get_model("Artifact")._default_manager.all, "blob_id")
         register_keeper(kept_bytes)
         register_holder(self.get_model("Evaluation")._default_manager.all, "answers_id")
-        register_finder(models_of)
+        register_finder(products_of)
         patterns.register()
         for prefix in door.PREFIXES:
             register_shape(prefix, errors.shape)

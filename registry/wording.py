@@ -1,24 +1,18 @@
-"""What pure modules and the check of a version say, in the reader's language.
+"""What the registry, pure modules and the check of a version say, in the reader's language.
 
-They run where there is no Django and no language, and say English sentences that logs and API clients read. Here each
-sentence stands with its parameters, so that a page can say it in Korean; `tests/registry/test_wording.py` finds any
-that is missing.
+They run where there is no Django and no language, and say English sentences that logs read. Here each sentence stands
+with its parameters, so that a page can say it in Korean; `tests/registry/test_wording.py` finds any that is missing.
 """
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
-from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from common.korean import settle_particles
+from common.wording import in_words, learn
 
-_LONGEST = 4000
-_PARAMETER = re.compile(r"%\((\w+)\)s")
+__all__ = ["SENTENCES", "in_words"]
 
-# The first that fits is taken: what begins with a parameter, or is the beginning of another, stands after the others.
+# What is the beginning of another stands after it.
 SENTENCES = (
     _("holds a control or invisible character"),
     _("holds a path step (. or ..)"),
@@ -268,46 +262,20 @@ SENTENCES = (
     _("%(server)s answered nonsense: no JSON object"),
     _("has %(rows)s rows, more than %(most)s"),
     _("has %(rows)s rows, %(name)s has %(others)s"),
+    _("the alias %(name)s is protected already"),
+    _("there is no version %(number)s of a model '%(name)s'"),
+    _("there is no state '%(name)s'"),
+    _("there is a model %(name)s already"),
+    _("must be the number of a version"),
+    _("an upload may have at most %(most)s bytes"),
+    _("send files, or uploads"),
+    _("send one path, each another, for each file"),
+    _("must be a number"),
+    _("No such artifact: %(path)s"),
+    _("the folder %(path)s holds more than %(most)s files: register one within it"),
+    _("%(path)s is there: a folder and a file cannot have one name"),
+    _("%(path)s is not among the files of the version"),
+    _("%(model)s has no version %(number)s"),
 )
 
-
-def in_words(message: str, *, depth: int = 3) -> str:
-    """Give a sentence of a check in the language of the reader; one that is not known stays as it is."""
-    if not depth or len(message) > _LONGEST:
-        return message
-    field, colon, rest = message.partition(": ")
-    if colon and " " not in field:
-        return f"{field}: {in_words(rest, depth=depth - 1)}"
-    for sentence in SENTENCES:
-        found = _read(sentence, message)
-        if found is not None:
-            said = {name: in_words(value, depth=depth - 1) for name, value in found.items()}
-            return settle_particles(gettext(sentence) % said)
-    return f"{field}: {in_words(rest, depth=depth - 1)}" if colon else message
-
-
-def _read(sentence: str, message: str) -> dict[str, str] | None:
-    """Give the parameters with which a sentence is the message, `None` if it is another.
-
-    By searching for the parts in turn, never by an expression: a hostile model may have chosen the words.
-    """
-    texts, names = _parts(sentence)
-    if not names:
-        return {} if message == sentence else None
-    if not message.startswith(texts[0]) or not message.endswith(texts[-1]):
-        return None
-    values, at = [], len(texts[0])
-    end = len(message) - len(texts[-1])
-    for text in texts[1:-1]:
-        found = message.find(text, at, end)
-        if found < 0:
-            return None
-        values.append(message[at:found])
-        at = found + len(text)
-    return dict(zip(names, [*values, message[at:end]], strict=True)) if at < end else None
-
-
-@cache
-def _parts(sentence: str) -> tuple[list[str], list[str]]:
-    pieces = _PARAMETER.split(sentence)
-    return pieces[::2], pieces[1::2]
+learn(SENTENCES)

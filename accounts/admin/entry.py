@@ -26,6 +26,7 @@ from accounts.models import User
 from common.admin import PasswordInput, TextInput
 from common.confirm import show_refusal
 from common.errors import FluemanError
+from common.wording import in_words
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 STEP, STEP_S = "second_factor_step", 300
@@ -44,7 +45,7 @@ class LogInForm(admin.site.login_form):  # type: ignore[misc,name-defined]
                 self.user_cache = services.check_password(username=given["username"], password=given["password"])
                 self.confirm_login_allowed(self.user_cache)
         except FluemanError as error:
-            raise ValidationError(error.message, code=error.code) from error
+            raise ValidationError(in_words(error.message), code=error.code) from error
         return given
 
 
@@ -145,7 +146,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
         try:
             services.check_second_factor(user=user, code=form.cleaned_data["code"])
         except FluemanError as error:
-            form.add_error("code", error.message)
+            form.add_error("code", in_words(error.message))
         else:
             services.forgive(user)
             login(request, user, backend=BACKEND)
@@ -166,7 +167,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
         try:
             services.ask_password_reset(email=form.cleaned_data["email"])
         except FluemanError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, in_words(error.message))
         else:
             lead = _("If an account has this address, a letter with a link is on its way. The link works for an hour.")
             return _page(request, None, title=_("Look into your mail"), lead=lead)

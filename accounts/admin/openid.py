@@ -21,6 +21,7 @@ from accounts.models import ExternalIdentity, User
 from accounts.services.identities import PROVIDER
 from audit.services import record_refusal
 from common.errors import FluemanError
+from common.wording import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def unlink(request: HttpRequest) -> HttpResponse:
         for identity in identities:
             services.unlink_identity(identity=identity, actor=identity.user)
     except FluemanError as error:
-        messages.error(request, error.message)
+        messages.error(request, in_words(error.message))
     return HttpResponseRedirect(reverse("admin:accounts_user_me"))
 
 
@@ -104,7 +105,7 @@ def _note(request: HttpRequest, error: FluemanError) -> None:
         "openid_unavailable": gettext("%(name)s does not answer. Try again, or log in with your password."),
         "openid_unsafe": gettext("%(name)s is not set up safely. An administrator can look into the log."),
         "openid_refused": gettext("The log-in through %(name)s did not succeed. Please try again."),
-    }.get(error.code, error.message)
+    }.get(error.code, in_words(error.message))
     logger.warning("log-in by the provider: %s", error.message)
     messages.error(request, told.replace("%(name)s", settings.OIDC_NAME))
     record_refusal(action="accounts.logged_in", actor=None, target_label=PROVIDER, reason=error.code)

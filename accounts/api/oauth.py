@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
@@ -41,7 +42,12 @@ class OAuthError(Exception):
 
 @csrf_exempt
 def token(request: HttpRequest) -> JsonResponse:
-    """Exchange client credentials for an access token."""
+    """Exchange client credentials for an access token; descriptions of errors are ASCII (section 5.2)."""
+    with override("en"):
+        return _exchanged(request)
+
+
+def _exchanged(request: HttpRequest) -> JsonResponse:
     try:
         count_anonymous()
         fields = _fields(request)

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +20,8 @@ from audit.status import ChainStatus, chain_status
 from common.admin import ModelAdmin, require
 from common.confirm import show_refusal
 from common.errors import FluemanError, NotFound
+from common.live import live_part
+from common.wording import in_words
 
 
 class ExportForm(forms.Form):
@@ -77,15 +78,11 @@ class ChainPages(ModelAdmin):
         }
 
     def chain_view(self, request: HttpRequest) -> HttpResponse:
-        """Give the state of the chain anew while it is verified; `X-Live-Done` ends the asking."""
+        """Give the state of the chain anew while it is verified."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = self._chain(request)
-        response = HttpResponse(render_to_string("admin/audit/chain_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if context["chain"].running is None:
-            response["X-Live-Done"] = "1"
-        return response
+        return live_part(request, "admin/audit/chain_body.html", context, is_over=context["chain"].running is None)
 
     def verify_view(self, request: HttpRequest) -> HttpResponseRedirect:
         """Have the worker walk the whole chain; the page shows how far it is."""
@@ -95,7 +92,7 @@ class ChainPages(ModelAdmin):
         try:
             begin_proof(actor=request.user)  # type: ignore[arg-type]
         except FluemanError as error:
-            messages.error(request, error.message)
+            messages.error(request, in_words(error.message))
         return HttpResponseRedirect(reverse("admin:audit_auditevent_changelist"))
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -120,7 +117,7 @@ class ChainPages(ModelAdmin):
         try:
             return response_of(get_object_or_404(AuditEvent, pk=sequence))
         except NotFound as error:
-            raise Http404(error.message) from error
+            raise Http404(in_words(error.message)) from error
 
 
 def _status(request: HttpRequest) -> ChainStatus:

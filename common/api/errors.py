@@ -33,6 +33,7 @@ from common.errors import (
     TooMany,
     Unavailable,
 )
+from common.wording import language_asked, refused_in_words
 
 API_PREFIXES = ("/api/v1/", "/oauth/", "/.well-known/")
 Shape = Callable[[FluemanError], HttpResponse]
@@ -45,13 +46,16 @@ def register_shape(prefix: str, shape: Shape) -> None:
     _shapes[prefix] = shape
 
 
-def told_at(path: str, error: Exception) -> HttpResponse:
-    """Give the answer to an error in the shape of the protocol that an address belongs to."""
+def told_at(path: str, error: Exception, accept: str | None = None) -> HttpResponse:
+    """Give the answer to an error in the shape of the protocol that an address belongs to.
+
+    `accept` is the reader's Accept-Language, `None` where a middleware has read it.
+    """
     shape = next((shape for prefix, shape in _shapes.items() if path.startswith(prefix)), None)
-    if shape is None:
+    if shape is None and accept is None:
         return json_error(error)
-    with override("en"):
-        return shape(translate(error))
+    with override("en" if shape else language_asked(accept or "")):
+        return shape(translate(error)) if shape else json_error(error)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -68,12 +72,13 @@ def json_error(error: Exception) -> HttpResponse:
 
 
 def error_body(error: FluemanError) -> dict[str, Any]:
-    """Give the one shape of an error."""
+    """Give the one shape of an error, in the language of the reader."""
+    message, fields = refused_in_words(error)
     return {
         "error": {
             "code": error.code,
-            "message": error.message,
-            "fields": error.fields,
+            "message": message,
+            "fields": fields,
             "request_id": origin.get().request_id,
         }
     }

@@ -20,6 +20,7 @@ from datasets.models import PreprocessingJob, PreprocessingStep
 class PreprocessingStepOut(serializers.ModelSerializer[PreprocessingStep]):
     """One step: rows in and out, some of what it changed, and what only its kind tells."""
 
+    label = serializers.CharField(source="in_words", read_only=True)
     samples = serializers.ListField(child=serializers.DictField(), read_only=True)
     report = serializers.DictField(read_only=True)
 

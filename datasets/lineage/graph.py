@@ -14,9 +14,11 @@ from django.utils.translation import gettext as _
 
 from common.display import thousands
 from datasets.models import DatasetVersion
+from datasets.sources.hooks import page_of
 from datasets.usage import Product, find_products
 
 MOST_NODES = 60
+MOST_PRODUCTS = 60  # boxes of what was made of versions
 MOST_BESIDE = 8  # children of one version
 GENERATIONS = 12
 _IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -24,7 +26,7 @@ _IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box: `kind` is source, version, recipe, split, model, deployment or more."""
+    """A box: `kind` is source, version, recipe, split, model, evaluation, deployment or more."""
 
     id: str
     kind: str
@@ -143,7 +145,8 @@ def _making(version: DatasetVersion) -> Node | None:
         return Node(f"recipe:{version.pk}", "recipe", str(version.recipe), _("recipe"), url, version.recipe.created_at)
     if version.source:
         kind = str(version.source.get_kind_display())
-        return Node(f"source:{version.source_id}", "source", version.source.label, kind, "", version.source.created_at)
+        url = page_of(version.source.kind, version.source.options)
+        return Node(f"source:{version.source_id}", "source", version.source.label, kind, url, version.source.created_at)
     if version.parent_id:
         work = getattr(version, "preprocessing", None)
         label = str(work.get_kind_display()) if work else _("made of")
@@ -162,10 +165,15 @@ def _parents(version: DatasetVersion) -> list[UUID]:
 
 def _add_products(graph: Graph) -> None:
     keys = [UUID(one.id.partition(":")[2]) for one in graph.nodes.values() if one.kind == "version"]
-    for version, products in find_products(keys).items():
-        for product in products[:MOST_BESIDE]:
-            _add_product(graph, f"version:{version}", product)
-        _add_more(graph, f"version:{version}", "products", len(products) - MOST_BESIDE)
+    found, most = find_products(keys), len(graph.nodes) + MOST_PRODUCTS
+    for key in filter(found.__contains__, keys):
+        own = f"version:{key}"
+        for product in found[key]:
+            if len(graph.nodes) >= most:
+                node = graph.add(Node(f"more products:{own}", "more", _("more"), "", _page("datasetversion", key)))
+                graph.join(own, node.id)
+                break
+            _add_product(graph, own, product)
 
 
 def _add_product(graph: Graph, above: str, product: Product) -> None:

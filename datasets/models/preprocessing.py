@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
@@ -62,6 +63,7 @@ class PreprocessingJob(models.Model):
 class PreprocessingStep(models.Model):
     """How far one step of a run is, and what it did: a few rows before and after, counts, a report of its own.
 
+    `label` is kept as the texts of this code have it, before any translation; `in_words` is for people.
     `samples` lists `{"row", "column", "before", "after"}` or dropped rows; `report` is what only this kind of step
     tells (matches of near duplicates, kinds of personal data masked, size of a vocabulary).
     """
@@ -95,7 +97,12 @@ class PreprocessingStep(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return self.in_words
+
+    @property
+    def in_words(self) -> str:
+        """Give its name in the language of the reader."""
+        return gettext(self.label)
 
 
 class Artefact(models.Model):

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit.services import record
 from common.errors import Invalid
@@ -112,7 +113,7 @@ def import_dataset(
         kind=PreprocessingJob.Kind.IMPORT,
         version=version,
         actor=actor,
-        steps=[("read", _("Read")), ("check", _("Check")), ("write", _("Write"))],
+        steps=[("read", gettext_noop("Read")), ("check", gettext_noop("Check")), ("write", gettext_noop("Write"))],
         job_kind=IMPORT,
         options={"limit": limit, "is_reused": is_reused},
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from audit.services import record
@@ -27,7 +29,7 @@ def begin_preprocessing(
     kind: str,
     version: DatasetVersion,
     actor: Any,
-    steps: Sequence[tuple[str, str]],
+    steps: Sequence[tuple[str, str | Promise]],
     job_kind: str,
     engine: str = PreprocessingJob.Engine.LOCAL,
     options: Mapping[str, Any] | None = None,
@@ -35,7 +37,7 @@ def begin_preprocessing(
 ) -> PreprocessingJob:
     """Put the making of a version in the queue; `steps` are kinds and names, counted from 0. Raises Invalid.
 
-    The job's payload is `{"preprocessing": id}`.
+    Names are kept untranslated: each reader gets their own language. The job's payload is `{"preprocessing": id}`.
     """
     if engine == PreprocessingJob.Engine.RAY and not settings.RAY_ADDRESS:
         said = _("There is no Ray cluster: RAY_ADDRESS is not set.")
@@ -53,10 +55,11 @@ def begin_preprocessing(
         kind=job_kind, payload={"preprocessing": str(made.pk)}, actor=actor, target=made, max_attempts=10, key=key
     )
     made.save(force_insert=True)
-    PreprocessingStep.objects.bulk_create(
-        PreprocessingStep(preprocessing=made, number=number, kind=one, label=str(label)[:255])
-        for number, (one, label) in enumerate(steps)
-    )
+    with translation.override(None):
+        PreprocessingStep.objects.bulk_create(
+            PreprocessingStep(preprocessing=made, number=number, kind=one, label=str(label)[:255])
+            for number, (one, label) in enumerate(steps)
+        )
     after = {"version": str(version), "kind": kind, "engine": engine}
     record(action="datasets.preprocessing_begun", actor=actor, target=made, after=after)
     return made

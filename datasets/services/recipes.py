@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit.services import record
 from common.errors import Conflict, Invalid, NotAllowed, NotReady
@@ -169,7 +171,7 @@ def run_recipe(
         kind=PreprocessingJob.Kind.RECIPE,
         version=made,
         actor=actor,
-        steps=[*steps, ("write", _("Write the version"))],
+        steps=[*steps, ("write", gettext_noop("Write the version"))],
         job_kind=JOB_KIND,
         engine=engine,
         rows_total=version.rows,
@@ -179,7 +181,7 @@ def run_recipe(
     return run
 
 
-def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list[tuple[str, str]]:
+def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list[tuple[str, str | Promise]]:
     """Give kind and label of each step. Raises Invalid that names the step which cannot work on these columns."""
     from datasets.planning import check, parse_steps, schema_of  # noqa: PLC0415 - as `_read`
 
@@ -187,7 +189,7 @@ def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list
     if not any(one.is_enabled for one in planned):
         raise Invalid(_("The recipe has no step that is switched on."), code="empty_recipe")
     check(planned, schema_of(version.columns), lambda key: schema_of(sealed_version(key).columns))
-    return [(one.step.kind, str(one.step.label)) for one in planned]
+    return [(one.step.kind, one.step.label) for one in planned]
 
 
 def latest(recipe: Recipe) -> RecipeVersion:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from common.errors import Invalid
 from common.names import composed
@@ -56,7 +57,7 @@ def split_version(
         kind=PreprocessingJob.Kind.SPLIT,
         version=made,
         actor=actor,
-        steps=[("split", _("Divide the rows")), ("leaks", _("Look for one text in two splits"))],
+        steps=[("split", gettext_noop("Divide the rows")), ("leaks", gettext_noop("Look for one text in two splits"))],
         job_kind=SPLIT,
         options=options,
         rows_total=version.rows,

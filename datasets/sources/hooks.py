@@ -89,6 +89,10 @@ class SourceKind(ABC):
         """Give what a secret belongs to: where it changes, the secret must be given again."""
         return ""
 
+    def page_of(self, options: Mapping[str, Any]) -> str:
+        """Give the page here of what is read, empty where it has none."""
+        return ""
+
     @abstractmethod
     def fetch(self, options: Mapping[str, Any], secret: str, fetching: Fetching) -> Fetched:
         """Bring the bytes here. Raises a FluemanError."""
@@ -115,6 +119,12 @@ def source_of(kind: str) -> SourceKind:
         said = _("There is no source “%(kind)s”. There are: %(names)s.") % {"kind": kind[:50], "names": names}
         raise Invalid(said, code="unknown_source", fields={"kind": said})
     return found
+
+
+def page_of(kind: str, options: Mapping[str, Any]) -> str:
+    """Give the page here of what a source read, by its options as they are kept; empty where there is none."""
+    asked, found = options.get("asked"), _kinds.get(kind)
+    return found.page_of(asked) if found and isinstance(asked, Mapping) else ""
 
 
 def wanted(source: SourceKind, options: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import CheckboxSelectMultiple, require
 from common.errors import FluemanError
 from common.numbers import whole
+from common.wording import in_words
 from datasets.models import Dataset, DatasetVersion
 from datasets.services.splits import DEFAULT_SHARES
 from feedback.gathering import finished_items
@@ -65,7 +66,7 @@ def data_view(request: HttpRequest, model_admin: Any) -> HttpResponse:
             made = _make(request, form.cleaned_data)
             return HttpResponseRedirect(reverse("admin:datasets_preprocessingjob_change", args=[made.pk]))
         except FluemanError as error:
-            form.add_error(next((name for name in error.fields if name in form.fields), None), error.message)
+            form.add_error(next((name for name in error.fields if name in form.fields), None), in_words(error.message))
     return model_admin.page(  # type: ignore[no-any-return]
         request,
         "admin/feedback/data.html",

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import Onlooker, require
+from common.live import live_part
 from feedback.improving.shown import improvement_of
 from feedback.next_steps import SEE, improve_url
 from inference.models import Route
@@ -40,9 +40,7 @@ def improve_view(request: HttpRequest, model_admin: Any, model: str) -> HttpResp
 def improve_live_view(request: HttpRequest, model: str) -> HttpResponse:
     """Give the content of the page anew."""
     context = {"improvement": _improvement(request, _model(request, model))}
-    response = HttpResponse(render_to_string("admin/feedback/improve_body.html", context, request))
-    response["Cache-Control"] = "no-store"
-    return response
+    return live_part(request, "admin/feedback/improve_body.html", context)
 
 
 def improve_links(request: HttpRequest, deployments: Iterable[str]) -> list[dict[str, Any]]:

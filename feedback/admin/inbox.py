@@ -21,6 +21,7 @@ from common.display import figure, thousands, with_figures
 from common.errors import FluemanError
 from common.numbers import whole
 from common.onlooker import Onlooker
+from common.wording import in_words
 from feedback.admin.answers import joined
 from feedback.admin.criteria import DEFAULT_RANGE, RANGE_LABELS, THUMBS, chosen_of, filtered, in_review
 from feedback.admin.data import data_view
@@ -162,7 +163,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
             give_feedback(judged=judged, person=person, source=Feedback.Source.ADMIN, said=_said(request))
             messages.success(request, gettext("Thank you. It is kept with the request."))
         except FluemanError as error:
-            messages.error(request, " ".join(error.fields.values()) or error.message)
+            messages.error(request, " ".join(map(in_words, error.fields.values())) or in_words(error.message))
         return HttpResponseRedirect(reverse("admin:inference_inferencerequest_change", args=[key]) + "#feedback")
 
     def review_view(self, request: HttpRequest) -> HttpResponse:
@@ -178,7 +179,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
             try:
                 added = add_items(queue=queue, sources=sources, actor=request.user, reason="feedback")  # type: ignore[arg-type]
             except FluemanError as error:
-                form.add_error("queue", error.message)
+                form.add_error("queue", in_words(error.message))
             else:
                 said = ngettext("%(count)s new item is in the queue.", "%(count)s new items are in the queue.", added)
                 messages.success(request, said % {"count": thousands(added)})

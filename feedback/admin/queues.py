@@ -17,6 +17,7 @@ from common.admin import ModelAdmin, Verb, require
 from common.display import thousands
 from common.errors import FluemanError
 from common.strict_json import check_text
+from common.wording import in_words
 from feedback.admin.figures import SEE, detail_of, figures_of, headline_of
 from feedback.admin.golden import new_golden_view
 from feedback.admin.improve import improve_links
@@ -205,7 +206,7 @@ def _would(rule: dict[str, Any], request: HttpRequest) -> str:
         deployment = check_text(request.POST.get("deployment", ""), field="deployment")
         seen = preview(kind=rule["kind"], values=rule, deployment=deployment, seconds=0.5)
     except FluemanError as error:
-        return error.message
+        return in_words(error.message)
     said = {"found": thousands(seen.found), "looked": thousands(seen.looked)}
     if not seen.looked:
         return gettext("There was nothing to look at in the last day.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit.services import record
 from common.errors import Invalid, NotFound, NotReady
@@ -61,9 +62,9 @@ def make_dataset_version(
         created_by=actor if getattr(actor, "pk", None) else None,
     )
     version = begin_version(dataset=found, source=source, actor=actor, description=description)
-    steps = [(GATHER, _("Gather what was reviewed")), (DUPLICATES, _("Remove duplicates"))]
+    steps = [(GATHER, gettext_noop("Gather what was reviewed")), (DUPLICATES, gettext_noop("Remove duplicates"))]
     if dedup_against:
-        steps.append((NEAR, _("Remove what is near to %(version)s") % {"version": dedup_against}))
+        steps.append((NEAR, gettext_noop("Remove what is near to another version")))
     options = {
         "queues": [queue.pk for queue in queues],
         "least_agreement": least_agreement,
@@ -78,7 +79,7 @@ def make_dataset_version(
         kind=PreprocessingJob.Kind.IMPORT,
         version=version,
         actor=actor,
-        steps=[*steps, (WRITE, _("Write the version"))],
+        steps=[*steps, (WRITE, gettext_noop("Write the version"))],
         job_kind=MAKE_DATA,
         options=options,
     )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import require
 from common.errors import FluemanError
+from common.wording import in_words
 from files.content import kind_of
 from files.models import StoredFile
 from files.public.contents import Wanted, find_page, read_wanted
@@ -81,7 +82,7 @@ def _read(request: HttpRequest) -> tuple[Wanted, str]:
     try:
         return read_wanted(query), ""
     except FluemanError as error:
-        return Wanted("", "", "", "", int(PAGE_SIZE)), error.message
+        return Wanted("", "", "", "", int(PAGE_SIZE)), in_words(error.message)
 
 
 def _rows(rows: QuerySet[StoredFile], place: str, user: Any) -> QuerySet[StoredFile]:

@@ -9,8 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -21,6 +20,8 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.display import duration, figure, percent, thousands
 from common.errors import FluemanError
+from common.live import LiveMixin
+from common.wording import in_words
 from inference.admin.batch_form import ChooseForm, columns_form, option_of
 from inference.batches import services
 from inference.batches.looking import look_into
@@ -49,13 +50,14 @@ def _delete(*, obj: BatchRun, actor: Any, reason: str) -> str:
 
 
 @admin.register(BatchRun)
-class BatchRunAdmin(Begun, ReadOnlyAdmin):
+class BatchRunAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     """All batch runs, a new one, and one as it goes on."""
 
     question = _("A version over all rows of a file: Parquet, JSON Lines or CSV in, Parquet out.")
     empty_text = _("A batch run predicts every row of a file and gives the results as a new file.")
     empty_command = "manage.py run_batch rows.parquet --model intent -n 1 --user admin"
     detail_template = "admin/inference/batch.html"
+    live_template = "admin/inference/batch_body.html"
     list_display = ("label", "shown_state", "shown_progress", "shown_wrong", "maker", "when")
     list_select_related = ("version__model", "job", "created_by")
     list_filter = ("job__state",)
@@ -120,7 +122,7 @@ class BatchRunAdmin(Begun, ReadOnlyAdmin):
             answer = self._columns(request, choose, context)
             if isinstance(answer, HttpResponseBase):
                 return answer
-        return self.page(request, "admin/inference/batch_new.html", title=gettext("New batch run"), **context)
+        return self.page(request, "admin/inference/batch_new.html", title=self.new_title(), **context)
 
     def _columns(self, request: HttpRequest, choose: forms.Form, context: dict[str, Any]) -> HttpResponseBase | None:
         """Fill in the second half of the page, or begin the run. What is refused stands in the form."""
@@ -128,7 +130,7 @@ class BatchRunAdmin(Begun, ReadOnlyAdmin):
         try:
             look = look_into(file=file, version=version, columns={})
         except FluemanError as error:
-            choose.add_error("file", error.message)
+            choose.add_error("file", in_words(error.message))
             return None
         form = columns_form(version, look)(request.POST if request.method == "POST" else None)
         context |= {"form": self.dress(form), "look": look, "sample": _sample(look), "version": version, "file": file}
@@ -140,23 +142,9 @@ class BatchRunAdmin(Begun, ReadOnlyAdmin):
             options.pop("columns")
             made = services.start_run(version=version, file=file, look=tried, actor=request.user, **options)
         except FluemanError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, in_words(error.message))
             return None
         return HttpResponseRedirect(self.url_of(made))
-
-    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give the page's content anew while the run goes on; `X-Live-Done` ends the asking."""
-        batch = self.get_object(request, str(pk))
-        if batch is None:
-            raise Http404
-        if not self.has_view_permission(request, batch):
-            raise PermissionDenied
-        context = {**self._above(request, str(pk)), **self.detail(request, batch)}
-        response = HttpResponse(render_to_string("admin/inference/batch_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if batch.job.is_finished:
-            response["X-Live-Done"] = "1"
-        return response
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say how far it is, or how it ended."""

@@ -17,6 +17,7 @@ from common.admin import ModelAdmin, require
 from common.confirm import way_on
 from common.display import thousands
 from common.errors import FluemanError
+from common.wording import in_words
 from inference import services
 from inference.admin.deploying import VERBS, NewDeploymentForm
 from inference.admin.history import Change, changes_of, stopped_canary
@@ -103,7 +104,7 @@ class DeploymentAdmin(ModelAdmin):
                     return onward
                 known = {name: text for name, text in error.fields.items() if name in form.fields}
                 for name in known or [None]:
-                    form.add_error(name, error.message)
+                    form.add_error(name, in_words(error.message))
             else:
                 return HttpResponseRedirect(self.url_of(made))
         title = gettext("New deployment")

@@ -8,8 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.loader import render_to_string
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -18,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
 from common.display import badge, figure, thousands
 from common.errors import FluemanError
+from common.live import LiveMixin
+from common.wording import in_words
 from inference.admin import evaluation_shown as shown
 from inference.admin.evaluation_form import ChooseForm, columns_form, option_of
 from inference.admin.evaluation_rows import rows_context
@@ -48,13 +49,14 @@ def _delete(*, obj: Evaluation, actor: Any, reason: str) -> str:
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(Begun, ReadOnlyAdmin):
+class EvaluationAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     """All evaluations, a new one, and one with the rows behind its figures."""
 
     question = _("A version over rows whose right answers are known: how good it is, and where it is wrong.")
     empty_text = _("An evaluation runs a version over a labelled dataset version and counts what is right.")
     empty_command = "manage.py evaluate_version intent -n 2 --data sentences --user admin"
     detail_template = "admin/inference/evaluation.html"
+    live_template = "admin/inference/evaluation_body.html"
     list_display = ("label", "shown_state", "shown_figure", "shown_gap", "shown_rows", "maker", "when")
     list_select_related = ("version__model", "dataset_version__dataset", "job", "created_by")
     list_filter = ("task",)
@@ -131,19 +133,19 @@ class EvaluationAdmin(Begun, ReadOnlyAdmin):
             answer = self._columns(request, choose, context)
             if isinstance(answer, HttpResponseBase):
                 return answer
-        return self.page(request, "admin/inference/evaluation_new.html", title=gettext("New evaluation"), **context)
+        return self.page(request, "admin/inference/evaluation_new.html", title=self.new_title(), **context)
 
     def _columns(self, request: HttpRequest, choose: forms.Form, context: dict[str, Any]) -> HttpResponseBase | None:
         version, data = choose.cleaned_data["version"], choose.cleaned_data["data"]
         try:
             services.outputs_to_judge(version)
         except FluemanError as error:
-            choose.add_error("version", error.message)
+            choose.add_error("version", in_words(error.message))
             return None
         try:
             plan = services.plan_for(version=version, data=data)
         except FluemanError as error:
-            plan, context["guess"] = None, error.message
+            plan, context["guess"] = None, in_words(error.message)
         form = columns_form(version, data, plan)(request.POST if request.method == "POST" else None)
         context |= {"form": self.dress(form), "version": version, "data": data}
         if request.method != "POST" or not form.is_valid():
@@ -151,24 +153,14 @@ class EvaluationAdmin(Begun, ReadOnlyAdmin):
         try:
             made = services.start_evaluations(data=data, actor=request.user, **option_of(form, version))
         except FluemanError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, in_words(error.message))
             return None
         own = next(one for one in made if one.version_id == version.pk)
         return HttpResponseRedirect(self.url_of(own))
 
-    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give the page's content anew while the job goes on; `X-Live-Done` ends the asking."""
-        found = self._viewed(request, pk)
-        context = {**self._above(request, str(pk)), **self.detail(request, found)}
-        response = HttpResponse(render_to_string("admin/inference/evaluation_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if found.job is None or found.job.is_finished:
-            response["X-Live-Done"] = "1"
-        return response
-
     def rows_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Show the rows that the address asks for."""
-        found = self._viewed(request, pk)
+        found = self.viewed(request, pk)
         if not request.user.has_perm("datasets.view_datasetversion"):
             raise PermissionDenied
         context = rows_context(request, found)
@@ -187,7 +179,7 @@ class EvaluationAdmin(Begun, ReadOnlyAdmin):
         try:
             made = services.run_missing(version=own, actor=request.user)
         except FluemanError as error:
-            messages.error(request, error.message)
+            messages.error(request, in_words(error.message))
         else:
             told = ngettext("%(count)d evaluation was begun.", "%(count)d evaluations were begun.", len(made))
             messages.success(request, told % {"count": len(made)})
@@ -204,14 +196,6 @@ class EvaluationAdmin(Begun, ReadOnlyAdmin):
         context["live_url"] = reverse("admin:registry_evaluation_live", args=[obj.pk])
         context["rows_url"] = reverse("admin:registry_evaluation_rows", args=[obj.pk])
         return context | (shown.found(obj, context["rows_url"]) if obj.finished_at else {})
-
-    def _viewed(self, request: HttpRequest, pk: Any) -> Evaluation:
-        found = self.get_object(request, str(pk))
-        if found is None:
-            raise Http404
-        if not self.has_view_permission(request, found):
-            raise PermissionDenied
-        return found  # type: ignore[no-any-return]
 
     @admin.display(description=_("evaluation"))
     def label(self, obj: Any) -> str:

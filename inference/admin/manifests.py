@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from common.admin import require
 from common.errors import FluemanError
+from common.wording import in_words
 from inference.elsewhere.manifests import as_file, manifest_of
 from inference.models import Deployment
 
@@ -24,7 +25,7 @@ def manifest_view(model_admin: Any, request: HttpRequest, key: int) -> HttpRespo
     try:
         text = manifest_of(deployment)
     except FluemanError as trouble:
-        error = trouble.message
+        error = in_words(trouble.message)
     if text and "file" in request.GET:
         return as_file(deployment.name, text)
     page: HttpResponseBase = model_admin.page(

@@ -222,7 +222,7 @@ class RemoteServerAdmin(ModelAdmin):
                 shown["found"] = services.find_remote(server=server, **chosen)
         except FluemanError as error:
             _tell(form, error)
-            shown["error"] = error.message
+            shown["error"] = in_words(error.message)
         if found := shown.get("found"):
             shown["signature"] = signature_rows(found.signature.as_dict()) if found.signature else []
             if found.signature:

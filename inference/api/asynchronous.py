@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from common.errors import Invalid, Unavailable
 from common.strict_json import loads
+from common.wording import in_words
 from guards.limits import Standing, told
 from inference.api.bodies import RawJsonParser
 from inference.asynchronous import services
@@ -59,7 +60,7 @@ class AsynchronousPredictionSerializer(serializers.ModelSerializer[AsynchronousP
         """Code and message: of the failure, or of what it waits for."""
         if not prediction.error_code:
             return None
-        return {"code": prediction.error_code, "message": prediction.error}
+        return {"code": prediction.error_code, "message": in_words(prediction.error)}
 
     @extend_schema_field(OpenApiTypes.DATETIME)
     def get_expires_at(self, prediction: AsynchronousPrediction) -> Any:

@@ -9,11 +9,10 @@ from django.utils.translation import gettext
 
 from common.display import thousands
 from jobs.models import Job
-from registry.measures.catalogue import CLASSIFICATION
+from registry.measures.catalogue import CLASSIFICATION, MAIN
 from registry.measures.words import difference_in_words, figure_in_words, metric_label, signed
 from registry.models import Evaluation
 
-MAIN = {CLASSIFICATION: "accuracy"}
 TESTS = {
     "mcnemar_exact": "McNemar",
     "mcnemar_chi_squared": "McNemar",
@@ -23,7 +22,7 @@ TESTS = {
 
 def main_metric(evaluation: Evaluation) -> str:
     """Give the number that an evaluation is told by."""
-    return MAIN.get(evaluation.task, "mae")
+    return MAIN[evaluation.task]
 
 
 def headline(evaluation: Evaluation) -> str:

@@ -11,6 +11,8 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from django.utils.translation import override
+
 from accounts.models import User
 from common.context import Origin, origin
 from common.errors import Conflict, Invalid, NotAllowed, NotFound, NotReady
@@ -108,7 +110,8 @@ def _set_enabled(name: str, enabled: bool, user_id: int, where: Origin) -> None:
     token = origin.set(where)
     try:
         if deployment.is_enabled != enabled:
-            services.set_enabled(deployment=deployment, enabled=enabled, actor=User.objects.get(pk=user_id))
+            with override("en"):
+                services.set_enabled(deployment=deployment, enabled=enabled, actor=User.objects.get(pk=user_id))
     except Conflict:
         deployment.refresh_from_db()
         if deployment.is_enabled != enabled:

@@ -70,7 +70,7 @@ class GatePolicyAdmin(ReadOnlyAdmin):
         form = ChooseForm(request.GET if request.GET.get("model") else None)
         if form.is_bound and form.is_valid():
             return HttpResponseRedirect(edit_url(form.cleaned_data["model"]))
-        return self.page(request, "admin/registry/gate_new.html", title=gettext("New gate"), form=self.dress(form))
+        return self.page(request, "admin/registry/gate_new.html", title=self.new_title(), form=self.dress(form))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -196,12 +196,20 @@ def _card(place: int, kind: str, form: forms.Form, is_fresh: bool) -> dict[str, 
 def _headline(model: RegisteredModel, policy: GatePolicy | None) -> str:
     if policy is None:
         return gettext("%(model)s has no gate: every version that passed its check may serve") % {"model": model}
-    count = len(policy.requirements)
-    said = ngettext(
-        "Versions of %(model)s have to meet %(count)d requirement",
-        "Versions of %(model)s have to meet %(count)d requirements",
-        count,
-    )
+    if count := len(policy.requirements):
+        said = ngettext(
+            "Versions of %(model)s have to meet %(count)d requirement",
+            "Versions of %(model)s have to meet %(count)d requirements",
+            count,
+        )
+    elif count := policy.approvals:
+        said = ngettext(
+            "Versions of %(model)s need %(count)d approval, and nothing else",
+            "Versions of %(model)s need %(count)d approvals, and nothing else",
+            count,
+        )
+    else:
+        said = gettext("Nothing is required of versions of %(model)s")
     return said % {"model": model, "count": count}
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -18,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import Consequence, KeysetPaginator, ReadOnlyAdmin, Verb
 from common.confirm import ReasonForm
 from common.display import ago, size
+from common.live import LiveMixin
 from jobs.models import Job
 from registry import services
 from registry.admin import shown
@@ -91,12 +91,13 @@ def _can_recheck(version: ModelVersion) -> bool:
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
+class ModelVersionAdmin(LiveMixin, ReadOnlyAdmin):
     """All versions of all models, and one version."""
 
     question = _("What was uploaded lately, and did it pass its check?")
     empty_text = _("Versions appear here when a model is uploaded.")
     detail_template = "admin/registry/version.html"
+    live_template = "admin/registry/version_body.html"
     list_display = ("label", "shown_state", "kind", "weight", "maker", "when")
     list_select_related = ("model", "created_by")
     list_filter = ("state",)
@@ -152,19 +153,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         """Add the part of the page that follows a check."""
         return [("<uuid:pk>/live/", self.live_view, "live")]
 
-    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give the page's content anew while the check goes on; `X-Live-Done` ends the asking."""
-        version = self.get_object(request, str(pk))
-        if version is None:
-            raise Http404
-        if not self.has_view_permission(request, version):
-            raise PermissionDenied
-        context = {**self._above(request, str(pk)), **self.detail(request, version)}
-        response = HttpResponse(render_to_string("admin/registry/version_body.html", context, request))
-        response["Cache-Control"] = "no-store"
-        if not context["is_live"]:
-            response["X-Live-Done"] = "1"
-        return response
+    def is_over(self, obj: Any, shown: Mapping[str, Any]) -> bool:
+        """Tell whether nobody checks it any more."""
+        return not shown["is_live"]
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """Lead to what may be done next with a ready version."""

@@ -48,6 +48,7 @@ METRICS = {
         Metric("p99_ms", "", is_higher_better=False, is_share=False),
     )
 }
+MAIN = {CLASSIFICATION: "accuracy", REGRESSION: "mae"}  # the number that an evaluation is told by
 SLICED = ("accuracy", "mae", "rmse")  # what is known of each slice
 MOST_SLICES = 200  # values of a column that are told, the most frequent ones
 

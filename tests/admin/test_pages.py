@@ -167,6 +167,19 @@ def test_admin_when_the_slash_is_forgotten_is_found(path: str) -> None:
 
 
 @pytest.mark.django_db
+def test_pages_that_make_a_row_have_the_title_of_the_button_that_leads_there() -> None:
+    client, said = log_in("administrator", language="ko"), {}
+    for model in registered():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        page = client.get(reverse(f"{name}_changelist")).content.decode()
+        if button := re.search(r'<a class="fm-button[^"]*" href="([^"?]*/add/)"[^>]*>([^<]+)<', page):
+            opened = client.get(button[1], follow=True).content.decode()
+            said[name] = button[2].strip(), re.search(r'<h2 class="fm-headline">([^<]*)<', opened)[1].strip()
+    assert len(said) > 5
+    assert {name: words for name, words in said.items() if words[0] != words[1]} == {}
+
+
+@pytest.mark.django_db
 def test_history_when_asked_for_is_the_audit_trail_of_the_row() -> None:
     make_rows(1)
     client = log_in("administrator")

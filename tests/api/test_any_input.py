@@ -1,4 +1,4 @@
-"""Odd values for everything that the schema names, on things that exist: an answer or a typed refusal, no fault."""
+"""Odd values for all that the schema names, on things that exist: an answer or a typed refusal in Korean, no fault."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def fault(response: Any) -> str:
     if response.headers["Content-Type"] != "application/json":
         return f"{response.status_code} as {response.headers['Content-Type']}"
     error = response.json()["error"]
-    return error["code"] if error["code"] == "unexpected" or response.status_code == 500 else ""
+    if error["code"] == "unexpected" or response.status_code == 500:
+        return str(error["code"])
+    return "" if re.search("[가-힣]", error["message"]) else f"not in Korean: {error['message'][:100]}"
 
 
 @pytest.mark.django_db

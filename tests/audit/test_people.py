@@ -72,7 +72,7 @@ def test_sentence_when_read_in_korean_is_korean() -> None:
     user = make_user(username="민지")
     event = record(action="accounts.roles_set", actor=user, target=user, after={"roles": ["operator"]}, reason="승진")
     with translation.override("ko"):
-        assert sentence(event) == "민지가 민지의 역할을 operator(으)로 정했습니다: 승진"
+        assert sentence(event) == "민지 님이 민지의 역할을 정했습니다(operator): 승진"
 
 
 def test_actions_when_used_anywhere_have_a_sentence() -> None:

@@ -98,13 +98,13 @@ def find_in_log(page: Page, request_id: str) -> None:
 def find_in_audit(page: Page) -> None:
     page.get_by_role("link", name=re.compile("감사 기록$")).click()
     for said in (
-        "손준이 합-두배 v1을 합계로 배포했습니다",
+        "손준 님이 합계 배포에 합-두배 v1 버전을 올렸습니다",
         "합-두배 v1이 검사를 통과했습니다",
-        "손준이 로그인했습니다",
+        "손준 님이 로그인했습니다",
     ):
         expect(page.get_by_text(said).first).to_be_visible()
     keep_picture(page, "audit")
-    page.get_by_role("link", name=re.compile("배포했습니다")).click()
+    page.get_by_role("link", name=re.compile("버전을 올렸습니다")).click()
     expect(page.get_by_text("첫 배포", exact=True)).to_be_visible()
     keep_picture(page, "audit-event")
 
@@ -115,4 +115,4 @@ def log_out(page: Page) -> None:
     expect(page.get_by_role("link", name="다시 로그인하기")).to_be_visible()
     page.goto("/admin/audit/auditevent/")
     expect(page.get_by_role("button", name="로그인")).to_be_visible()
-    expect(page.get_by_text("배포했습니다")).to_have_count(0)
+    expect(page.get_by_text("버전을 올렸습니다")).to_have_count(0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
 from django.test import Client
 
 from tests.inference.serving import Serving
+
+HANGUL = re.compile("[가-힣]")
 
 
 def predict(
@@ -21,12 +24,12 @@ def predict(
 
 
 def refusal(response: Any) -> tuple[int, str, dict[str, str]]:
-    """Give status, code and fields of a typed error; fails for anything else than that one shape."""
+    """Give status, code and fields of a typed error; fails for anything else than that one shape, in Korean."""
     assert response.headers["Content-Type"] == "application/json", response.content[:200]
     body = response.json()
     assert set(body) == {"error"}
     error = body["error"]
     assert set(error) == {"code", "message", "fields", "request_id"}
-    assert error["message"]
+    assert all(HANGUL.search(text) for text in (error["message"], *error["fields"].values())), error
     assert error["request_id"] == response.headers["X-Request-ID"]
     return response.status_code, error["code"], error["fields"]

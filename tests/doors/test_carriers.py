@@ -88,7 +88,7 @@ def test_limit_of_a_key_when_used_up_is_used_up_at_every_door_in_its_own_shape(s
     assert statuses == [200] * 4
     kept = InferenceRequest.objects.count()
     gateway = small.call("/v2/models/small/infer", V2, key=text)
-    rest = predict(small, V1, **{"x-api-key": text})
+    rest = predict(small, V1, **{"x-api-key": text, "accept-language": "en"})
     assert (gateway.status, rest.status_code) == (429, 429)
     assert gateway.data == {"error": rest.json()["error"]["message"]}
     assert rest.json()["error"]["code"] == gateway.headers["x-error-code"] == "rate_limited"

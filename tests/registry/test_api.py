@@ -49,7 +49,7 @@ def test_models_when_registered_changed_and_read_then_as_said(operator):
 def test_models_when_the_name_is_bad_then_the_field_is_named(operator):
     answer = post(operator, "models", {"name": "a/b"})
     assert answer.status_code == 400
-    assert "letters of any script" in answer.json()["error"]["fields"]["name"]
+    assert "글자, 숫자, _로 시작하고" in answer.json()["error"]["fields"]["name"]
 
 
 def test_models_when_many_then_paged_by_name(operator):

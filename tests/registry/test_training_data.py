@@ -48,7 +48,7 @@ def test_products_when_models_were_trained_on_data_are_those_and_where_they_serv
     for value in (0.1, 0.2):
         make_version(tmp_path, value=value, trained_on=[first, second])
     make_deployment("numbers", ModelVersion.objects.get(number=2))
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         found = find_products([first.pk, second.pk, unused.pk])
     assert [product.label for product in found[first.pk]] == ["numbers v2", "numbers v1"]
     assert [one.label.split()[-1] for one in found[second.pk][0].products] == ["numbers"]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 import pytest
+from django.utils import translation
 
 from datasets.lineage import graph as graphs
 from datasets.lineage.drawing import cut, cut_name, draw
@@ -15,11 +16,14 @@ from datasets.lineage.graph import Graph, Node, as_dict, lineage_of
 from datasets.models import DatasetVersion, Source
 from datasets.services import split_version
 from jobs.runner import run_job
-from registry.models import ModelVersion
+from registry.models import Evaluation, ModelVersion
 from registry.services import record_training_data
-from tests.admin.making import make_deployment
+from registry.services.evaluations import begin_evaluation
+from tests.admin.making import log_in, make_deployment
 from tests.admin.making import make_version as make_model
 from tests.datasets.making import make_owner, make_version
+from tests.inference.evaluating.making import evaluate, make_rows
+from tests.inference.evaluating.making import make_model_version as make_judged
 
 pytestmark = pytest.mark.django_db
 ROWS = pl.DataFrame({"text": ["가", "나", "다"]})
@@ -82,6 +86,60 @@ def test_lineage_when_much_was_made_says_how_much_more_and_asks_no_more(django_a
     more = [one.label for one in graph.nodes.values() if one.kind == "more"]
     assert sorted(int(re.sub(r"\D", "", label)) for label in more) == [2, 4]
     assert len(as_dict(graph)["nodes"]) == len(graph.nodes)
+
+
+@translation.override("en")
+def test_lineage_when_a_version_was_evaluated_over_it_leads_on_to_the_model_and_where_it_serves() -> None:
+    data, right = make_rows(40)
+    model = make_judged("intent")
+    judged = evaluate(model, data, right, 0.9)
+    make_deployment("calls", model)
+    graph = lineage_of(data)
+    here = f"version:{data.pk}"
+    path = [here]
+    while path[-1] in (below := dict(graph.edges)):
+        path.append(below[path[-1]])
+    assert [graph.nodes[one].kind for one in path] == ["version", "evaluation", "model", "deployment"]
+    box = graph.nodes[path[1]]
+    assert (box.label, box.url) == ("evaluation: intent v1", f"/admin/registry/evaluation/{judged.pk}/change/")
+    assert box.note.startswith("accuracy ")
+    assert "evaluation: intent v1" in draw(graph)
+
+
+@translation.override("en")
+def test_lineage_when_evaluations_are_many_draws_the_newest_of_each_version_and_leads_to_the_others(
+    django_assert_max_num_queries: Any,
+) -> None:
+    quiet = make_version(ROWS)
+    busy = make_version(ROWS, parent=quiet)
+    model = make_judged("intent")
+
+    def begin(data: DatasetVersion) -> Evaluation:
+        return begin_evaluation(version=model, data=data, task="classification", options={}, actor=None)
+
+    old, made = begin(quiet), [begin(busy) for _number in range(graphs.MOST_BESIDE + 3)]
+    with django_assert_max_num_queries(13):
+        graph = lineage_of(quiet)
+    drawn = {one.id for one in graph.nodes.values() if one.kind == "evaluation"}
+    assert drawn == {f"evaluation:{one.pk}" for one in (old, *made[3:])}
+    (more,) = (one for one in graph.nodes.values() if one.kind == "more")
+    assert more.label == "3 more"
+    listed = log_in("operator").get(more.url).content.decode()
+    assert str(made[0].pk) in listed
+    assert str(old.pk) not in listed
+
+
+@translation.override("en")
+def test_lineage_when_every_version_was_used_much_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "MOST_PRODUCTS", 5)
+    first = make_version(ROWS)
+    for data in (make_version(ROWS, parent=first), first):
+        for _number in range(4):
+            record_training_data(version=make_model("m"), trained_on=[data], actor=None)
+    graph = lineage_of(first)
+    assert kinds_of(graph).count("model") == 5
+    assert {one.label for one in graph.nodes.values() if one.kind == "more"} == {"more"}
+    assert [edge for edge in graph.edges if edge[0] == f"version:{first.pk}" and edge[1].startswith("model:")]
 
 
 def test_lineage_when_it_is_longer_than_the_picture_says_so_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:

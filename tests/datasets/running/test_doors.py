@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.services import create_api_key
 from datasets.models import DatasetVersion, PreprocessingJob
@@ -45,6 +46,21 @@ def test_page_of_a_job_shows_what_its_steps_changed_and_dropped():
     assert "가&lt;b&gt;" in said
     assert "{&#x27;" not in said
     assert "3 → 3" in said
+
+
+def test_steps_of_a_job_are_named_in_the_language_of_the_reader_not_of_who_began_it():
+    with translation.override("ko"):
+        run = make_run()
+    last = run.steps.order_by("-number").first()
+    named = {}
+    for language in ("ko", "en"):
+        client = log_in("operator", uuid4().hex, language=language)
+        said = client.get(reverse("admin:datasets_preprocessingjob_change", args=[run.pk])).content.decode()
+        with translation.override(language):
+            named[language] = last.in_words
+            assert f"<b>{last.in_words}</b>" in said
+    assert named == {"ko": "버전 쓰기", "en": "Write the version"}
+    assert call("get", f"/{run.pk}").json()["steps"][-1]["label"] in named.values()
 
 
 def test_page_of_a_job_that_failed_says_why(settings):

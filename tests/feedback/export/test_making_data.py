@@ -13,12 +13,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from common.errors import Invalid, NotFound
+from datasets.lineage.graph import lineage_of
 from datasets.models import DatasetVersion, PreprocessingJob
 from datasets.services.imports import import_dataset, look_at
 from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.services.exporting import make_dataset_version, queues_named
 from jobs.models import Job
 from tests.accounts.making import make_client, make_user, post
+from tests.admin.making import log_in
 from tests.datasets.making import make_owner, make_version, rows_of
 from tests.datasets.sources.importing import work
 from tests.feedback.saying import make_call, say
@@ -79,6 +81,19 @@ def test_version_of_a_queue_holds_its_finished_items_with_where_they_come_from()
     assert source is not None
     assert (source.kind, source.options["asked"]["queues"]) == ("feedback", "배송 질문")
     assert made.job.result["dropped"] == {}
+
+
+def test_picture_of_the_version_leads_back_to_its_queue_or_to_the_list_of_several() -> None:
+    first, second = make_queue(), make_queue("환불 질문")
+    for queue, text in zip((first, second), TEXTS, strict=False):
+        make_item(queue, text)
+    pages = []
+    for queues in ([first], [first, second]):
+        _made, version = make(queues)
+        pages += [one.url for one in lineage_of(version).nodes.values() if one.kind == "source"]
+    assert pages == [f"/admin/feedback/reviewqueue/{first.pk}/change/", "/admin/feedback/reviewqueue/"]
+    client = log_in("administrator")
+    assert ["배송 질문" in client.get(page).content.decode() for page in pages] == [True, True]
 
 
 def test_agreement_when_too_little_leaves_items_out_and_tells_how_many() -> None:

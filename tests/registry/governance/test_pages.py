@@ -169,3 +169,21 @@ def test_form_when_the_address_is_odd_then_not_found_or_said():
     assert "needs nobody" in text_of(client, f"{page}?version={version.pk}&alias=champion")
     assert "needs nobody" in client.post(f"{page}?version={version.pk}", {"alias": "champion"}).content.decode()
     assert enter(make_user("reviewer")).get(f"{page}?version={version.pk}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("demanded", "said"),
+    [
+        ({"approvals": 0}, "intent 버전에는 정해진 요건이 없습니다"),
+        ({"approvals": 2}, "intent 버전에는 승인 2건만 필요하고 다른 요건은 없습니다"),
+        ({"fails": True}, "intent 버전은 요건 1가지를 채워야 합니다"),
+    ],
+)
+def test_gate_when_opened_says_in_its_headline_what_is_required(demanded, said):
+    model = make_ready(1).model
+    guard_serving(model, **demanded)
+    client = Client(headers={"accept-language": "ko"})
+    client.force_login(make_admin())
+    assert f'<h2 class="fm-headline">{said}</h2>' in text_of(
+        client, reverse("admin:registry_gatepolicy_edit", args=[model.pk])
+    )
