@@ -131,7 +131,7 @@ def load_endpoints() -> dict[str, Endpoint]:
 def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
     """Give a deployment with its routes, the heaviest first. Where a version has not loaded the first stands in for it.
 
-    The first is the heaviest live version that is ready.
+    The first is the heaviest live version that is ready, else one that has served and comes back: calls wait for it.
     """
     by_route = [(route, target_of(route.version)) for route in routes]
     ranked = sorted(by_route, key=_rank)
@@ -147,9 +147,9 @@ def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
     return Endpoint(deployment.name, deployment.is_enabled, targets, slots, canary, tuple(tried["shadow"]))
 
 
-def _rank(pair: tuple[Route, Target]) -> tuple[bool, bool, bool]:
+def _rank(pair: tuple[Route, Target]) -> tuple[bool, bool, bool, bool]:
     route, target = pair
-    return route.kind == Route.Kind.SHADOW, target.state != READY, route.kind != Route.Kind.LIVE
+    return route.kind == Route.Kind.SHADOW, target.state != READY, not target.has_served, route.kind != Route.Kind.LIVE
 
 
 def _tried(route: Route, target: Target) -> Tried:

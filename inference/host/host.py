@@ -66,7 +66,7 @@ class Host:
     async def _tick(self) -> None:
         try:
             wanted = await self.database.call(states.read_wanted, self.database.host, set(self.explicit))
-            self._compare(wanted)
+            await self._compare(wanted)
             await self.database.flush()
             if time.monotonic() - self._last_beat > HEARTBEAT_S:
                 await self.database.beat({id_: runner.addresses for id_, runner in self.runners.items()})
@@ -74,8 +74,10 @@ class Host:
         except DatabaseAwayError:
             await asyncio.sleep(TICK_S)
 
-    def _compare(self, wanted: dict[UUID, states.Wanted]) -> None:
-        for version_id in self.runners.keys() - wanted.keys():
+    async def _compare(self, wanted: dict[UUID, states.Wanted]) -> None:
+        if unwanted := self.runners.keys() - wanted.keys():
+            unwanted = await self.database.call(states.release, self.database.host, unwanted, set(self.explicit))
+        for version_id in unwanted:
             self._ending[version_id] = asyncio.create_task(self.runners.pop(version_id).stop())
         self._ending = {version_id: task for version_id, task in self._ending.items() if not task.done()}
         for version_id in wanted.keys() - self.runners.keys() - self._ending.keys():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from common.errors import NotFound
 from guards.services import bump
-from inference.models import ModelHost, Replica, Route, RunnerState, RunSettings
+from inference.models import Deployment, ModelHost, Replica, Route, RunnerState, RunSettings
 from inference.models.batches import BatchRun
 from inference.models.settings import run_of
 from inference.remote.places import Place, place_of
@@ -25,6 +25,7 @@ from jobs.models import Job
 from registry.models import Evaluation, ModelVersion
 
 State = RunnerState.State
+STOPPED: Mapping[str, Any] = {"state": State.STOPPED, "addresses": [], "pid": None, "error": ""}
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
@@ -120,6 +121,21 @@ def write(host: Identity, version_id: UUID, fields: Mapping[str, Any]) -> None:
     except IntegrityError:
         if ModelVersion.objects.filter(pk=version_id).exists():
             raise
+
+
+@transaction.atomic
+def release(host: Identity, version_ids: Set[UUID], explicit: Iterable[UUID] = ()) -> set[UUID]:
+    """Say of versions that this host stops serving them, and give which; one that was routed to meanwhile stays.
+
+    No change of routes goes on meanwhile: it would end what stands in for a version that has only just been stopped.
+    Rows are locked in the order in which `write` does it.
+    """
+    known = {row.pk for row in RunnerState.objects.select_for_update().filter(pk__in=version_ids).order_by("pk")}
+    list(Deployment.objects.select_for_update().order_by("pk").values_list("pk"))
+    released = version_ids - read_wanted(host, explicit).keys()
+    for version_id in released & known:
+        write(host, version_id, STOPPED)
+    return set(released)
 
 
 def beat(host: Identity, served: Mapping[UUID, Sequence[str]]) -> None:

@@ -16,6 +16,7 @@ from accounts.services import create_user
 from audit.models import AuditEvent
 from common.errors import Conflict, FluemanError
 from inference import services
+from inference.host.states import Identity, release
 from inference.models import Deployment, Revision, Route, RouteTally, RunnerState
 from inference.snapshot import load_endpoints
 from inference.traffic.judging import Counts, Guard
@@ -221,6 +222,30 @@ def test_canary_when_it_has_not_loaded_then_its_share_is_answered_by_the_live_ve
     endpoint = load_endpoints()["d"]
     assert {target.version for target in endpoint.slots} == {1}
     assert endpoint.choose("2").version == 2
+
+
+def test_release_when_a_version_is_routed_to_again_then_it_stays_and_else_others_stand_in_for_it() -> None:
+    here, first, second = Identity("here"), make_version(), make_version()
+    deployment = make_deployment(first)
+    services.deploy(name="d", version=second, actor=None)
+    assert routes(deployment) == {(2, "live"): 100}
+    assert release(here, {first.pk, second.pk}) == {first.pk}  # what the host does before it ends a process
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(1, "live"): 100, (2, "live"): 0}
+    assert load_endpoints()["d"].choose().version == 2
+    assert release(here, {first.pk, second.pk}) == set()
+
+
+def test_choice_when_no_version_is_ready_then_one_that_comes_back_is_waited_for() -> None:
+    first, second = make_version(), make_version(runner="starting")
+    deployment = make_deployment(first)
+    services.deploy(name="d", version=second, actor=None)
+    for state in ("starting", "failed"):
+        RunnerState.objects.filter(version=second).update(state=state)
+        RunnerState.objects.filter(version=first).update(state="starting", socket_path="", load_ms=20)
+        assert routes(deployment) == {(1, "live"): 0, (2, "live"): 100}
+        chosen = load_endpoints()["d"].choose()
+        assert (chosen.version, chosen.has_served) == (1, True)
 
 
 def test_failure_when_a_version_cannot_be_loaded_then_history_says_so_once_and_the_canary_ends() -> None:
