@@ -64,21 +64,32 @@ def format_of(name: str, head: bytes) -> str:
         raise UnreadableError("not_what_it_says", file=name, kind=named)
     text = head.decode(encoding_of(name, head)[0], "replace").lstrip("\ufeff").lstrip()
     if named in ("jsonl", "json") or (not named and text[:1] in ("{", "[")):
-        return _json_kind(text)
+        return _json_kind(text, named)
     return named or "csv"
 
 
-def _json_kind(text: str) -> str:
-    """Tell JSON Lines, where the first line is a whole object, from one JSON value over the whole file."""
+def _json_kind(text: str, named: str) -> str:
+    """Tell JSON Lines, where the first line is a whole object, from one JSON value over the whole file.
+
+    A file that is named JSON Lines may have a broken first line, if the second is whole.
+    """
     if not text.startswith("{"):
         return "json"
     first, _, rest = text.partition("\n")
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
-        return "json" if _opens_more(first) else "jsonl"
+        is_cut = named == "jsonl" and _is_object(rest.partition("\n")[0])
+        return "json" if _opens_more(first) and not is_cut else "jsonl"
     is_columns = isinstance(value, dict) and not rest.strip() and any(isinstance(v, list) for v in value.values())
     return "json" if is_columns and len({len(v) for v in value.values() if isinstance(v, list)}) == 1 else "jsonl"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _opens_more(line: str) -> bool:

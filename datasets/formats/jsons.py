@@ -30,9 +30,10 @@ class Item(NamedTuple):
     size: int
 
 
-def lines_of(lines: Lines) -> Iterator[Item | Reject]:
-    """Give the rows of JSON Lines: a block at a time while all of its lines are objects, else line by line."""
-    while lines.is_utf8 and (block := lines.block()):
+def lines_of(lines: Lines, count: int | None = None) -> Iterator[Item | Reject]:
+    """Give the rows of so many lines, or of all: a block at a time while all of its lines are objects, else by line."""
+    last = lines.number + count if count is not None else None
+    while lines.is_utf8 and (block := lines.block(most=last - lines.number if last is not None else None)):
         if (values := _objects(block)) is not None:
             first = lines.number + 1
             lines.pass_by(block)
@@ -41,7 +42,8 @@ def lines_of(lines: Lines) -> Iterator[Item | Reject]:
             continue
         lines.give_back(block)
         yield from _one_by_one(lines, len(block))
-    yield from _one_by_one(lines)
+    if not lines.is_utf8:
+        yield from _one_by_one(lines, count)
 
 
 def _objects(block: Sequence[bytes]) -> list[dict[str, Any]] | None:
@@ -101,7 +103,7 @@ def _why(error: Exception) -> str:
 
 def whole(stream: BinaryIO, encoding: str, name: str) -> Iterator[Item | Reject]:
     """Give the rows of a JSON file. Raises UnreadableError, naming line and column, where it is damaged."""
-    text = _Text(stream, encoding, name)
+    text = _Text(io.BufferedReader(stream, _BLOCK) if isinstance(stream, io.RawIOBase) else stream, encoding, name)
     first = text.peek()
     if first == "[":
         yield from _array(text)
@@ -237,9 +239,7 @@ def _object(text: _Text) -> Iterator[Item | Reject]:
 
 def items_of(stream: BinaryIO, kind: str, encoding: str, name: str) -> Iterator[Item | Reject]:
     """Give the rows of either form."""
-    if kind == "jsonl":
-        return lines_of(Lines(stream, encoding))
-    return whole(io.BufferedReader(stream, _BLOCK) if isinstance(stream, io.RawIOBase) else stream, encoding, name)
+    return lines_of(Lines(stream, encoding)) if kind == "jsonl" else whole(stream, encoding, name)
 
 
 _DECODER = json.JSONDecoder()

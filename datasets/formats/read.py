@@ -43,18 +43,19 @@ def main() -> None:
     with options.file.open("rb") as stream:
         sandbox.confine(parent=options.parent, readable=[], memory_bytes=MEMORY_BYTES)
         for kind, content in _answers(stream, question):
-            data = memoryview(HEAD.pack(kind, len(content)) + content)
-            while data:
-                data = data[answers.write(data) :]
+            for piece in (HEAD.pack(kind, len(content)), content):
+                left = memoryview(piece)
+                while left:
+                    left = left[answers.write(left) :]
 
 
-def _answers(stream: BinaryIO, question: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+def _answers(stream: BinaryIO, question: dict[str, Any]) -> Iterator[tuple[bytes, bytes | memoryview]]:
     from datasets.formats.facts import Reading, UnreadableError  # noqa: PLC0415 - the walls must precede what begins threads
 
     try:
         reading = Reading(**question["reading"])
         for kind, content in _told(stream, question, reading):
-            yield kind, content if isinstance(content, bytes) else json.dumps(content).encode()
+            yield kind, json.dumps(content).encode() if kind == b"j" else content
     except UnreadableError as error:
         yield b"j", json.dumps({"error": error.code, "values": error.values}, default=str).encode()
     except MemoryError:
@@ -90,12 +91,12 @@ def _empty(name: str) -> Exception:
     return UnreadableError("empty", file=name)
 
 
-def _arrow(rows: Any) -> bytes:
+def _arrow(rows: Any) -> memoryview:
     from polars import CompatLevel  # noqa: PLC0415 - as above
 
     buffer = io.BytesIO()
     rows.write_ipc_stream(buffer, compat_level=CompatLevel.oldest())
-    return buffer.getvalue()
+    return buffer.getbuffer()
 
 
 def _first_rows(files: Sequence[Packed], found: Found, reading: Reading, *, is_cut: bool) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import select
 import signal
@@ -9,9 +11,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from django.utils.translation import gettext as _
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 LOOK_S = 30.0
 STALL_S = 180.0  # from one message to the next
 AT_ONCE = 2  # looks in this process
+PIPE_BYTES = 1 << 20
 MOST_MESSAGE_BYTES = 1 << 30
 _room = threading.Semaphore(AT_ONCE)
 
@@ -111,6 +115,9 @@ class Reader:
         )
         try:
             assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            with suppress(OSError):  # a user may have so many of them
+                fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             self._process.stdin.write(json.dumps(self._question).encode())
             self._process.stdin.close()
             found = self.said()["found"]
@@ -158,26 +165,27 @@ class Reader:
             raise self._broke()
         return frame
 
-    def _message(self, wanted: bytes) -> bytes:
+    def _message(self, wanted: bytes) -> bytearray:
         until = time.monotonic() + self._stall_s
         kind, size = HEAD.unpack(self._bytes(HEAD.size, until))
         if kind != wanted or size > MOST_MESSAGE_BYTES:
             raise self._broke()
         return self._bytes(size, until)
 
-    def _bytes(self, size: int, until: float) -> bytes:
-        stream: IO[bytes] | None = self._process.stdout
-        assert stream is not None
-        found = bytearray()
-        while len(found) < size:
+    def _bytes(self, size: int, until: float) -> bytearray:
+        assert self._process.stdout is not None
+        stream = cast(io.RawIOBase, self._process.stdout)
+        found = bytearray(size)
+        left = memoryview(found)
+        while left:
             left_s = until - time.monotonic()
             if left_s <= 0 or not select.select([stream], [], [], left_s)[0]:
                 raise unreadable("too_slow", {"file": self._source.name, "seconds": round(self._stall_s)})
-            piece = stream.read(min(size - len(found), 1 << 20))
-            if not piece:
+            count = stream.readinto(left)
+            if not count:
                 raise self._broke()
-            found += piece
-        return bytes(found)
+            left = left[count:]
+        return found
 
     def _broke(self) -> Invalid:
         self._process.kill()

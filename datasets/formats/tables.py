@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from datasets.formats.texts import Lines
 from datasets.formats.unpacking import Packed
 from datasets.formats.values import Texts
 
+MOST_MISSES = 8  # blocks in a row that Arrow does not take
 _TEXTUAL = ("csv", "tsv", "json", "jsonl")
 
 
@@ -149,35 +151,82 @@ class _Waiting:
 
 
 def _items(file: Packed, found: Found, most_rows: int) -> Iterator[Piece]:
-    known = [column.source for column in found.columns]
-    names = set(known)  # while columns are being found out every name is welcome
-    most = min(most_rows, FRAME_CELLS // max(1, len(known)))
+    gathered = _Items([column.source for column in found.columns], most_rows, file.name)
     with file.open() as stream:
         yield Piece({})
-        items: list[jsons.Item] = []
-        rejects: list[Reject] = []
-        size = 0
-        for item in jsons.items_of(stream, found.format, found.encoding, file.name):
-            if isinstance(item, Reject):
-                rejects.append(item)
-            elif names and not names >= item.values.keys():
-                name = min(item.values.keys() - names)
-                rejects.append(Reject(item.line, "unknown_field", _json(item.values), column=name[:255]))
-            else:
-                items.append(item)
-                size += item.size
-            if len(items) + len(rejects) >= most or size >= FRAME_BYTES:
-                yield _gathered(items, rejects, known, file.name)
-                items, rejects, size = [], [], 0
-        yield _gathered(items, rejects, known, file.name)
+        if found.format == "jsonl":
+            yield from _lines(Lines(stream, found.encoding), found, gathered)
+        else:
+            yield from gathered.pieces(jsons.whole(stream, found.encoding, file.name))
+        yield gathered.piece()
 
 
-def _gathered(items: list[jsons.Item], rejects: list[Reject], known: list[str], name: str) -> Piece:
-    sources = known or list(dict.fromkeys(source for item in items for source in item.values))
-    if len(sources) > MOST_COLUMNS:
-        raise UnreadableError("too_many_columns", file=name, columns=len(sources), most=MOST_COLUMNS)
-    values = {source: [item.values.get(source) for item in items] for source in sources}
-    return Piece(values, [item.line for item in items], rejects, lambda row: _json(items[row].values))
+def _lines(lines: Lines, found: Found, gathered: _Items) -> Iterator[Piece]:
+    """Give blocks that Arrow reads as they are; those in which it finds anything odd are gathered row by row."""
+    from datasets.formats import arrow_lines  # noqa: PLC0415 - Arrow is loaded only where rows are read
+
+    schema = arrow_lines.schema_of(found.columns) if lines.is_utf8 else None
+    misses = 0 if schema is not None else MOST_MISSES
+    while misses < MOST_MISSES and (block := lines.block(arrow_lines.BLOCK_BYTES, gathered.most)):
+        values = arrow_lines.values_of(block, schema)
+        if values is None:
+            misses += 1
+            lines.give_back(block)
+            yield from gathered.pieces(jsons.lines_of(lines, len(block)))
+            continue
+        misses = 0
+        yield gathered.piece()
+        numbers = range(lines.number + 1, lines.number + len(block) + 1)
+        yield Piece(values, numbers, raw=partial(_raw, block))
+        lines.pass_by(block)
+    yield from gathered.pieces(jsons.lines_of(lines))
+
+
+def _raw(block: Sequence[bytes], row: int) -> str:
+    return _json(orjson.loads(block[row]))
+
+
+class _Items:
+    """Objects of JSON until they are enough for a piece."""
+
+    def __init__(self, known: list[str], most_rows: int, file: str) -> None:
+        self._known, self._file = known, file
+        self._names = set(known)  # while columns are being found out every name is welcome
+        self.most = max(1, min(most_rows, FRAME_CELLS // max(1, len(known))))
+        self._begin()
+
+    def _begin(self) -> None:
+        self._items: list[jsons.Item] = []
+        self._rejects: list[Reject] = []
+        self._size = 0
+
+    def pieces(self, items: Iterable[jsons.Item | Reject]) -> Iterator[Piece]:
+        """Gather, giving each piece that is full."""
+        for item in items:
+            self._add(item)
+            if len(self._items) + len(self._rejects) >= self.most or self._size >= FRAME_BYTES:
+                yield self.piece()
+
+    def _add(self, item: jsons.Item | Reject) -> None:
+        if isinstance(item, Reject):
+            self._rejects.append(item)
+        elif self._names and not self._names >= item.values.keys():
+            name = min(item.values.keys() - self._names)
+            self._rejects.append(Reject(item.line, "unknown_field", _json(item.values), column=name[:255]))
+        else:
+            self._items.append(item)
+            self._size += item.size
+
+    def piece(self) -> Piece:
+        """Give what was gathered, which may be nothing."""
+        items = self._items
+        sources = self._known or list(dict.fromkeys(source for item in items for source in item.values))
+        if len(sources) > MOST_COLUMNS:
+            raise UnreadableError("too_many_columns", file=self._file, columns=len(sources), most=MOST_COLUMNS)
+        values = {source: [item.values.get(source) for item in items] for source in sources}
+        piece = Piece(values, [item.line for item in items], self._rejects, lambda row: _json(items[row].values))
+        self._begin()
+        return piece
 
 
 def _batches(file: Packed, found: Found) -> Iterator[Piece]:

@@ -55,10 +55,11 @@ class Lines:
             self.is_damaged = True
         return text.removeprefix(_MARK) if self.number == 1 else text
 
-    def block(self) -> list[bytes]:
-        """Give about `BLOCK_BYTES` of lines as they are, to be passed by or given back; none after the last."""
-        found, size = [], 0
-        while size < BLOCK_BYTES and (raw := self._raw()):
+    def block(self, most_bytes: int = BLOCK_BYTES, most: int | None = None) -> list[bytes]:
+        """Give about so many bytes of lines as they are, to be passed by or given back; none after the last."""
+        found: list[bytes] = []
+        size = 0
+        while size < most_bytes and len(found) != most and (raw := self._raw()):
             found.append(raw)
             size += len(raw)
         return found
