@@ -1,14 +1,15 @@
-"""A recipe whose processes are killed at random moments makes one version, of the same bytes.
+"""A recipe and an import whose processes are killed at random moments make one version, of the same bytes.
 
 `FLUEMAN_FAULTS=long` kills ten times.
 """
 
+import json
 import os
 import random
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.conf import settings
@@ -20,6 +21,7 @@ from datasets.services import begin_preprocessing, begin_version
 from jobs.models import Job
 from tests.datasets.making import make_owner
 from tests.datasets.running.making import make_run, sentences
+from tests.datasets.sources.importing import make_import
 from tests.jobs.cluster import Cluster, children, wait_for, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,33 +71,69 @@ def kill_in_the_middle(cluster, job, choose, most_s):
     return bool(struck)
 
 
-def test_recipe_when_killed_again_and_again_gives_one_version_of_the_same_bytes(tmp_path):
+def kill_again_and_again(cluster, run, choose, most_s):
+    """Strike as often as is wanted, each time in the first so many seconds of an attempt, then wait for the end."""
+    Job.objects.filter(pk=run.job.pk).update(max_attempts=30)
+    kills = 0
+    for _number in range(KILLS * 3):
+        kills += kill_in_the_middle(cluster, run.job, choose, most_s)
+        if kills == KILLS:
+            break
+    wait_until(lambda: cluster.revive() or hurry(run.job) or run.job.is_finished, 300)
+    assert run.job.state == Job.State.SUCCEEDED, run.job.error
+    sys.stdout.write(f"{kills} kills, {run.job.attempts} attempts\n")
+    assert run.job.attempts > 1, (kills, run.job.attempts)
+
+
+def sealed_alike(first, second):
+    """Say whether two runs have each made one version, of the same bytes."""
+    made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
+    assert [version.state for version in made] == ["sealed", "sealed"]
+    return made[0].digest == made[1].digest
+
+
+@contextmanager
+def working(tmp_path):
+    """Give a worker of this database, and chance."""
     seed = random.randrange(10**6)
-    choose = random.Random(seed)
     sys.stdout.write(f"seed {seed}\n")
-    first = make_run(sentences(ROWS), STEPS, part_rows=ROWS // 12)
     cluster = Cluster(tmp_path)
     cluster.start(FLUEMAN_HOME=str(settings.FLUEMAN_HOME), STORAGE_URL=settings.STORAGE_URL)
     try:
-        wait_for(first.job, Job.State.SUCCEEDED)
-        took_s = (first.job.finished_at - first.job.started_at).total_seconds()
-        second = again(first)
-        Job.objects.filter(pk=second.job.pk).update(max_attempts=30)
-        kills = 0
-        for _number in range(KILLS * 3):
-            # Soon, for what is finished is not made again: a late blow would meet a job that has ended.
-            kills += kill_in_the_middle(cluster, second.job, choose, took_s / 3)
-            if kills == KILLS:
-                break
-        wait_until(lambda: cluster.revive() or hurry(second.job) or second.job.is_finished, 300)
-        assert second.job.state == Job.State.SUCCEEDED, second.job.error
+        yield cluster, random.Random(seed)
     finally:
         cluster.stop()
-    made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
-    assert [version.state for version in made] == ["sealed", "sealed"]
-    assert made[0].digest == made[1].digest
-    sys.stdout.write(f"{kills} kills, {second.job.attempts} attempts\n")
-    assert second.job.attempts > 1, (kills, second.job.attempts)
+
+
+def seconds_of(job):
+    """Wait for a job, and give how long it took."""
+    assert wait_for(job).state == Job.State.SUCCEEDED, job.error
+    return (job.finished_at - job.started_at).total_seconds()
+
+
+def test_recipe_when_killed_again_and_again_gives_one_version_of_the_same_bytes(tmp_path):
+    first = make_run(sentences(ROWS), STEPS, part_rows=ROWS // 12)
+    with working(tmp_path) as (cluster, choose):
+        took_s = seconds_of(first.job)
+        second = again(first)
+        # Soon, for what is finished is not made again: a late blow would meet a job that has ended.
+        kill_again_and_again(cluster, second, choose, took_s / 3)
+    assert sealed_alike(first, second)
     assert not work_folder(second).exists()
     told = [list(run.steps.values_list("state", "rows_in", "rows_out")) for run in (first, second)]
     assert told[0][:3] == told[1][:3]
+
+
+def test_import_when_killed_again_and_again_gives_one_version_of_the_same_bytes(tmp_path):
+    lines = [json.dumps({"text": f"문장 {n} " * 20, "n": n}, ensure_ascii=False) for n in range(ROWS)]
+    lines[7 :: ROWS // 8] = ['{"text": '] * 8
+    data = "\n".join(lines)
+    first = make_import(data, "rows.jsonl")
+    with working(tmp_path) as (cluster, choose):
+        took_s = seconds_of(first.job)
+        second = make_import(data, "rows.jsonl")
+        kill_again_and_again(cluster, second, choose, 0.8 * took_s)
+    assert sealed_alike(first, second)
+    made = [DatasetVersion.objects.get(pk=run.version_id) for run in (first, second)]
+    assert [(one.rows, one.rejected_rows) for one in made] == [(ROWS - 8, 8)] * 2
+    assert made[0].rejects == made[1].rejects
