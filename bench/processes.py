@@ -27,11 +27,11 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def pss_bytes(pid: int) -> int:
-    """Give the memory of a process, with shared pages counted in part."""
+def pss_bytes(pid: int, kind: str = "Pss") -> int:
+    """Give the memory of a process, with shared pages counted in part; `Pss_Anon` is that without mapped files."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
     return 0
 

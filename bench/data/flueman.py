@@ -36,10 +36,11 @@ class Installation(Flueman):
 
 
 class Peak:
-    """The most memory that some processes held together, as the kernel shares it out."""
+    """The most memory that some processes held together, as the kernel shares it out: all, and without mapped files."""
 
     def __init__(self, server: Installation) -> None:
-        self._server, self.bytes, self._is_over = server, 0, threading.Event()
+        self._server, self._is_over = server, threading.Event()
+        self.bytes = self.own_bytes = 0
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Peak:
@@ -54,7 +55,9 @@ class Peak:
 
     def _look(self) -> None:
         while not self._is_over.wait(LOOK_EVERY_S):
-            self.bytes = max(self.bytes, sum(map(pss_bytes, self._server.workers())))
+            workers = self._server.workers()
+            self.bytes = max(self.bytes, sum(map(pss_bytes, workers)))
+            self.own_bytes = max(self.own_bytes, sum(pss_bytes(pid, "Pss_Anon") for pid in workers))
 
 
 def run(source: Path, thresholds: tuple[float, ...] = ()) -> dict[str, Any]:
@@ -78,6 +81,7 @@ def run(source: Path, thresholds: tuple[float, ...] = ()) -> dict[str, Any]:
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "counts": _counts(found),
             "peak_bytes": peak.bytes,
+            "own_bytes": peak.own_bytes,
             "kept": {one: _kept(server, one) for one in thresholds},
         }
     finally:
