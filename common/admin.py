@@ -193,7 +193,8 @@ class ModelAdmin(ThemedModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Show or save one row; what a service refuses is shown in the form, with everything typed kept."""
-        context: dict[str, Any] = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        hidden = ("show_save_and_add_another", "show_save_and_continue", "show_delete")  # deleting is a button above
+        context: dict[str, Any] = dict.fromkeys(hidden, False)
         if object_id is None:
             context["title"] = self.new_title()
         context |= {**self._above(request, object_id), **(extra_context or {})}

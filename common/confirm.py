@@ -59,7 +59,8 @@ class Verb:
 
     `run(obj=, actor=, **fields of the form)` calls one service and gives the sentence to show, "", or a `Shown`.
     `consequence(obj)` says what will change; `form(obj)` gives the form's class where it is not just a reason,
-    and a link may fill in its fields `from_query`. A verb that is not `is_in_head` has its button further down.
+    and a link may fill in its fields `from_query`. A verb that is not `is_in_head` has its button further down; after
+    one that `removes` the row the list is shown.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Verb:
     is_destructive: bool = False
     is_primary: bool = False
     is_in_head: bool = True
+    removes: bool = False
     from_query: Collection[str] = ()
 
     def is_allowed(self, request: HttpRequest, obj: Model) -> bool:
@@ -102,7 +104,7 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
             if isinstance(told, Shown):
                 return _show_once(request, model_admin, told, obj)
             messages.success(request, told or gettext("Done: %(what)s") % {"what": verb.label})
-            return HttpResponseRedirect(back if obj.pk is not None else model_admin.list_url())
+            return HttpResponseRedirect(model_admin.list_url() if verb.removes else back)
     title = verb.title(obj) if verb.title else gettext("%(verb)s: %(row)s") % {"verb": verb.label, "row": name_of(obj)}
     return model_admin.page(
         request,

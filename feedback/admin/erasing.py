@@ -45,4 +45,5 @@ ERASE = Verb(
     consequence=_consequence,
     is_offered=lambda said: bool(end_user_of(said)),
     is_destructive=True,
+    removes=True,
 )

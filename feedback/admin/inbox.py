@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -193,11 +193,6 @@ class FeedbackAdmin(ReadOnlyAdmin):
             back=f"{self.list_url()}?{urlencode({name: value for name, value in chosen.items() if value})}",
             form=self.dress(form),
         )
-
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
-        """Go back to the list after what was said is gone."""
-        answer = super().verb_view(request, object_id, verb)
-        return HttpResponseRedirect(self.list_url()) if verb == ERASE.name and answer.status_code == 302 else answer
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Give feedback by its id in any usual spelling, `None` if there is none that this person may see."""

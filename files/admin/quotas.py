@@ -73,18 +73,8 @@ class QuotaAdmin(ModelAdmin):
             row.used_bytes = used.get(row.pk, 0)
 
     def detail_links(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        """Offer the way back to everybody's limit; the theme's own button has words in the order of English."""
+        """Offer the way back to everybody's limit."""
         return [{"label": gettext("Delete"), "url": reverse("admin:files_quota_delete", args=[obj.pk]), "danger": True}]
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Show the form without that button."""
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "show_delete": False})
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Ask for the one permission there is."""

@@ -89,6 +89,7 @@ class BatchRunAdmin(Begun, LiveMixin, ReadOnlyAdmin):
             run=_delete,
             is_offered=lambda run: run.job.is_finished,
             is_destructive=True,
+            removes=True,
         ),
     )
 
@@ -104,11 +105,6 @@ class BatchRunAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     def pages(self) -> list[Any]:
         """Add the part of the page that follows the run."""
         return [("<uuid:pk>/live/", self.live_view, "live")]
-
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
-        """Go back to the list after a run was forgotten."""
-        answer = super().verb_view(request, object_id, verb)
-        return HttpResponseRedirect(self.list_url()) if verb == "delete" and answer.status_code == 302 else answer
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
         """Choose version and file; then the columns, with the first rows beside them; then begin."""

@@ -154,5 +154,6 @@ VERBS = (
         consequence=_before_delete,
         is_offered=lambda obj: not obj.is_enabled,
         is_destructive=True,
+        removes=True,
     ),
 )

@@ -111,13 +111,6 @@ class DeploymentAdmin(ModelAdmin):
         is_empty = not form.fields["version"].choices
         return self.page(request, "admin/inference/new.html", title=title, form=self.dress(form), is_empty=is_empty)
 
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
-        """Go back to the list after a deletion, else to the row's page."""
-        answer = super().verb_view(request, object_id, verb)
-        if verb == "delete" and answer.status_code == 302:
-            return HttpResponseRedirect(reverse("admin:inference_deployment_changelist"))
-        return answer
-
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say what is live and how it does."""
         request.standing = standing_of(obj)  # type: ignore[attr-defined]

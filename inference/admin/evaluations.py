@@ -88,6 +88,7 @@ class EvaluationAdmin(Begun, LiveMixin, ReadOnlyAdmin):
             run=_delete,
             is_offered=lambda one: one.job is None or one.job.is_finished,
             is_destructive=True,
+            removes=True,
         ),
     )
 
@@ -115,11 +116,6 @@ class EvaluationAdmin(Begun, LiveMixin, ReadOnlyAdmin):
             return []
         url = f"{reverse('admin:registry_evaluation_add')}?version={obj.version_id}&data={obj.dataset_version_id}"
         return [{"label": gettext("Evaluate again"), "url": url}]
-
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
-        """Go back to the list after one was forgotten."""
-        answer = super().verb_view(request, object_id, verb)
-        return HttpResponseRedirect(self.list_url()) if verb == "delete" and answer.status_code == 302 else answer
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
         """Choose version and data; then the columns; then begin."""

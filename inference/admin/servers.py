@@ -133,6 +133,7 @@ class RemoteServerAdmin(ModelAdmin):
             consequence=lambda obj: Consequence(_("Its credential is forgotten as well."), typed_name=obj.name),
             is_offered=lambda obj: not obj.models.exists(),
             is_destructive=True,
+            removes=True,
         ),
     )
 
@@ -152,13 +153,6 @@ class RemoteServerAdmin(ModelAdmin):
         """Make the server known."""
         made = services.add_server(actor=request.user, **form.cleaned_data)
         obj.__dict__.update(made.__dict__)
-
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponseBase:
-        """Go back to the list after a removal, else to the row's page."""
-        answer = super().verb_view(request, object_id, verb)
-        if verb == "remove" and answer.status_code == 302:
-            return HttpResponseRedirect(self.list_url())
-        return answer
 
     def pages(self) -> list[Any]:
         """Add the page on which a model of the server becomes a version."""

@@ -141,6 +141,7 @@ class ScheduleAdmin(ModelAdmin):
             run=_remove,
             is_offered=lambda one: not services.is_kept(one),
             is_destructive=True,
+            removes=True,
         ),
     )
 

@@ -151,6 +151,7 @@ def _verbs(model: str, *more: Verb) -> tuple[Verb, ...]:
                 _("What is still on its way there is given up. The log of deliveries stays."), typed_name=obj.name
             ),
             is_destructive=True,
+            removes=True,
         ),
     )
 

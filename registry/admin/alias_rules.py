@@ -117,6 +117,7 @@ class AliasRuleAdmin(ModelAdmin):
                 _("Everybody who may set aliases can move it then, without anybody else."), typed_name=rule.name
             ),
             is_destructive=True,
+            removes=True,
         ),
     )
 
@@ -137,13 +138,6 @@ class AliasRuleAdmin(ModelAdmin):
         """Show the form in the theme's look."""
         self.dress(context["adminform"].form)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> Any:
-        """Go to the list once the rule is gone."""
-        answer = super().verb_view(request, object_id, verb)
-        if verb == "remove" and answer.status_code == 302:
-            answer["Location"] = self.list_url()
-        return answer
 
     def headline(self, request: HttpRequest, obj: Any) -> str:
         """Say what is demanded."""

@@ -89,7 +89,6 @@ def _purge_model(*, obj: RegisteredModel, actor: Any, reason: str) -> str:
 def _purge_version(*, obj: ModelVersion, actor: Any, reason: str) -> str:
     name = str(obj)
     gone = services.purge_version(version=obj, actor=actor, reason=reason, typed=name)
-    obj.pk = None  # so that the list is shown next
     said = gettext("%(name)s is gone for good; %(size)s leave the store within the hour.")
     return said % {"name": name, "size": size(gone.freed_bytes)}
 
@@ -146,6 +145,7 @@ def _verbs(kind: str, delete: Any, restore: Any, purge: Any, form: Any) -> tuple
             consequence=_purge_consequence,
             is_offered=is_deleted,
             is_destructive=True,
+            removes=kind == "modelversion",  # a model goes in a job
         ),
     )
 

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.test import Client
 from django.utils import timezone, translation
 
 from audit.models import AuditEvent
@@ -212,3 +213,11 @@ def test_remove_when_made_by_people_then_gone_and_its_runs_stay() -> None:
     services.remove_schedule(schedule=schedule, actor=user, reason="no longer needed")
     job.refresh_from_db()
     assert (job.schedule, Schedule.objects.count()) == (None, 0)
+
+
+def test_remove_when_done_on_its_page_then_the_list_is_shown(admin_client: Client) -> None:
+    page = f"/admin/jobs/schedule/{make_schedule().pk}/do/remove/"
+    answer = admin_client.post(page, {"reason": "no longer needed"}, follow=True)
+    assert answer.redirect_chain == [("/admin/jobs/schedule/", 302)]
+    assert [str(one.level_tag) for one in answer.context["messages"]] == ["success"]
+    assert not Schedule.objects.exists()
