@@ -58,17 +58,18 @@ def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
     folders = train_models(say, before_exec)
     kept = make_people(url)
     new = [name for name in MODELS if not Deployment.objects.filter(name=name).exists()]
+    data = import_sentences()
     for name, folder in folders.items():
         register_model(name=name, description=MODELS[name], actor=User.objects.get(username="admin"))
         # What somebody has deployed or promoted since the first load stays live.
-        first = {"alias": "champion", "deploy": True} if name in new else {}
+        trained_on = [data] if name == "intent" else []
+        first = {"alias": "champion", "deploy": True, "trained_on": trained_on} if name in new else {}
         call_command("import_model", str(folder), name=name, user="admin", timeout=CHECK_TIMEOUT_S, **first)
     for name in new:
         wait_until_served(name)
         say(f"{name} is served")
     shown = put_on_shelf()
     sent = send_history(url=url, key=kept["api_key"])
-    data = import_sentences()
     return (
         f"demo loaded: {len(PEOPLE)} users, {len(MODELS)} models deployed, {sent} predictions sent, "
         f"{shown} public files, dataset {data}, log-in in demo.json"

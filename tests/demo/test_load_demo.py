@@ -69,6 +69,12 @@ def test_numbers_when_asked_then_bands_of_the_signal_are_found(site: Site):
     assert max(range(16), key=output["data"].__getitem__) == 2
 
 
+def test_intent_when_loaded_then_it_names_the_data_that_it_was_trained_on(site: Site):
+    token = call(site, "/api/v1/auth/token", {"username": "admin", "password": kept(site)["admin_password"]})["access"]
+    version = call(site, "/api/v1/models/intent/versions/1", key=token)
+    assert version["trained_on"] == ["의도 문장:1"]
+
+
 def test_load_demo_when_run_again_then_it_is_quick_and_adds_nothing(site: Site):
     before, started = kept(site), time.monotonic()
     said = site.manage("load_demo").splitlines()
