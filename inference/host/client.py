@@ -27,12 +27,7 @@ def check(version_id: UUID | str, on_step: Callable[[Step], None]) -> dict[str, 
     `on_step` is told of each step as it happens; what it raises ends the check. Raises NotFound for an unknown
     version, Unavailable (host_down) if the host does not answer or dies meanwhile.
     """
-    with _asked({"op": "check", "version_id": str(version_id)}) as lines:
-        for line in lines:
-            if "report" in line:
-                return dict(line["report"])
-            on_step(line)
-    raise _down("it ended before the check did")
+    return _worked("check", version_id, on_step)
 
 
 def measure(version_id: UUID | str, on_line: Callable[[Step], None]) -> dict[str, Any]:
@@ -40,12 +35,7 @@ def measure(version_id: UUID | str, on_line: Callable[[Step], None]) -> dict[str
 
     Raises NotFound for an unknown version, Unavailable (host_down) if the host does not answer or dies meanwhile.
     """
-    with _asked({"op": "measure", "version_id": str(version_id)}) as lines:
-        for line in lines:
-            if "report" in line:
-                return dict(line["report"])
-            on_line(line)
-    raise _down("it ended before the measurement did")
+    return _worked("measure", version_id, on_line)
 
 
 def status() -> dict[str, Any]:
@@ -54,6 +44,16 @@ def status() -> dict[str, Any]:
         for line in lines:
             return dict(line["status"])
     raise _down("it gave no answer")
+
+
+def _worked(what: str, version_id: UUID | str, on_line: Callable[[Step], None]) -> dict[str, Any]:
+    """Have the host work on a version and give its report, telling each line before it."""
+    with _asked({"op": what, "version_id": str(version_id)}) as lines:
+        for line in lines:
+            if "report" in line:
+                return dict(line["report"])
+            on_line(line)
+    raise _down("it ended before its work did")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -23,11 +22,9 @@ from inference.standalone.fetching import fetch
 from inference.standalone.spec import Spec
 from inference.transport import SocketRunner, is_finite
 from inference.v2.answers import render
-from inference.v2.bodies import Gone, Intake, deflate, json_length
-from inference.v2.errors import send_error
+from inference.v2.bodies import Intake, deflate, json_length
+from inference.v2.errors import answered
 from registry.manifest import Manifest, read_manifest
-
-logger = logging.getLogger(__name__)
 
 Headers = Mapping[bytes, bytes]
 
@@ -79,15 +76,7 @@ class Application:
             return
         if scope["type"] != "http":
             return
-        try:
-            await self._dispatch(scope, receive, send)
-        except FluemanError as error:
-            await send_error(send, error)
-        except Gone:
-            return
-        except Exception:
-            logger.exception("a call of %s failed unexpectedly", scope["path"])
-            await send_error(send, FluemanError("something went wrong here; it has been logged", code="unexpected"))
+        await answered(self._dispatch(scope, receive, send), scope, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

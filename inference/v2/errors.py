@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable
+
 import orjson
 
-from common.asgi import Send, send_body
+from common.asgi import Scope, Send, send_body
 from common.errors import FluemanError
+from inference.v2.bodies import Gone
+
+logger = logging.getLogger(__name__)
+
+
+async def answered(work: Awaitable[None], scope: Scope, send: Send) -> None:
+    """Wait until a call is answered; every failure becomes a typed answer. Who has gone gets none."""
+    try:
+        await work
+    except FluemanError as error:
+        await send_error(send, error)
+    except Gone:
+        return
+    except Exception:
+        logger.exception("a call of %s failed unexpectedly", scope["path"])
+        await send_error(send, FluemanError("something went wrong here; it has been logged", code="unexpected"))
 
 
 async def send_error(send: Send, error: FluemanError, request_id: str = "") -> None:

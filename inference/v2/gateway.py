@@ -5,7 +5,6 @@ Source: kserve/open-inference-protocol, REST; Triton, docs/protocol. Error shape
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from time import perf_counter
@@ -17,14 +16,11 @@ from common.names import composed
 from inference.engine import Engine
 from inference.readiness import Readiness
 from inference.v2 import metadata, repository
-from inference.v2.bodies import Gone
-from inference.v2.errors import send_error
+from inference.v2.errors import answered
 from inference.v2.exchange import Exchange, Shared
 from inference.v2.generate import generate, generate_stream
 from inference.v2.infer import infer
 from inference.v2.statistics import statistics
-
-logger = logging.getLogger(__name__)
 
 Methods = tuple[str, ...]
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -95,15 +91,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure becomes a typed answer in the protocol's shape."""
         received = perf_counter()
-        try:
-            await self._dispatch(scope, receive, send, received)
-        except FluemanError as error:
-            await send_error(send, error)
-        except Gone:
-            return
-        except Exception:
-            logger.exception("a call of %s failed unexpectedly", scope["path"])
-            await send_error(send, FluemanError("something went wrong here; it has been logged", code="unexpected"))
+        await answered(self._dispatch(scope, receive, send, received), scope, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send, received: float) -> None:
         # The raw path keeps an encoded slash inside a name apart from one that separates.
