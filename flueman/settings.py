@@ -272,6 +272,7 @@ ASYNC_DEADLINE_S = env.number("ASYNC_DEADLINE_S", 3600, least=1)
 # How long somebody without an account may judge an answer with the token that came with it.
 FEEDBACK_TOKEN_HOURS = env.number("FEEDBACK_TOKEN_HOURS", 24, least=0.01)
 FEEDBACK_KEEP_DAYS = env.integer("FEEDBACK_KEEP_DAYS", 0)  # 0 for good
+SHADOW_KEEP_DAYS = env.integer("SHADOW_KEEP_DAYS", 90)  # likewise
 ASYNC_RESULT_HOURS = env.number("ASYNC_RESULT_HOURS", 24, least=0.01)
 BATCH_RUN_HOURS = env.number("BATCH_RUN_HOURS", 24, least=0.01)
 # An attempt at a dataset version: how long it may take, and how much memory of its own it may hold.

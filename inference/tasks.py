@@ -15,7 +15,7 @@ from inference.figures import rollup
 from inference.host import client
 from inference.measuring import in_line
 from inference.models import BatchRun
-from inference.services import keep_measurement
+from inference.services import forget_shadow_results, keep_measurement
 from inference.services.settings import MEASURE
 from jobs.handlers import handler
 from jobs.runner import JobRun
@@ -87,6 +87,14 @@ def evaluate(run: JobRun) -> None:
 def forget_asynchronous(run: JobRun) -> None:
     """Delete asynchronous predictions whose answers were kept long enough."""
     run.result({"deleted": asynchronous.forget_old()})
+
+
+@handler(
+    "inference.forget_shadows", label=_("Forget old answers of shadows"), every_minutes=24 * 60, is_background=True
+)
+def forget_shadows(run: JobRun) -> None:
+    """Delete what shadows answered long ago."""
+    run.result({"deleted": forget_shadow_results()})
 
 
 @handler("inference.roll_up", label=_("Counting requests"), every_minutes=1)

@@ -19,7 +19,7 @@ from inference.services.settings import (
     set_version_settings,
     settings_of,
 )
-from inference.services.shadows import ShadowFigures, keep_shadow_results, shadow_standing
+from inference.services.shadows import ShadowFigures, forget_shadow_results, keep_shadow_results, shadow_standing
 from inference.services.tallies import keep_tally
 from inference.services.traffic import (
     NAME_LENGTH,
@@ -43,6 +43,7 @@ __all__ = [
     "delete_deployment",
     "deploy",
     "end_route",
+    "forget_shadow_results",
     "keep_measurement",
     "keep_shadow_results",
     "keep_tally",

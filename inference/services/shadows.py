@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
+from django.conf import settings
+from django.utils import timezone
+
+from common.ids import uuid7_floor
 from inference.figures.latency import merge, percentile
 from inference.models import Route, ShadowResult
 from inference.traffic.evidence import score_middle
 
-BATCH = 200
+BATCH, FORGOTTEN_AT_ONCE = 200, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,18 @@ class ShadowFigures:
 def keep_shadow_results(*, results: Sequence[ShadowResult]) -> None:
     """Write what shadows answered, some hundred rows a statement."""
     ShadowResult.objects.bulk_create(results, batch_size=BATCH)
+
+
+def forget_shadow_results() -> int:
+    """Delete what shadows answered more than SHADOW_KEEP_DAYS ago, and give how many rows went; safe to break off."""
+    if not settings.SHADOW_KEEP_DAYS:
+        return 0
+    until = timezone.now() - timedelta(days=settings.SHADOW_KEEP_DAYS)
+    old = ShadowResult.objects.filter(pk__lt=uuid7_floor(int(until.timestamp() * 1000))).order_by("pk")
+    gone = 0
+    while keys := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+        gone += ShadowResult.objects.filter(pk__in=keys).delete()[0]
+    return gone
 
 
 def shadow_standing(route: Route) -> ShadowFigures:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connection
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.models import User
 from accounts.services import create_user
 from audit.models import AuditEvent
 from common.errors import Conflict, FluemanError
+from common.ids import uuid7_floor
 from inference import services
 from inference.host.states import Identity, release
-from inference.models import Deployment, Revision, Route, RouteTally, RunnerState
+from inference.models import Deployment, Revision, Route, RouteTally, RunnerState, ShadowResult
 from inference.snapshot import load_endpoints
 from inference.traffic.judging import Counts, Guard
 from registry.models import ModelVersion, RegisteredModel
 from tests.runner.making import SIGNATURE, TEXT_SIGNATURE
+from tests.traffic.making import make_shadow_result
 
 pytestmark = pytest.mark.django_db
 
@@ -320,3 +323,18 @@ def test_changes_when_made_at_once_then_one_after_the_other_and_never_mixed() ->
     assert sorted(told) == ["changed_meanwhile"] * 3 + ["done"]
     assert sorted(routes(deployment).values()) == [10, 90]
     assert [one.number for one in deployment.revisions.order_by("number")] == [1, 2]
+
+
+def test_shadow_answers_when_older_than_they_are_kept_then_only_these_go(settings: Any) -> None:
+    days = {200: uuid7_floor(ago_ms(200)), 91: uuid7_floor(ago_ms(91)), 89: uuid7_floor(ago_ms(89))}
+    for key in days.values():
+        make_shadow_result(id=key)
+    settings.SHADOW_KEEP_DAYS = 0
+    assert services.forget_shadow_results() == 0
+    settings.SHADOW_KEEP_DAYS = 90
+    assert services.forget_shadow_results() == 2
+    assert list(ShadowResult.objects.values_list("pk", flat=True)) == [days[89]]
+
+
+def ago_ms(days: int) -> int:
+    return int((timezone.now() - timedelta(days=days)).timestamp() * 1000)
