@@ -127,8 +127,8 @@ def _fitted(piece: tables.Piece, found: Found, reading: Reading, mark: str) -> F
         one = _values(piece.values[column.source], column, reading.time_zone)
         fitted[column.name] = one.values.alias(column.name)
         if one.wrong is not None:
-            for row in one.wrong.arg_true():
-                wrong.setdefault(row, (one.code, column.name, piece.values[column.source][row]))
+            for row in one.wrong.is_not_null().arg_true():
+                wrong.setdefault(row, (one.wrong[row], column.name, piece.values[column.source][row]))
     rows = pl.DataFrame(fitted)
     rejects = list(piece.rejects)
     if wrong:
@@ -176,7 +176,7 @@ def _misfit(piece: tables.Piece, row: int, code: str, column: str, value: Any, f
 def _values(values: Any, column: Column, zone: str) -> Fitted:
     fitted = typed.fit(values, column, zone) if isinstance(values, pl.Series) else _of_json(values, column, zone)
     if column.type == "text" and (holds := fitted.values.str.contains("\0", literal=True)).any():
-        return Fitted(fitted.values, holds.fill_null(value=False), "nul")
+        return Fitted(fitted.values, typed.codes(nul=holds))
     return fitted
 
 

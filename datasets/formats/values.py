@@ -43,11 +43,18 @@ _JSON_KINDS = {bool: "truth", int: "integer", float: "number", str: "text", dict
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Values of one type, and for those that did not fit (missing there) why, by row."""
+    """Values of one type, and by row the code of why one did not fit (it is missing there); `None` if all did."""
 
     values: pl.Series
     wrong: pl.Series | None = None
-    code: str = "misfit"
+
+
+def codes(**wrong: pl.Series) -> pl.Series | None:
+    """Give by row the first code whose series is true there; `None` if none is true anywhere."""
+    if not any(one.any() for one in wrong.values()):
+        return None
+    frame = pl.DataFrame(wrong)
+    return frame.select(pl.coalesce(*(pl.when(name).then(pl.lit(name)) for name in wrong)).alias("code"))["code"]
 
 
 def guess(name: str, values: Sequence[Any]) -> Column:
@@ -161,12 +168,12 @@ def _fit_text(values: pl.Series, column: Column, zone: str) -> Fitted:
     lowered = texts.str.to_lowercase()
     texts = texts.set(lowered.is_in(_MISSING).fill_null(value=False), None)
     read = _READERS.get(column.type, _nothing)(texts, column, zone)
+    wrong = {"misfit": texts.is_not_null() & read.is_null()}
     if column.type == "number":
         infinite = texts.str.contains(_INFINITE) | read.is_infinite().fill_null(value=False)
-        if infinite.any():
-            return Fitted(read.set(infinite, None), infinite & texts.is_not_null(), "infinite")
-    wrong = texts.is_not_null() & read.is_null()
-    return Fitted(read, wrong if wrong.any() else None)
+        wrong = {"infinite": infinite, **wrong}
+        read = read.set(infinite.fill_null(value=False), None)
+    return Fitted(read, codes(**wrong))
 
 
 def _whole(texts: pl.Series, _column: Column, _zone: str) -> pl.Series:
@@ -299,18 +306,18 @@ def _fit_typed(values: pl.Series, column: Column, zone: str) -> Fitted:
     try:
         read = values.cast(target, strict=False)
     except pl.exceptions.PolarsError:
-        return Fitted(pl.Series(values.name, [None] * len(values), dtype=target), values.is_not_null())
+        return Fitted(pl.Series(values.name, [None] * len(values), dtype=target), codes(misfit=values.is_not_null()))
     wrong = values.is_not_null() & read.is_null()
     if values.dtype.is_float() and target.is_integer():
         wrong = (wrong & ~values.is_nan()) | (values.is_finite() & (values != values.round())).fill_null(value=False)
         read = read.set(wrong, None)
-    return Fitted(read, wrong if wrong.any() else None)
+    return Fitted(read, codes(misfit=wrong))
 
 
 def _finite(fitted: Fitted) -> Fitted:
     """Take what is not a number for missing, and set infinities aside: numbers of a dataset can be reckoned with."""
     values = fitted.values.fill_nan(None)
     infinite = values.is_infinite().fill_null(value=False)
-    if not infinite.any():
-        return Fitted(values, fitted.wrong, fitted.code)
-    return Fitted(values.set(infinite, None), infinite if fitted.wrong is None else infinite | fitted.wrong, "infinite")
+    if fitted.wrong is None:
+        return Fitted(values.set(infinite, None), codes(infinite=infinite))
+    return Fitted(values.set(infinite, None), fitted.wrong.set(infinite, "infinite"))

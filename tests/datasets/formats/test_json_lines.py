@@ -101,3 +101,10 @@ def test_lines_when_the_first_is_broken_and_the_file_is_named_so_then_only_it_is
     assert rows["a"].to_list() == [1] * 3
     assert reading.told(apart) == [(1, "no_json", "")]
     assert reading.read("rows.json", '{"rows": [\n{"a":1}\n]}')[0]["a"].to_list() == [1]
+
+
+def test_lines_when_one_is_infinite_then_others_that_do_not_fit_are_set_aside_as_well() -> None:
+    lines = ['{"n":0.5}', '{"n":1e400}', '{"n":"gestern"}', '{"n":null}', '{"n":"inf"}']
+    rows, apart, _found = reading.read("rows.jsonl", "\n".join(lines), types={"n": "number"})
+    assert rows["n"].to_list() == [0.5, None]
+    assert reading.told(apart) == [(2, "infinite", "n"), (3, "misfit", "n"), (5, "infinite", "n")]
