@@ -273,7 +273,7 @@ class Engine:
             else None,
         )
         started = perf_counter()
-        is_awaited = settings.RECORD == "committed" or claimed is not None
+        is_awaited = settings.RECORD == "committed" or claimed is not None or self._recorder.is_behind
         future = self._recorder.write(record, is_awaited=is_awaited)
         if is_awaited or future.done():  # done: there is no room for one more
             await future

@@ -37,6 +37,7 @@ CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_CHARACTERS = 4 << 20  # of inputs: then the thread does not wait for the second to end
 MOST_WAITING = 4096
 MOST_WAITING_CHARACTERS = 128 << 20
+MOST_AHEAD = 1024  # records that nobody waits for; from then on callers wait, or the writing never catches up
 
 
 class Claim(NamedTuple):
@@ -205,7 +206,7 @@ class Recorder:
     def write(self, record: Record, *, is_awaited: bool = True) -> asyncio.Future[None]:
         """Take a record; the future ends after its commit, or with Unavailable if it could not be kept.
 
-        What nobody waits for is gathered for `LATER_S` and committed by the thread, so that it delays no other answer.
+        What nobody waits for is gathered for `LATER_S`.
         """
         record.future = future = self._loop.create_future()
         if len(self._waiting) >= MOST_WAITING or self._waiting_characters > MOST_WAITING_CHARACTERS:
@@ -218,6 +219,11 @@ class Recorder:
             self._cancel_flush()
         self._plan_flush()
         return future
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits that callers should wait as well."""
+        return len(self._waiting) >= MOST_AHEAD or self._waiting_characters > MOST_WAITING_CHARACTERS // 4
 
     def _plan_flush(self) -> None:
         if not self._waiting or self._is_thread_busy or self._flush_timer is not None:
@@ -244,11 +250,11 @@ class Recorder:
     def _flush(self) -> None:
         self._flush_timer = None
         records, self._waiting = self._waiting, []
-        is_awaited, self._is_awaited = self._is_awaited, False
+        self._is_awaited = False
         characters, self._waiting_characters = self._waiting_characters, 0
         if not records:
             return
-        if self._loop_writer is not None and is_awaited:
+        if self._loop_writer is not None:
             try:
                 _settle(records, self._loop_writer.write(records))
                 self._plan_checkpoint(characters)

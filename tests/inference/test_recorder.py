@@ -171,3 +171,36 @@ def test_records_when_nobody_waits_are_kept_together_and_those_awaited_do_not_wa
 
     run(work)
     assert InferenceRequest.objects.count() == Prediction.objects.count() == 23
+
+
+def test_records_when_very_many_wait_then_callers_are_to_wait_and_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.log.recorder.MOST_AHEAD", 30)
+
+    async def work() -> list[bool]:
+        recorder, told = Recorder(), []
+        for _ in range(30):
+            told.append(recorder.is_behind)
+            recorder.write(make_record(), is_awaited=False)
+        told.append(recorder.is_behind)
+        await recorder.write(make_record(), is_awaited=recorder.is_behind)
+        told.append(recorder.is_behind)
+        await recorder.close()
+        return told
+
+    assert run(work) == [*[False] * 30, True, False]
+    assert InferenceRequest.objects.count() == 31
+
+
+def test_records_when_nobody_waits_are_kept_by_the_loop_on_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        return
+
+    async def work() -> int:
+        recorder = Recorder()
+        monkeypatch.setattr(recorder, "_thread_write", None)  # a busy loop starves a thread
+        later = [recorder.write(make_record(), is_awaited=False) for _ in range(20)]
+        await asyncio.gather(*later)
+        await recorder.close()
+        return len(later)
+
+    assert run(work) == InferenceRequest.objects.count() == 20
