@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from datetime import datetime
 
 _last = 0
 _pool: list[bytes] = []
@@ -44,6 +45,11 @@ def uuid7() -> uuid.UUID:
 def uuid7_floor(timestamp_ms: int) -> uuid.UUID:
     """Give the smallest version 7 UUID of a millisecond, the bound of a key range by time."""
     return uuid.UUID(int=timestamp_ms << 80 | 0x7 << 76 | 0b10 << 62)
+
+
+def floor_of(moment: datetime) -> uuid.UUID:
+    """Give the smallest key of what was made at a time."""
+    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))
 
 
 def uuid7_time_ms(value: uuid.UUID) -> int:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.models import Feedback, Review, ReviewItem, ReviewQueue
 from inference.log.cases import Case, cases_of
 
@@ -136,8 +136,3 @@ def answer_of(output: Mapping[str, Any]) -> str:
     if len(output) == 1:
         return str(next(iter(output.values())))
     return ", ".join(f"{name}: {value}" for name, value in output.items())
-
-
-def floor_of(moment: datetime) -> UUID:
-    """Give the smallest key of what was made at a time."""
-    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))

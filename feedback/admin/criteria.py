@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.models import Feedback, ReviewItem
 from inference.log.criteria import RANGES
 
@@ -43,7 +43,7 @@ def filtered(rows: QuerySet[Feedback], chosen: Mapping[str, str]) -> QuerySet[Fe
     is_bound = chosen["request"] or chosen["version"]
     length = RANGES[chosen["range"] or ("any" if is_bound else DEFAULT_RANGE)]
     if length is not None:
-        rows = rows.filter(pk__gte=uuid7_floor(int((timezone.now() - length).timestamp() * 1000)))
+        rows = rows.filter(pk__gte=floor_of(timezone.now() - length))
     wanted: dict[str, Any] = {}
     for name, field in (("thumb", "thumb"), ("rating", "rating"), ("deployment", "deployment"), ("source", "source")):
         if chosen[name]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.admin.improve import improve_links
 from feedback.admin.said import correction_words, said_of, thumb_of
 from feedback.models import Feedback, ReviewItem
@@ -56,7 +56,7 @@ def deployment_panel(request: HttpRequest, deployment: Deployment) -> SafeString
         return SafeString()
     length = RANGES[LATELY]
     assert length
-    since = uuid7_floor(int((timezone.now() - length).timestamp() * 1000))
+    since = floor_of(timezone.now() - length)
     rows = Feedback.objects.visible_to(request.user).filter(deployment=deployment.name, pk__gte=since)  # type: ignore[arg-type]
     newest = rows.order_by("-pk").values_list("version", "version_id", "thumb")[:MOST_COUNTED]
     counted: dict[Any, Counter[int]] = defaultdict(Counter)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from accounts.models import User
 from common.display import percent, person_name, thousands
 from common.errors import FluemanError, NotAllowed
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.counts import counts_by_queue, waiting_by_queue
 from feedback.models import Review, ReviewItem, ReviewQueue
 
@@ -50,7 +50,7 @@ def mine_of(queue: ReviewQueue, person: User) -> dict[str, str]:
     """Give what a person has done today, and how often they agreed with golden items."""
     own = Review.objects.filter(queue=queue, reviewer=person, state=Review.State.COUNTS)
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    today = own.filter(id__gte=uuid7_floor(int(midnight.timestamp() * 1000))).count()
+    today = own.filter(id__gte=floor_of(midnight)).count()
     judged = own.exclude(is_right=None)
     told: tuple[int, int] = cache.get_or_set(
         f"feedback:golden:{queue.pk}:{person.pk}",

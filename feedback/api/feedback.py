@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from common.api.inputs import checked
 from common.errors import NotFound
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.models import Feedback, FeedbackRevision
 from feedback.services.feedback import (
     LONGEST_COMMENT,
@@ -161,11 +161,11 @@ class FeedbackFilter(django_filters.FilterSet):
 
     def from_time(self, rows: QuerySet[Feedback], _name: str, moment: datetime) -> QuerySet[Feedback]:
         """Keys hold the time."""
-        return rows.filter(pk__gte=uuid7_floor(max(0, int(moment.timestamp() * 1000))))
+        return rows.filter(pk__gte=floor_of(moment))
 
     def to_time(self, rows: QuerySet[Feedback], _name: str, moment: datetime) -> QuerySet[Feedback]:
         """Keys hold the time."""
-        return rows.filter(pk__lt=uuid7_floor(max(0, int(moment.timestamp() * 1000))))
+        return rows.filter(pk__lt=floor_of(moment))
 
 
 class ImportFeedbackSerializer(serializers.Serializer[Any]):

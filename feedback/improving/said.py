@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Case, Exists, OuterRef, Q, When
 from django.utils import timezone
 
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from datasets.models import DatasetVersion, PreprocessingJob, Source
 from feedback.counts import counts_by_queue, waiting_by_queue
 from feedback.gathering import FINISHED
@@ -39,7 +39,7 @@ def places_of(model: RegisteredModel) -> list[tuple[int, str]]:
 
 def heard_of(places: Sequence[tuple[int, str]], *, with_calls: bool, with_words: bool) -> tuple[Heard, ...]:
     """Give what the first deployments answered and what was said of it, as far as it is asked for."""
-    since = uuid7_floor(int((timezone.now() - timedelta(days=DAYS)).timestamp() * 1000))
+    since = floor_of(timezone.now() - timedelta(days=DAYS))
     return tuple(
         Heard(name, key, _calls(name, since) if with_calls else 0, **(_judgements(name, since) if with_words else {}))
         for key, name in places[:MOST_DEPLOYMENTS]

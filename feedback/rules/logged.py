@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from feedback.rules.base import AT_ONCE, Chunk, Rule, RuleField, Source
 from inference.models import InferenceRequest, Prediction, prediction_key
 
@@ -99,11 +99,6 @@ def _some(calls: list[Call]) -> list[Call]:
     """Give the first calls, of not too many rows together; at least one."""
     sums = list(accumulate(rows for _call, rows in calls))
     return calls[: max(1, sum(one <= ROWS_AT_ONCE for one in sums))]
-
-
-def floor_of(moment: datetime) -> UUID:
-    """Give the smallest key that a row of this moment can have."""
-    return uuid7_floor(max(0, int(moment.timestamp() * 1000)))
 
 
 def _margin(output: str) -> float | None:

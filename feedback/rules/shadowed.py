@@ -11,8 +11,8 @@ from uuid import UUID
 import orjson
 from django.utils.translation import gettext_lazy as _
 
+from common.ids import floor_of
 from feedback.rules.base import AT_ONCE, Chunk, Rule, RuleField, Source
-from feedback.rules.logged import floor_of
 from inference.models import Prediction, ShadowResult
 
 

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 
 from audit.services import record, reference_of
 from common.errors import Invalid
+from common.ids import floor_of
 from common.transactions import transactional
 from datasets.models import DatasetVersion, Source
 from datasets.sources.hooks import moment_of
-from feedback.gathering import floor_of
 from feedback.models import Feedback, FeedbackRevision, ReviewItem
 from inference.feedback_tokens import end_user_name
 

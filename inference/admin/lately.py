@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from common.display import thousands
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from inference.log.search import time_of
 from inference.models import InferenceRequest, Prediction, prediction_key
 
@@ -62,7 +62,7 @@ def pulse_of(name: str, *, with_scores: bool = True) -> Pulse:
     now = timezone.now()
     since = (now - SPAN).replace(microsecond=0)
     calls: list[Any] = list(
-        InferenceRequest.objects.filter(deployment=name, id__gte=_floor(since))
+        InferenceRequest.objects.filter(deployment=name, id__gte=floor_of(since))
         .order_by("-id")
         .values_list("id", "version_id", "latency_ms", "status")[:MOST_CALLS]
     )
@@ -130,7 +130,7 @@ def span_words(span: timedelta) -> str:
 
 def clients_lately(name: str) -> str:
     """Say how many clients called a deployment in the last hour, by its newest calls."""
-    rows = InferenceRequest.objects.filter(deployment=name, id__gte=_floor(timezone.now() - CLIENTS_WITHIN))
+    rows = InferenceRequest.objects.filter(deployment=name, id__gte=floor_of(timezone.now() - CLIENTS_WITHIN))
     calls: list[Any] = list(rows.order_by("-id").values_list("caller", flat=True)[:MOST_CLIENT_CALLS])
     clients = len(set(calls))
     if not clients:
@@ -142,7 +142,3 @@ def clients_lately(name: str) -> str:
     )
     more = "+" if len(calls) == MOST_CLIENT_CALLS else ""
     return words % {"clients": f"{clients}{more}", "calls": f"{thousands(len(calls))}{more}"}
-
-
-def _floor(moment: datetime) -> UUID:
-    return uuid7_floor(int(moment.timestamp() * 1000))

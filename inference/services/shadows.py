@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from common.ids import uuid7_floor
+from common.ids import floor_of
 from inference.figures.latency import merge, percentile
 from inference.models import Route, ShadowResult
 from inference.traffic.evidence import score_middle
@@ -42,7 +42,7 @@ def forget_shadow_results() -> int:
     if not settings.SHADOW_KEEP_DAYS:
         return 0
     until = timezone.now() - timedelta(days=settings.SHADOW_KEEP_DAYS)
-    old = ShadowResult.objects.filter(pk__lt=uuid7_floor(int(until.timestamp() * 1000))).order_by("pk")
+    old = ShadowResult.objects.filter(pk__lt=floor_of(until)).order_by("pk")
     gone = 0
     while keys := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
         gone += ShadowResult.objects.filter(pk__in=keys).delete()[0]
