@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from common.deleting import delete_in_pieces
 from common.errors import Conflict, Invalid, Unprocessable
 from common.ids import uuid7
 from guards.models import IdempotencyRecord
@@ -93,10 +94,8 @@ def complete(claimed: Claimed, *, status: int, body: str, location: str = "") ->
 
 def forget_old() -> int:
     """Delete the records of keys whose day is over, a thousand at a time."""
-    old, count = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - KEPT_FOR - MARGIN), 0
-    while keys := list(old.order_by("created_at").values_list("pk", flat=True)[:1000]):
-        count += IdempotencyRecord.objects.filter(pk__in=keys).delete()[0]
-    return count
+    old = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - KEPT_FOR - MARGIN)
+    return delete_in_pieces(old.order_by("created_at"))
 
 
 def _meet(record: IdempotencyRecord, body_hash: str, now: datetime, lease_until: datetime) -> Claimed | Replay:

@@ -10,12 +10,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from common.deleting import delete_in_pieces
 from common.ids import floor_of
 from inference.figures.latency import merge, percentile
 from inference.models import Route, ShadowResult
 from inference.traffic.evidence import score_middle
 
-BATCH, FORGOTTEN_AT_ONCE = 200, 500
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,7 @@ def forget_shadow_results() -> int:
     if not settings.SHADOW_KEEP_DAYS:
         return 0
     until = timezone.now() - timedelta(days=settings.SHADOW_KEEP_DAYS)
-    old = ShadowResult.objects.filter(pk__lt=floor_of(until)).order_by("pk")
-    gone = 0
-    while keys := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-        gone += ShadowResult.objects.filter(pk__in=keys).delete()[0]
-    return gone
+    return delete_in_pieces(ShadowResult.objects.filter(pk__lt=floor_of(until)).order_by("pk"))
 
 
 def shadow_standing(route: Route) -> ShadowFigures:

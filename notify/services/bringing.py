@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit import services as audit
+from common.deleting import delete_in_pieces
 from common.transactions import transactional
 from notify import mailer, webhooks
 from notify.models import Attempt, Delivery, Webhook
@@ -67,11 +68,7 @@ def hand_over_due() -> int:
 def forget_old(*, days: int = 30) -> int:
     """Delete notices that ended long ago, a thousand at a time."""
     old = Delivery.objects.exclude(state=State.WAITING).filter(finished_at__lt=timezone.now() - timedelta(days=days))
-    count = 0
-    while keys := list(old.order_by("pk").values_list("pk", flat=True)[:1000]):
-        Delivery.objects.filter(pk__in=keys).delete()
-        count += len(keys)
-    return count
+    return delete_in_pieces(old.order_by("pk"))
 
 
 def _bring(delivery: Delivery) -> Outcome:
