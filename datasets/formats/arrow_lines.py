@@ -29,9 +29,9 @@ def values_of(block: Sequence[bytes], schema: pa.Schema) -> dict[str, pl.Series]
     no closing brace stands before an opening one, so a line that ends with the first and one that begins with the
     other are two objects at least; as many objects as lines means one on each.
     """
-    data = b"".join(block)
     if len(block[-1]) > MOST_LINE_BYTES:
         return None  # it may go on
+    data = b"".join(block)
     if not data.startswith(b"{") or data.count(b"}\n{") != len(block) - 1:
         return None
     try:

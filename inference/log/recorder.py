@@ -257,13 +257,12 @@ class Recorder:
         if self._loop_writer is not None:
             try:
                 _settle(records, self._loop_writer.write(records))
-                self._plan_checkpoint(characters)
                 return
             except sqlite3.Error as error:
                 logger.info("the loop could not commit, a thread tries on: %s", error)
                 self._loop_writer.close()
-        if self._loop_writer is not None:
-            self._plan_checkpoint(characters)
+            finally:
+                self._plan_checkpoint(characters)
         self._is_thread_busy = True
         work = self._loop.run_in_executor(self._thread, self._thread_write, records)
         work.add_done_callback(lambda done: self._thread_done(records, done))
