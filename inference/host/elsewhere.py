@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from common.errors import FluemanError
 from inference.host.database import Database, DatabaseAwayError
-from inference.host.states import State, Wanted, read_version
+from inference.host.states import STOPPED, State, Wanted, read_version
 from inference.remote.check import check_signature
 from inference.remote.client import Client
 from inference.remote.discovery import ask_ready, talking
@@ -46,7 +46,7 @@ class Watch:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self.addresses = []
-        self._note(State.STOPPED, addresses=[], error="")
+        self._note(**STOPPED)
 
     async def _keep(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from inference.host.database import Database
 from inference.host.instance import Instance
 from inference.host.places import model_socket
-from inference.host.states import State, Wanted, read_version
+from inference.host.states import STOPPED, State, Wanted, read_version
 from inference.models import RunSettings
 from registry.models import ModelVersion
 
@@ -79,7 +79,7 @@ class Runner:
     async def stop(self, *, drain_s: float = DRAIN_S) -> None:
         """Take the version out of service: web is told first, then the processes finish what waits."""
         self._is_ending = True
-        self._database.note(self.wanted.id, state=State.STOPPED, addresses=[], pid=None, error="")
+        self._database.note(self.wanted.id, **STOPPED)
         if self._swap is not None:
             self._swap.cancel()
             await asyncio.gather(self._swap, return_exceptions=True)
