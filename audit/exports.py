@@ -50,7 +50,7 @@ def boundaries(
 
     Raises NotFound where there is none.
     """
-    head = AuditHead.objects.values_list("sequence", flat=True).get(id=1)
+    head = AuditHead.current().sequence
     last = min(last or head, head)
     if since:
         first = max(first, AuditEvent.objects.filter(at__gte=since).aggregate(n=Min("sequence"))["n"] or head + 1)

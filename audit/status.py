@@ -78,7 +78,7 @@ def chain_status() -> ChainStatus:
     notes += ["unanchored"] if waiting else []
     notes += ["unguarded"] if proof and "unguarded" in proof.after.get("notes", ()) else []
     return ChainStatus(
-        events=AuditHead.objects.values_list("sequence", flat=True).first() or 0,
+        events=AuditHead.current().sequence,
         proof=proof,
         running=work.desk.running(work.VERIFY),
         signed_until=last.sequence if last else 0,

@@ -130,7 +130,7 @@ class _Walk:
         self.started, self.report = time.monotonic(), report
         self.ledger = Ledger(anchor)
         self.last = AuditEvent.objects.aggregate(last=Max("sequence"))["last"] or 0
-        self.head = AuditHead.objects.filter(id=1).first() or AuditHead(sequence=0, hash=START)
+        self.head = AuditHead.current()
         self.previous, self.expected = START, 1
         self.signed_until = self.passed_over = 0
 

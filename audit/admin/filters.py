@@ -107,7 +107,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 def head() -> int:
     """Give the number of the latest event."""
-    return AuditHead.objects.values_list("sequence", flat=True).first() or 0
+    return AuditHead.current().sequence
 
 
 def kind_name(target_type: str) -> str:
