@@ -30,7 +30,7 @@ from inference.asked import Answer, Ask
 from inference.bodies.payload import Inputs, rows_of
 from inference.bodies.stored import answer_text, file_of, read_answer
 from inference.log.recorder import Claim, Record, Recorder
-from inference.log.rows import prediction_row, request_row
+from inference.log.rows import prediction_rows, request_row
 from inference.runners import Runners
 from inference.running import Running
 from inference.snapshot import Endpoint, Snapshot, refresh
@@ -267,7 +267,7 @@ class Engine:
         rows = rows_of(answer.outputs, answer.inputs.rows, is_batched=is_batched, as_arrays=True)
         record = Record(
             request_row(ask, answer, status=200, blob=blob),
-            [prediction_row(ask.id, n, row) for n, row in enumerate(rows)],
+            prediction_rows(ask.id, rows),
             Claim(claimed.id, claimed.stored_lease, 200, answer_text(answer.body, answer.json_length))
             if claimed
             else None,

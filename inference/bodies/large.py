@@ -63,9 +63,9 @@ class Numbers:
 
         What is no number is refused there, so each bracket of the text is one of a list.
         """
-        brackets = self.text.count(b"[")
-        if brackets == 1:
+        if self.text.find(b"[", 1) < 0:
             return
+        brackets = self.text.count(b"[")
         if brackets != 1 + sum(accumulate(shape[:-1], mul)) or not _has_shape(found, shape):
             raise NotPlain
 
@@ -78,19 +78,19 @@ def loads(body: bytes) -> Any:
     """
     pieces: list[bytes] = []
     cut: dict[int, Numbers] = {}
-    at = 0
-    for number, found in enumerate(_LIST.finditer(body)):
-        if number == MAX_TENSORS:
+    at, found, looked = 0, _LIST.search(body), 0
+    while found:
+        if looked == MAX_TENSORS:
             raise NotPlain
+        looked += 1
         start = found.end() - 1
-        if start < at:
-            continue
         end = _end_of_list(body, start)
         if end - start >= _LEAST_LIST_BYTES:
             mark = secrets.randbits(62)
             cut[mark] = Numbers(body[start:end])
             pieces += [body[at:start], b"%d" % mark]
             at = end
+        found = _LIST.search(body, max(end, found.end()))
     if not cut:
         raise NotPlain
     value = loads_strictly(b"".join([*pieces, body[at:]]))

@@ -26,10 +26,9 @@ _JSON = json.JSONDecoder()
 
 def text_of(body: bytes, json_length: int | None, inputs: Inputs | None, signature: Signature) -> str:
     """Give a small call as text; of raw bytes that were refused only the JSON before them."""
-    if json_length is None:
-        return body.decode("utf-8", "replace").replace("\0", "")
-    if inputs is None:
-        return body[:json_length].decode("utf-8", "replace").replace("\0", "")
+    if json_length is None or inputs is None:
+        text = body[:json_length].decode("utf-8", "replace")
+        return text.replace("\0", "") if "\0" in text else text
     call = orjson.loads(_head(body, json_length, inputs, signature))
     named = {spec.name: tensor for spec, tensor in zip(signature.inputs, inputs.tensors, strict=True)}
     for entry in call["inputs"]:

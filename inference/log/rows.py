@@ -11,6 +11,8 @@ import orjson
 from inference.bodies.stored import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from common.errors import FluemanError
     from inference.asked import Answer, Ask
 
@@ -34,11 +36,16 @@ def request_row(
     )  # fmt: skip
 
 
-def prediction_row(request_id: str, row: int, output: dict[str, Any]) -> tuple[Any, ...]:
-    """Give one output row as `PREDICTION_COLUMNS` of the recorder want it."""
+def prediction_rows(request_id: str, rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Give output rows as `PREDICTION_COLUMNS` of the recorder want them."""
+    first = int(request_id, 16) + 1  # inference.models.prediction_key
+    return [_prediction_row(f"{first + row:032x}", request_id, row, output) for row, output in enumerate(rows)]
+
+
+def _prediction_row(key: str, request_id: str, row: int, output: dict[str, Any]) -> tuple[Any, ...]:
     label, score = output.get("label", ""), output.get("score")
     return (
-        f"{int(request_id, 16) + 1 + row:032x}",  # inference.models.prediction_key
+        key,
         request_id,
         row,
         orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
