@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
@@ -30,6 +31,7 @@ API_PREFIXES = ("/api/", "/files/", "/uploadfile", "/v1/", "/v2/", "/oauth/token
 GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cycles
 
 refuse_to_start_unsafe()
+import_module(settings.ROOT_URLCONF)  # or the first request would wait for all pages to be loaded
 
 _bodies = LongBodies(django_application, threads=settings.WEB_THREADS)
 _pages = Gathered(_bodies, most=settings.MAX_JSON_BYTES, tell=told_at)

@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "flueman.apps.FluemanConfig",
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "flueman.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -231,7 +231,8 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_CODE = env.choice("FLUEMAN_LANGUAGE", "ko", ("ko", "en"))
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 # What our own apps say goes before what a package says of the same word, wherever it stands among the apps.
-LOCALE_PATHS = [path for app in INSTALLED_APPS if (path := BASE_DIR / app.partition(".")[0] / "locale").is_dir()]
+_folders = dict.fromkeys(BASE_DIR / app.partition(".")[0] / "locale" for app in INSTALLED_APPS)
+LOCALE_PATHS = [folder for folder in _folders if folder.is_dir()]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "Asia/Seoul")

@@ -9,6 +9,8 @@ from accounts.api import oauth
 from common.api.errors import unknown_route
 from inference.api import artefacts
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
     path("admin", RedirectView.as_view(url="/admin/")),

@@ -13,7 +13,7 @@ from django_q.cluster import Cluster
 from django_q.conf import Conf
 
 from common.errors import Unavailable
-from jobs import reaper, services
+from jobs import handlers, reaper, services
 from jobs.models import Job
 from jobs.roster import BUSY, GONE, IDLE, Roster, is_alive
 from jobs.runner import DATABASE_AWAY, worker_name
@@ -40,6 +40,7 @@ class Guard:
 
     def run(self) -> int:
         """Run until a signal comes or something breaks; give the exit code."""
+        handlers.every()  # loaded once, before the workers are forked
         connections.close_all()  # a forked connection would be closed by the child
         patience_s, trouble = 0.0, "it did not start"
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import TransactionTestCase
 
+import flueman.urls  # noqa: F401 - the pages of the admin, which some tests are made from
 from audit import triggers
 from common.ids import uuid7
 from tests.databases.emptying import Emptying

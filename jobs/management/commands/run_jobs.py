@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from audit.checkpoints import checkpoint_if_possible
@@ -13,6 +14,7 @@ from audit.checkpoints import checkpoint_if_possible
 class Command(BaseCommand):
     """Starts the job cluster and its guard."""
 
+    requires_system_checks = [Tags.security, Tags.compatibility]  # those of pages and addresses would load them all
     help = "Works at jobs until SIGTERM; running jobs get some seconds to end, the rest go back to the queue."
 
     def handle(self, *args: Any, **options: Any) -> None:
