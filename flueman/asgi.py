@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
@@ -29,6 +30,7 @@ from inference.v2.gateway import Gateway  # noqa: E402
 
 API_PREFIXES = ("/api/", "/files/", "/uploadfile", "/v1/", "/v2/", "/oauth/token", "/.well-known/", "/openapi.json")
 GC_THRESHOLD = 20_000  # a request allocates some hundred containers, none in cycles
+SWITCH_S = 0.0001  # how long a page on a thread may keep the interpreter while the loop, with all calls, waits for it
 
 refuse_to_start_unsafe()
 import_module(settings.ROOT_URLCONF)  # or the first request would wait for all pages to be loaded
@@ -69,6 +71,7 @@ async def _live(receive: Receive, send: Send) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD, 10, 10)
+            sys.setswitchinterval(SWITCH_S)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             _readiness.is_draining = True

@@ -34,7 +34,8 @@ LATER_S = 0.02  # for which records that nobody waits for are gathered
 GIVE_UP_S = 5.0
 CHECKPOINT_PAGES = 16_000  # 64 MB: the loop itself checkpoints only what the thread has not kept up with
 CHECKPOINT_EVERY_S = 1.0
-CHECKPOINT_CHARACTERS = 4 << 20  # of inputs: then the thread does not wait for the second to end
+CHECKPOINT_BYTES = 2 << 20  # then the thread does not wait for the second: a commit waits while the disk takes it all
+ROW_BYTES = 4096  # what a call writes beside its input, about
 MOST_WAITING = 4096
 MOST_WAITING_CHARACTERS = 128 << 20
 MOST_AHEAD = 1024  # records that nobody waits for; from then on callers wait, or the writing never catches up
@@ -185,7 +186,7 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Record] = []
         self._waiting_characters = 0
-        self._uncopied_characters = 0
+        self._uncopied_bytes = 0
         self._is_awaited = False  # whether somebody waits for one of those that wait
         self._flush_timer: asyncio.Handle | None = None
         self._is_thread_busy = False
@@ -262,16 +263,16 @@ class Recorder:
                 logger.info("the loop could not commit, a thread tries on: %s", error)
                 self._loop_writer.close()
             finally:
-                self._plan_checkpoint(characters)
+                self._plan_checkpoint(characters + ROW_BYTES * len(records))
         self._is_thread_busy = True
         work = self._loop.run_in_executor(self._thread, self._thread_write, records)
         work.add_done_callback(lambda done: self._thread_done(records, done))
 
-    def _plan_checkpoint(self, characters: int) -> None:
-        self._uncopied_characters += characters
+    def _plan_checkpoint(self, size_bytes: int) -> None:
+        self._uncopied_bytes += size_bytes
         if self._is_checkpointing:
             return
-        if self._uncopied_characters > CHECKPOINT_CHARACTERS:
+        if self._uncopied_bytes > CHECKPOINT_BYTES:
             self._begin_checkpoint()
         elif self._checkpoint_timer is None:
             self._checkpoint_timer = self._loop.call_later(CHECKPOINT_EVERY_S, self._begin_checkpoint)
@@ -280,7 +281,7 @@ class Recorder:
         if self._checkpoint_timer is not None:
             self._checkpoint_timer.cancel()
             self._checkpoint_timer = None
-        self._uncopied_characters = 0
+        self._uncopied_bytes = 0
         if not self._is_closing:
             self._is_checkpointing = True
             self._loop.run_in_executor(self._thread, self._checkpoint).add_done_callback(self._end_checkpoint)
