@@ -14,6 +14,7 @@ class DatasetsConfig(AppConfig):
     def ready(self) -> None:
         """Say which rows need blobs."""
         from datasets.next_steps import IMPORT_FILE  # noqa: PLC0415 - likewise
+        from datasets.sources import kinds  # noqa: F401, PLC0415 - they register themselves, before those of higher apps
         from files.holders import register_holder  # noqa: PLC0415 - models are there only now
         from files.usage import register_next_step  # noqa: PLC0415 - likewise
 

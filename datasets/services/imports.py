@@ -28,7 +28,6 @@ from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Source
 from datasets.services.datasets import dataset_named
 from datasets.services.preprocessing import begin_preprocessing
 from datasets.services.versions import begin_version
-from datasets.sources import kinds  # noqa: F401 - the kinds of this app register themselves
 from datasets.sources.hooks import LOOK_BYTES, LOOK_ROWS, LOOK_S, Fetching, SourceKind, source_of
 from files.models import Blob
 from files.services import add_reference
