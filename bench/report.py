@@ -180,7 +180,10 @@ def keep(section: str, title: str, text: str, data: Any) -> None:
     block = f"{begin}\n## {title}\n\n{machine()}\n\n{text}\n{end}"
     old = RESULTS.read_text()
     if begin in old:
-        old = old[: old.index(begin)] + block + old[old.index(end) + len(end) :]
+        before, _, rest = old.partition(begin)
+        if end not in rest:
+            rest = rest.replace("\n<!-- ", f"{end}\n<!-- ", 1)  # by hand it was lost
+        old = before + block + rest.partition(end)[2]
     else:
         old = f"{old.rstrip()}\n\n{block}\n"
     RESULTS.write_text(old)
