@@ -175,18 +175,15 @@ def as_data(turns: Turns) -> dict[str, Any]:
 
 
 def keep(section: str, title: str, text: str, data: Any) -> None:
-    """Replace one section of RESULTS.md and of results.json; the others stay as they are."""
+    """Replace one section of results.json and of RESULTS.md, which people edit; the others stay as they are."""
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
     block = f"{begin}\n## {title}\n\n{machine()}\n\n{text}\n{end}"
-    old = RESULTS.read_text()
-    if begin in old:
-        before, _, rest = old.partition(begin)
-        if end not in rest:
-            rest = rest.replace("\n<!-- ", f"{end}\n<!-- ", 1)  # by hand it was lost
-        old = before + block + rest.partition(end)[2]
-    else:
-        old = f"{old.rstrip()}\n\n{block}\n"
-    RESULTS.write_text(old)
     kept = json.loads(DATA.read_text()) if DATA.exists() else {}
     kept[section] = {"machine": machine(), "data": data}
     DATA.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    old = RESULTS.read_text()
+    if begin in old:
+        old = old[: old.index(begin)] + block + old[old.index(end) + len(end) :]
+    else:
+        old = f"{old.rstrip()}\n\n{block}\n"
+    RESULTS.write_text(old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.core.checks import Tags
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
@@ -12,6 +13,9 @@ from common.errors import FluemanError
 
 # Who acts in the audit trail when nobody is logged in.
 ACTOR = "command line"
+
+# The system checks of a process without pages: those of pages and addresses would load them all.
+CHECKS_OF_SETTINGS = [Tags.security, Tags.compatibility]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from django.db import connection
 from accounts import openid
 from accounts.roles import ROLES
 from accounts.tokens import keys_in
+from common.commands import CHECKS_OF_SETTINGS
 from inference.reach import LEAST_TOKEN_CHARACTERS
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
@@ -153,7 +154,7 @@ def check_files_password(**_options: Any) -> list[CheckMessage]:
 
 def refuse_to_start_unsafe() -> None:
     """Raise ImproperlyConfigured if a check of settings finds an error: servers do not run checks by themselves."""
-    errors = [str(message) for message in run_checks(tags=[Tags.security, Tags.compatibility]) if message.is_serious()]
+    errors = [str(message) for message in run_checks(tags=CHECKS_OF_SETTINGS) if message.is_serious()]
     ours = [text for text in errors if "flueman.E" in text]
     if ours:
         raise ImproperlyConfigured("\n".join(ours))

@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.commands import CHECKS_OF_SETTINGS
 from common.errors import FluemanError
 from inference.host.host import run_host
 
@@ -13,7 +13,7 @@ from inference.host.host import run_host
 class Command(BaseCommand):
     """Runs until SIGTERM."""
 
-    requires_system_checks = [Tags.security, Tags.compatibility]  # those of pages and addresses would load them all
+    requires_system_checks = CHECKS_OF_SETTINGS
     help = "Loads the deployed model versions, each in a confined process of its own, and keeps them serving."
 
     def add_arguments(self, parser: CommandParser) -> None:

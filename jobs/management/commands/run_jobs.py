@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from audit.checkpoints import checkpoint_if_possible
+from common.commands import CHECKS_OF_SETTINGS
 
 
 class Command(BaseCommand):
     """Starts the job cluster and its guard."""
 
-    requires_system_checks = [Tags.security, Tags.compatibility]  # those of pages and addresses would load them all
+    requires_system_checks = CHECKS_OF_SETTINGS
     help = "Works at jobs until SIGTERM; running jobs get some seconds to end, the rest go back to the queue."
 
     def handle(self, *args: Any, **options: Any) -> None:
