@@ -140,7 +140,8 @@ def test_complete_when_s3_lies_then_no_file(
     def change(method: str, path: str, status: int, body: bytes) -> tuple[int, bytes] | None:
         if method != "GET" or "whole" not in path or "uploadId" in path:
             return None
-        wrong = {"truncated": (200, body[:-1]), "wrong bytes": (200, b"X" + body[1:]), "gone": (404, b""),
+        other = bytes([body[0] ^ 1]) if body else b""
+        wrong = {"truncated": (200, body[:-1]), "wrong bytes": (200, other + body[1:]), "gone": (404, b""),
                  "error 500": (500, b"")}  # fmt: skip
         return wrong[lie]
 
