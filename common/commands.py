@@ -24,7 +24,8 @@ def told_as_command_errors() -> Iterator[None]:
     try:
         yield
     except FluemanError as error:
-        wrong = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
+        unsaid = ((name, text) for name, text in error.fields.items() if str(text) not in error.message)
+        wrong = "; ".join(f"{name}: {text}" for name, text in unsaid)
         raise CommandError(f"{error.message} {wrong}".strip()) from error
     except ValidationError as error:
         fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}

@@ -40,7 +40,7 @@ STEPS = {
     ),
     "measure": Step(_("Measure time and memory"), _("Make the model smaller, or raise the limits in the settings.")),
 }
-_ELSEWHERE = ("reach", "signature", "sample", "measure")
+_ELSEWHERE = ("reach", "signature", "sample", "batch", "measure")
 
 
 def steps_of(*, is_remote: bool) -> dict[str, Step]:

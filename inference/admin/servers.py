@@ -98,8 +98,11 @@ class RegisterForm(forms.Form):
         help_text=_("The model here that gets a new version; it is made if there is none."),
     )  # fmt: skip
     max_batch = forms.IntegerField(
-        label=_("Rows of one call"), min_value=1, max_value=MAX_BATCH, initial=services.DEFAULT_BATCH,
-        help_text=_("Calls that come at once travel together, up to so many rows."),
+        label=_("Rows of one call"), required=False, min_value=1, max_value=MAX_BATCH,
+        help_text=_(
+            "Calls that come at once travel together, up to so many rows; with 1 each travels alone. "
+            "Without a number as many as the server says that it takes."
+        ),
     )  # fmt: skip
     description = forms.CharField(label=_("Description"), required=False, max_length=2000)
     signature = forms.CharField(

@@ -78,7 +78,12 @@ class RegisterSerializer(serializers.Serializer[Any]):
     signature = serializers.DictField(required=False, help_text="where the server tells none")
     sample = serializers.DictField(required=False, help_text="inputs to check it with")
     max_batch = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_BATCH, default=services.DEFAULT_BATCH
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_BATCH,
+        default=None,
+        help_text="up to how many rows calls travel together, 1: each alone; without it as the server says",
     )
     description = serializers.CharField(required=False, allow_blank=True, max_length=20_000, default="")
 

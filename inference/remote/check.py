@@ -8,20 +8,24 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from common.errors import FluemanError, Unprocessable
 from inference.remote.client import Client
 from inference.remote.discovery import ask_metadata, ask_ready, talking
 from inference.remote.places import Place
 from inference.remote.runner import RemoteRunner
 from inference.remote.wire import differences
-from inference.runner.frames import Tensor
+from inference.runner.frames import Tensor, split_rows
 from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_rows
+from inference.runner.likeness import is_alike
 from inference.transport.answers import Output, Result, is_finite
 from registry.manifest import Manifest
 from registry.signature import Signature
 
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
+BATCH_ROWS = 5
 RUNS, RUNS_S = 20, 3.0  # of one measurement, whichever ends first
 SHOWN_VALUES = 64
 
@@ -44,6 +48,7 @@ class Examination:
                     await self._step("reach", lambda: self._reach(client))
                     and await self._step("signature", lambda: self._signature(client))
                     and await self._step("sample", lambda: self._sample(runner))
+                    and await self._step("batch", lambda: self._batch(runner))
                     and await self._step("measure", lambda: self._measure(runner))
                 )
             finally:
@@ -82,6 +87,25 @@ class Examination:
         }
         return "the sample was answered"
 
+    async def _batch(self, runner: RemoteRunner) -> str:
+        """Answer several rows in one call, as callers' rows travel, and each by itself: no row may hear of another."""
+        rows = min(BATCH_ROWS, self.place.most_rows) if self.manifest.signature.is_batched else 1
+        if rows == 1:
+            return "each call travels alone"
+        inputs = self._inputs(rows)
+        together = await _call(runner, self.place, inputs)
+        each = zip(*(split_rows(tensor, [1] * rows) for tensor in inputs), strict=True)
+        alone = [await _call(runner, self.place, list(row)) for row in each]
+        for number, spec in enumerate(self.manifest.signature.outputs):
+            parts = [result.outputs[number].values for result in alone]
+            apart = [text for part in parts for text in part] if spec.datatype == "BYTES" else np.concatenate(parts)
+            if not is_alike(spec.datatype, together.outputs[number].values, apart):
+                raise Unprocessable(
+                    f"output `{spec.name}` of a row changes when other rows are in the same call: calls must not "
+                    "travel together; register it with max_batch 1"
+                )
+        return f"{rows} rows give the same together and alone"
+
     async def _measure(self, runner: RemoteRunner) -> str:
         times: dict[str, dict[str, float]] = {}
         most = self.place.most_rows if self.manifest.signature.is_batched else 1
@@ -91,7 +115,7 @@ class Examination:
         return ", ".join(f"{rows} rows: {time['p50']:.1f} ms" for rows, time in times.items())
 
     def _inputs(self, rows: int) -> list[Tensor]:
-        made = make_inputs(self.manifest.signature, rows=1, kind="random")
+        made = make_inputs(self.manifest.signature, rows=rows, kind="random")
         inputs = sample_inputs(self.manifest) or made
         return with_rows(inputs, rows, made) if self.manifest.signature.is_batched else inputs
 

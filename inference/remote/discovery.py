@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -29,7 +30,7 @@ def list_models(place: Place) -> list[Offered]:
 
 def find_model(place: Place) -> Found:
     """Give what a server says of a model. Raises Unavailable if it does not answer, Invalid if it does not know it."""
-    return asyncio.run(_with(place, ask_metadata))
+    return asyncio.run(_with(place, _find))
 
 
 async def ask_ready(client: Client, place: Place, timeout_s: float = ASK_S) -> None:
@@ -58,6 +59,20 @@ async def ask_metadata(client: Client, place: Place) -> Found:
         signature = None
     platform = told.get("platform")
     return Found(signature, plain(platform, 100) if isinstance(platform, str) else "", await _is_binary(client, place))
+
+
+async def _find(client: Client, place: Place) -> Found:
+    return replace(await ask_metadata(client, place), most_rows=await _most_rows(client, place))
+
+
+async def _most_rows(client: Client, place: Place) -> int | None:
+    """Give how many rows a call may have: Triton says nought for a model whose first dimension is no batch.
+
+    Source: triton-inference-server, model configuration extension.
+    """
+    reply = await client.get(model_path(place.model, place.version, verb="config"), timeout_s=ASK_S)
+    most = _object(reply, place).get("max_batch_size") if reply.status == 200 else None
+    return max(1, most) if type(most) is int else None
 
 
 async def _is_binary(client: Client, place: Place) -> bool:

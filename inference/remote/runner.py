@@ -80,7 +80,8 @@ class RemoteRunner(Runner):
         except FluemanError as error:
             self._note(error)
             if id in self._under_way:
-                self._refuse(id, error, is_about_one=isinstance(error, Invalid | TooLarge))
+                is_about_one = isinstance(error, Invalid | TooLarge) or error.code == "model_failed"
+                self._refuse(id, error, is_about_one=is_about_one)
         except asyncio.CancelledError:
             fail(calls, Unavailable("the model is being replaced", code="runner_closed", retry_after_s=1))
             raise

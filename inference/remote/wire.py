@@ -42,6 +42,7 @@ class Found:
     signature: Signature | None
     platform: str
     is_binary: bool
+    most_rows: int | None = None  # of one call, where the server says it
 
 
 def model_path(model: str, version: str = "", *, verb: str = "") -> str:
@@ -94,7 +95,13 @@ def read_answer(body: bytes, header_length: str | None, signature: Signature) ->
     for spec in signature.outputs:
         if spec.name not in given:
             raise ValueError(f"output `{spec.name}` is missing")
-    return [given[spec.name] for spec in signature.outputs]
+    return [_fitted(given[spec.name], spec) for spec in signature.outputs]
+
+
+def _fitted(tensor: Tensor, spec: TensorSpec) -> Tensor:
+    """Give the tensor without a last dimension of one that is not signed: MLServer adds it to texts, codecs/string."""
+    has_more = len(tensor.shape) == len(spec.shape) + 1 and tensor.shape[-1] == 1
+    return tensor._replace(shape=tensor.shape[:-1]) if has_more else tensor
 
 
 def read_signature(metadata: Mapping[str, Any]) -> Signature:

@@ -16,18 +16,17 @@ from common.errors import FluemanError, Unprocessable
 from inference.runner.batching import check_inputs, describe
 from inference.runner.frames import Tensor, join_rows, split_rows, unpack_strings
 from inference.runner.inputs import make_inputs, sample_inputs, to_plain, with_rows
+from inference.runner.likeness import is_alike
 from inference.runner.loader import load, read_weights
 from inference.runner.options import Placement
 from inference.runner.pipelines import Pipeline
 from inference.runner.server import memory_bytes
 from registry.manifest import Manifest, read_manifest
-from registry.numbers import FLOATS, to_array
+from registry.numbers import to_array
 
 STEPS = ("open", "load", "convert", "signature", "sample", "batch", "measure")
 
 _BATCH_ROWS = 5
-_RELATIVE, _ABSOLUTE = 1e-3, 1e-4  # FP32 sums in another order differ by less
-_COARSER = {"FP16": 10, "BF16": 80}  # by how much coarser these are: BF16 has three bits less than FP16
 _RUNS, _RUNS_S = 50, 1.5  # of one measurement, whichever ends first
 _SHOWN_VALUES = 64
 
@@ -189,30 +188,8 @@ def _apart(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _is_equal(left: Tensor, right: Tensor) -> bool:
-    if left.datatype == "BYTES" and left.shape == right.shape:
-        return all(map(_says_the_same, unpack_strings(left.payload), unpack_strings(right.payload)))
-    if left.datatype not in FLOATS:
-        return bytes(left.payload) == bytes(right.payload)
-    a, b = (to_array(tensor.datatype, tensor.payload) for tensor in (left, right))
-    factor = _COARSER.get(left.datatype, 1)
-    return a.shape == b.shape and np.allclose(a, b, rtol=_RELATIVE * factor, atol=_ABSOLUTE * factor)
+    return left.shape == right.shape and is_alike(left.datatype, _values(left), _values(right))
 
 
-def _says_the_same(left: bytes, right: bytes) -> bool:
-    """Whether two texts are one, or JSON whose numbers differ only as those of tensors may."""
-    if left == right:
-        return True
-    try:
-        return _is_near(json.loads(left), json.loads(right))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _is_near(left: Any, right: Any) -> bool:
-    if isinstance(left, float) and isinstance(right, float):
-        return bool(np.isclose(left, right, rtol=_RELATIVE, atol=_ABSOLUTE))
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_is_near, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_is_near(left[key], right[key]) for key in left)
-    return bool(left == right)
+def _values(tensor: Tensor) -> Any:
+    return unpack_strings(tensor.payload) if tensor.datatype == "BYTES" else to_array(tensor.datatype, tensor.payload)

@@ -164,16 +164,18 @@ def look_at_remote(
     remote_model: str,
     remote_version: str = "",
     signature: Mapping[str, Any] | None = None,
-    max_batch: int = DEFAULT_BATCH,
+    max_batch: int | None = None,
     sample: Mapping[str, Any] | None = None,
 ) -> Kept:
     """Ask a server for a model and keep what it says: the long part of a registration, outside any transaction.
 
-    `signature` is for a server that tells none. Raises Invalid, Unavailable, DeadlineExceeded.
+    `signature` is for a server that tells none. Calls travel together up to `max_batch` rows; without it up to as many
+    as the server says that it takes, or `DEFAULT_BATCH`. Raises Invalid, Unavailable, DeadlineExceeded.
     """
     model_name(name)
     found = find_remote(server=server, remote_model=remote_model, remote_version=remote_version)
-    place = place_on(server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=max_batch)
+    most_rows = _batch(max_batch, found.most_rows)
+    place = place_on(server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=most_rows)
     signed = parse_signature(signature) if signature else found.signature
     if signed is None:
         raise Invalid(
@@ -181,25 +183,35 @@ def look_at_remote(
             code="no_signature",
             fields={"signature": _("Give it as JSON with inputs and outputs.")},
         )
-    raw = _manifest(server, place, signed, max_batch, sample)
+    raw = _manifest(server, place, signed, sample)
     text = json.dumps(raw, ensure_ascii=False, indent=2, sort_keys=True).encode()
     files = KeptFiles(parse_manifest(raw, {MANIFEST}), {MANIFEST: store(BytesIO(text))})
     return Kept(files, server, place)
 
 
 def _manifest(
-    server: RemoteServer, place: Place, signature: Signature, max_batch: int, sample: Mapping[str, Any] | None
+    server: RemoteServer, place: Place, signature: Signature, sample: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    if not 1 <= max_batch <= MAX_BATCH:
-        raise Invalid("max_batch: is out of range", fields={"max_batch": f"from 1 to {MAX_BATCH}"})
     return {
         "format": REMOTE,
         "task": _task(signature),
         "signature": signature.as_dict(),
-        "limits": {"max_batch": max_batch},
+        "limits": {"max_batch": place.most_rows},
         "remote": {"server": server.name, "model": place.model, "version": place.version},
         **({"sample": dict(sample)} if sample else {}),
     }
+
+
+def _batch(wanted: int | None, told: int | None) -> int:
+    """Give up to how many rows calls travel together."""
+    if wanted is None:
+        return min(told or DEFAULT_BATCH, DEFAULT_BATCH)
+    if not 1 <= wanted <= MAX_BATCH:
+        raise Invalid("max_batch: is out of range", fields={"max_batch": f"from 1 to {MAX_BATCH}"})
+    if told is not None and wanted > told:
+        why = _("The server takes %(most)s rows in one call of this model.") % {"most": told}
+        raise Invalid(f"max_batch: {why}", fields={"max_batch": why})
+    return wanted
 
 
 def _task(signature: Signature) -> str:

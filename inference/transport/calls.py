@@ -232,5 +232,7 @@ def fail(calls: Sequence[Call], error: FluemanError) -> None:
 
 
 def plain(text: str, most: int = 500) -> str:
-    """Give what another side said of its failure: one printable line of bounded length."""
-    return "".join(c if c.isprintable() else " " for c in text[:most]).strip()
+    """Give what another side said of its failure: one printable line of bounded length, of a long one both ends."""
+    if len(text) > most:
+        text = f"{text[: most // 3]} … {text[most // 3 + 3 - most :]}"  # of a traceback the last line says why
+    return "".join(c if c.isprintable() else " " for c in text).strip()

@@ -27,7 +27,11 @@ class Command(BaseCommand):
         parser.add_argument("--remote-version", default="", help="the version there; without it the server chooses")
         parser.add_argument("--name", required=True, help="the model's name here; it is made if there is none")
         parser.add_argument("--signature", type=Path, help="JSON with inputs and outputs, where the server tells none")
-        parser.add_argument("--max-batch", type=int, default=services.DEFAULT_BATCH, help="rows of one call at most")
+        parser.add_argument(
+            "--max-batch",
+            type=int,
+            help="up to how many rows calls travel together, 1: each alone; without it as the server says",
+        )
         parser.add_argument("--deploy", action="store_true", help="let it answer for the deployment of the same name")
         parser.add_argument("--no-wait", action="store_true", help="do not wait for the check")
         parser.add_argument("--timeout", type=float, default=120, help="seconds to wait for the check (120)")

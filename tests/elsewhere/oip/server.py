@@ -41,6 +41,7 @@ class OipServer:
     is_ready: bool = True
     extensions: list[str] = field(default_factory=lambda: ["binary_tensor_data"])
     metadata: dict[str, Any] = field(default_factory=lambda: dict(METADATA))
+    config: dict[str, Any] | None = None  # of Triton's extension
     token: str = ""
     seen: list[Seen] = field(default_factory=list)
     port: int = 0
@@ -86,12 +87,18 @@ class OipServer:
             return 200, [{"name": "sum", "version": "1", "state": "READY", "reason": ""}]
         if parts[-1] == "ready":
             return (200 if self.is_ready else 503), {"ready": self.is_ready}
+        if parts[-1] == "config" and self.config is None:
+            return 404, {"error": "no such address"}
+        if parts[-1] == "config":
+            return 200, self.config
         return (200, self.metadata) if parts[2:3] == ["sum"] else (404, {"error": "no such model"})
 
     # -- ways to answer ------------------------------------------------------------------------------------------------
-    async def _good(self, seen: Seen, writer: asyncio.StreamWriter, change: Callable[[Any], Any] | None = None) -> bool:
+    async def _good(
+        self, seen: Seen, writer: asyncio.StreamWriter, change: Callable[[Any], Any] | None = None, step: int = 1
+    ) -> bool:
         rows, is_binary = _rows(seen)
-        sums = np.stack([rows.sum(1), 2 * rows.sum(1)], 1).astype("<f4")
+        sums = np.stack([rows.sum(1), 2 * rows.sum(1)], 1).astype("<f4")[::step]
         output: dict[str, Any] = {"name": "y", "datatype": "FP32", "shape": list(sums.shape)}
         answer = {"model_name": "sum", "model_version": "1", "outputs": [output]}
         if is_binary:
@@ -102,8 +109,15 @@ class OipServer:
         output["data"] = sums.ravel().tolist()
         return await _send(writer, 200, change(answer) if change else answer)
 
+    async def _mixes(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        """Answer with the rows from behind, as a model does whose first dimension is no batch."""
+        return await self._good(seen, writer, step=-1)
+
     async def _wrong_shape(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         return await self._good(seen, writer, lambda answer: _with(answer, shape=[7, 2]))
+
+    async def _spare_dimension(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        return await self._good(seen, writer, lambda answer: _with(answer, shape=[*answer["outputs"][0]["shape"], 1]))
 
     async def _wrong_datatype(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         return await self._good(seen, writer, lambda answer: _with(answer, datatype="INT32"))
@@ -201,6 +215,11 @@ class OipServer:
     async def _refuses_nines(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         if (_rows(seen)[0] == 9).any():
             return await _send(writer, 400, {"error": "no nines"})
+        return await self._good(seen, writer)
+
+    async def _fails_nines(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        if (_rows(seen)[0] == 9).any():
+            return await _send(writer, 500, {"error": "a nine"})
         return await self._good(seen, writer)
 
     async def _busy(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:

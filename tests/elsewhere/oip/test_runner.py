@@ -16,7 +16,7 @@ from inference.remote.places import Place
 from inference.remote.runner import RemoteRunner
 from inference.remote.wire import read_signature
 from inference.transport.answers import Result, is_finite
-from inference.transport.calls import travelling
+from inference.transport.calls import plain, travelling
 from tests.elsewhere.oip.server import METADATA, OipServer, running
 from tests.notify.certificates import make_certificate
 from tests.runner.making import rows_of
@@ -81,14 +81,23 @@ def test_calls_of_one_turn_travel_together_and_no_more_than_fit() -> None:
         assert len(server.calls()) == 3
 
 
-def test_call_when_a_neighbour_is_refused_is_answered_alone() -> None:
+@pytest.mark.parametrize(("mode", "status", "said"), [("refuses_nines", 400, "no nines"), ("fails_nines", 503, "nine")])
+def test_call_when_a_neighbour_is_refused_is_answered_alone(mode: str, status: int, said: str) -> None:
     async def work(runner: RemoteRunner) -> list[Any]:
         return await asyncio.gather(outcome(runner, [1, 0, 0, 0]), outcome(runner, [9, 0, 0, 0]))
 
-    with running(mode="refuses_nines") as server:
+    with running(mode=mode) as server:
         good, bad = run(make_place(server), work)
     assert numbers(good) == [[1, 2]]
-    assert (bad.status, "no nines" in bad.message) == (400, True)
+    assert (bad.status, said in bad.message) == (status, True)
+
+
+def test_plain_when_a_failure_is_told_at_length_keeps_its_beginning_and_its_end() -> None:
+    said = plain("Traceback\n" + "at line 7\n" * 100 + "ValueError: the reason", 60)
+    assert len(said) <= 60
+    assert said.startswith("Traceback at line 7")
+    assert said.endswith("ValueError: the reason")
+    assert plain("short\0", 60) == "short"
 
 
 WRONG = {
@@ -137,6 +146,13 @@ def test_answer_when_it_holds_nan_is_not_good(extensions: list[str]) -> None:
     with running(mode="nan", extensions=extensions) as server:
         result = run(make_place(server), outcome)
     assert isinstance(result, FluemanError) or not is_finite(result.outputs[0])
+
+
+@pytest.mark.parametrize("extensions", [["binary_tensor_data"], []])
+def test_answer_when_it_has_a_last_dimension_of_one_more_is_taken(extensions: list[str]) -> None:
+    with running(mode="spare_dimension", extensions=extensions) as server:
+        result = run(make_place(server), lambda runner: call(runner, [1, 2, 3, 4], [0.5, 0, 0, 0]))
+    assert numbers(result) == [[10, 20], [0.5, 1]]
 
 
 def test_waits_when_the_server_asks_for_them_are_bounded() -> None:

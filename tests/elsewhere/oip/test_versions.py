@@ -92,6 +92,34 @@ def test_version_when_it_cannot_be_is_not_registered(options: dict[str, Any], fi
     assert not ModelVersion.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("config", "given", "kept"),
+    [
+        (None, None, 32),
+        (None, 64, 64),
+        ({}, None, 32),
+        ({"max_batch_size": "8"}, None, 32),
+        ({"max_batch_size": 8}, None, 8),
+        ({"max_batch_size": 8}, 4, 4),
+        ({"max_batch_size": 0}, None, 1),  # the first dimension is no batch
+        ({"max_batch_size": -7}, None, 1),
+        ({"max_batch_size": 10**30}, None, 32),
+    ],
+)
+def test_version_when_the_server_says_how_many_rows_it_takes_then_no_more_travel_together(
+    config: dict[str, Any] | None, given: int | None, kept: int
+) -> None:
+    with running(config=config) as server:
+        assert make_version(server, max_batch=given).manifest["limits"] == {"max_batch": kept}
+
+
+@pytest.mark.parametrize(("told", "given"), [(8, 9), (0, 2)])
+def test_version_when_more_rows_are_wanted_than_the_server_takes_then_refused(told: int, given: int) -> None:
+    with running(config={"max_batch_size": told}) as server, pytest.raises(Invalid) as error:
+        make_version(server, max_batch=given)
+    assert str(max(1, told)) in error.value.fields["max_batch"]
+
+
 def test_version_when_the_server_tells_no_signature_needs_one() -> None:
     with running(metadata={"name": "sum", "platform": "mlserver"}) as server:
         row = make_server(server)
@@ -173,7 +201,8 @@ def test_version_elsewhere_when_deployed_is_watched_served_lost_and_served_again
     with running(token=TOKEN) as server, running_host(OUTGOING_ALLOW="127.0.0.1"):
         version = checked(make_version(server))
         assert version.report["ok"], version.report  # type: ignore[attr-defined]
-        assert [step["step"] for step in version.report["steps"]] == ["reach", "signature", "sample", "measure"]  # type: ignore[attr-defined]
+        steps = version.report["steps"]  # type: ignore[attr-defined]
+        assert [step["step"] for step in steps] == ["reach", "signature", "sample", "batch", "measure"]
         assert set(version.check_report["latency_ms"]) == {"1", "32"}
         deployment = deploy(name="sums", version=version, actor="test")
         runner = until_state(version, "ready")
@@ -216,6 +245,12 @@ def test_job_when_the_server_is_not_what_it_said_refuses_the_version() -> None:
         report = checked(version).report  # type: ignore[attr-defined]
         assert [(step["step"], step["state"]) for step in report["steps"]][-1] == ("sample", "failed")
         assert "7 rows" in report["steps"][-1]["message"] or "[7, 2]" in report["steps"][-1]["message"]
+        server.mode = "mixes"  # of callers that travel together each would get another's answer
+        report = client.check(version.pk, lambda _step: None)
+        assert [(step["step"], step["state"]) for step in report["steps"]][-1] == ("batch", "failed")
+        alone = make_version(server, max_batch=1)
+        start_check(version=alone)
+        assert client.check(alone.pk, lambda _step: None)["ok"]
 
 
 def make_serving(deployment: Deployment, version: ModelVersion) -> Serving:
