@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.environments import PINS
 from bench.loads import ROOT
+from bench.rivals import FLOOR
 from bench.turns import CLIENTS, FLUEMAN, Turns
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
@@ -52,8 +53,8 @@ def machine() -> str:
 
 
 def peers_of(turns: Turns) -> list[str]:
-    """Give the servers that are not Flueman."""
-    return [name for name in turns.names if name not in FLUEMAN]
+    """Give the servers that are neither Flueman nor the floor under it."""
+    return [name for name in turns.names if name not in FLUEMAN and name != FLOOR]
 
 
 def best_peer(turns: Turns, clients: int) -> str:
@@ -130,6 +131,10 @@ def targets(turns: Turns) -> str:
                 met(gain >= LEAST_GAIN),
             ]
         )
+    if FLOOR in turns.names and peers_of(turns):
+        for clients in CLIENTS:
+            ratio = turns.cells[FLOOR, clients].rate / turns.cells[best_peer(turns, clients), clients].rate
+            rows.append([f"the floor, {clients} clients: rate of the best peer", "", f"{ratio:.2f}", ""])
     if "fastapi" in turns.memory and "flueman" in turns.memory:
         own_bytes = sum(turns.memory["flueman"][part] for part in ("web", "host"))
         ratio = own_bytes / turns.memory["fastapi"]["server"]

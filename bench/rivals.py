@@ -59,6 +59,16 @@ class FastApi(Peer):
         return [str(self.bin / "python"), "-m", "uvicorn", "fastapi_peer:app", "--app-dir", str(PEERS), *options]
 
 
+class Bare(FastApi):
+    """No rival: what is left of Flueman without all but the model's own process and the commit; FastAPI's packages."""
+
+    def command(self) -> list[str]:
+        """Start uvicorn."""
+        self.settings["FOLDER"] = str(WORK)
+        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--port", str(self.port)]
+        return [str(self.bin / "python"), "-m", "uvicorn", "bare_peer:app", "--app-dir", str(PEERS), *options]
+
+
 class LitServe(Peer):
     """LitServe."""
 
@@ -155,10 +165,12 @@ class Ray(Peer):
 
 
 Make = Callable[..., Server]
+FLOOR = "bare"
 KINDS: dict[str, tuple[type[Peer], str]] = {
     "fastapi": (FastApi, "plain"),
     "fastapi-tuned": (FastApi, "tuned"),
     "fastapi-pydantic": (FastApi, "pydantic"),
+    FLOOR: (Bare, ""),
     "litserve": (LitServe, ""),
     "litserve-batched": (LitServe, "batched"),
     "bentoml": (BentoMl, ""),
