@@ -9,6 +9,7 @@ start     from start to first answer
 soak      60 % load for minutes: memory, descriptors, errors
 extras    what an idempotency key or a limit costs
 where     the microseconds of a call, by part
+elsewhere before a real Triton and a real MLServer: the same answers, strangers, Triton killed
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench import extras, many, report, slow, soak, start, tensors, turns, where
+from bench import elsewhere, extras, many, report, slow, soak, start, tensors, turns, where
 from bench.loads import LOADS
 from bench.rivals import KINDS
 
@@ -31,7 +32,7 @@ def main() -> None:
     )
     what = {
         module.__name__.removeprefix("bench."): module.measure
-        for module in (many, tensors, slow, start, soak, extras, where)
+        for module in (many, tensors, slow, start, soak, extras, where, elsewhere)
     }
     parser.add_argument("what", nargs="?", default="turns", choices=["turns", *what])
     parser.add_argument("--quick", action="store_true", help="three servers, one round of three seconds")
