@@ -124,7 +124,7 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
         flueman.start()
         for name, server in servers.items():
             server.start()
-            flueman.manage("add_server", name, f"http://127.0.0.1:{server.port}")
+            flueman.manage("add_server", name, f"http://127.0.0.1:{server.port}", "--timeout", "5")
             for case in CASES[name]:
                 flueman.manage("register_remote", name, case.model, "--name", f"{name}-{case.model}", "--deploy")
         time.sleep(2)
@@ -183,7 +183,14 @@ def ask(
         inputs.append(given)
     outputs = [InferRequestedOutput(name, binary_data=is_binary) for name in case.outputs]
     answer = client.infer(model, inputs, outputs=outputs, headers=headers, request_compression_algorithm=packed)
-    return {name: answer.as_numpy(name) for name in case.outputs}
+    return {name: as_text(answer.as_numpy(name)) for name in case.outputs}
+
+
+def as_text(values: np.ndarray) -> np.ndarray:
+    """Give texts as `str`: the client gives bytes where they came as bytes."""
+    if values.dtype != object:
+        return values
+    return np.array([one.decode() if isinstance(one, bytes) else one for one in values.ravel()], object)
 
 
 def key_of(flueman: Flueman) -> dict[str, str]:
