@@ -41,10 +41,14 @@ class Calls:
     locate: Locate
     deadline_s: float
     patience_s: float
-    rows: int = FIRST_ROWS
+    most_rows: int = MOST_ROWS  # of one call
+    rows: int = field(init=False)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNDER_WAY))
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _deadly: int = 0
+
+    def __post_init__(self) -> None:
+        self.rows = min(FIRST_ROWS, self.most_rows)
 
     async def run(self, blocks: Sequence[Block], rows: int) -> list[Answered]:
         """Give what all rows got, in order.
@@ -133,4 +137,4 @@ class Calls:
             self.rows = max(1, min(self.rows, rows // 2))
         elif result.run_ms < QUICK_MS and rows >= self.rows:
             row_bytes = max(1, sum(len(tensor.payload) for tensor in tensors) // rows)
-            self.rows = max(1, min(2 * self.rows, MOST_ROWS, MOST_BYTES // row_bytes))
+            self.rows = max(1, min(2 * self.rows, self.most_rows, MOST_BYTES // row_bytes))

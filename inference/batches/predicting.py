@@ -18,10 +18,11 @@ from django.utils.translation import gettext as _
 
 from common.errors import Unavailable
 from inference.batches import reading
-from inference.batches.calls import AwayError, Calls
+from inference.batches.calls import MOST_ROWS, AwayError, Calls
 from inference.batches.columns import Wrong, convert
 from inference.batches.reading import Piece
 from inference.batches.results import Answered
+from inference.remote.places import place_of
 from inference.runners import Runners
 from inference.snapshot import target_of
 from inference.transport import Runner
@@ -51,7 +52,7 @@ class Predictor:
 
     def __init__(self, version: ModelVersion, kind: str, columns: Mapping[str, str]) -> None:
         self._kind, self._columns, self._signature = kind, columns, version.parsed_signature()
-        self._place = _Place(version.pk)
+        self._place, self._most_rows = _Place(version.pk), most_rows(version)
         # One thread reads, one keeps: each does its work in the order of the rows.
         self._reader, self._keeper = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._kept_at = monotonic()
@@ -82,7 +83,7 @@ class Predictor:
     async def _predict(self, pieces: Iterator[Piece], keep: Keep) -> None:
         loop = asyncio.get_running_loop()
         patience_s = settings.RUNNER["CHECK_DEADLINE_S"] + LOADING_S
-        calls = Calls(self._place.runner, settings.RUNNER["BATCH_DEADLINE_S"], patience_s)
+        calls = Calls(self._place.runner, settings.RUNNER["BATCH_DEADLINE_S"], patience_s, self._most_rows)
         under_way: deque[asyncio.Task[Predicted]] = deque()
         async with asyncio.TaskGroup() as group:
             while piece := await loop.run_in_executor(self._reader, next, pieces, None):
@@ -105,6 +106,15 @@ class Predictor:
         worked_ms, self._kept_at = round((monotonic() - self._kept_at) * 1000), monotonic()
         keep(predicted, worked_ms)
         self.rows = _paced(predicted.piece.rows, worked_ms)
+
+
+def most_rows(version: ModelVersion) -> int:
+    """Give how many rows may go in one call: a process here divides what is too much, a server elsewhere does not.
+
+    Elsewhere more rows may even change each other's answers: the version's check has looked at no more.
+    """
+    place = place_of(version)
+    return min(MOST_ROWS, place.most_rows) if place else MOST_ROWS
 
 
 def _paced(rows: int, worked_ms: int) -> int:

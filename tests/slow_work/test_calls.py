@@ -25,12 +25,13 @@ class Process:
     def __init__(self, trouble: Callable[[np.ndarray], FluemanError | None]) -> None:
         self._trouble = trouble
         self._under_way: list[asyncio.Future[Result]] = []
-        self.most_under_way = 0
+        self.most_under_way = self.most_rows = 0
 
     def submit(self, tensors: Sequence[Any], rows: int, deadline: float) -> asyncio.Future[Result]:
         """Take a call; when the process dies, all that are under way fail."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._under_way.append(future)
+        self.most_rows = max(self.most_rows, rows)
         self.most_under_way = max(self.most_under_way, len(self._under_way))
         values = np.frombuffer(tensors[0].payload, "<f4").reshape(rows, 1)
         asyncio.get_running_loop().call_later(0.001, self._answer, future, values)
@@ -50,7 +51,9 @@ class Process:
             one.set_exception(error)
 
 
-def run(process: Process, rows: int, *, patience_s: float = 5.0, locate: Any = None) -> dict[int, Any]:
+def run(
+    process: Process, rows: int, *, patience_s: float = 5.0, locate: Any = None, most_rows: int = calls.MOST_ROWS
+) -> dict[int, Any]:
     """Run so many rows and give what each got: a number or an error."""
 
     async def place() -> Any:
@@ -59,7 +62,7 @@ def run(process: Process, rows: int, *, patience_s: float = 5.0, locate: Any = N
     async def work() -> dict[int, Any]:
         given = Numbers(SPEC, np.arange(rows, dtype="<f4").reshape(rows, 1))
         found: dict[int, Any] = {}
-        for one in await Calls(locate or place, 5.0, patience_s).run([given], rows):
+        for one in await Calls(locate or place, 5.0, patience_s, most_rows).run([given], rows):
             for row in range(one.first, one.last):
                 assert row not in found
                 found[row] = one.error or one.outputs[0].values[row - one.first][0]
@@ -72,6 +75,13 @@ def test_calls_when_all_is_well_answer_each_row_once_with_several_under_way():
     process = Process(lambda values: None)
     assert run(process, 5000) == {row: 2.0 * row for row in range(5000)}
     assert process.most_under_way == calls.UNDER_WAY
+
+
+@pytest.mark.parametrize("most_rows", [1, 7, 100])
+def test_calls_when_no_more_rows_may_go_together_stay_below(most_rows):
+    process = Process(lambda values: None)
+    assert run(process, 1500, most_rows=most_rows) == {row: 2.0 * row for row in range(1500)}
+    assert process.most_rows == most_rows
 
 
 def test_calls_when_rows_kill_the_process_blame_them_and_no_other():

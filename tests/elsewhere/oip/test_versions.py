@@ -11,8 +11,10 @@ from accounts.models import User
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
 from common.sealing import is_sealed, unseal
+from inference.batches.predicting import most_rows
 from inference.host import client
 from inference.models import Deployment, RemoteModel, RemoteServer, RunnerState
+from inference.remote.places import place_of
 from inference.services import deploy
 from inference.services import remote as services
 from jobs.models import Job
@@ -110,7 +112,9 @@ def test_version_when_the_server_says_how_many_rows_it_takes_then_no_more_travel
     config: dict[str, Any] | None, given: int | None, kept: int
 ) -> None:
     with running(config=config) as server:
-        assert make_version(server, max_batch=given).manifest["limits"] == {"max_batch": kept}
+        version = make_version(server, max_batch=given)
+    assert version.manifest["limits"] == {"max_batch": kept}
+    assert place_of(version).most_rows == most_rows(version) == kept  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("told", "given"), [(8, 9), (0, 2)])
