@@ -9,7 +9,7 @@ start     from start to first answer
 soak      60 % load for minutes: memory, descriptors, errors
 extras    what an idempotency key or a limit costs
 where     the microseconds of a call, by part
-elsewhere before a real Triton and a real MLServer: the same answers, strangers, Triton killed
+elsewhere before a real Triton, MLServer and KServe: the same answers, strangers, Triton killed
 """
 
 from __future__ import annotations

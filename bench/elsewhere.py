@@ -1,4 +1,4 @@
-"""Flueman before a real Triton and a real MLServer: `python -m bench elsewhere`.
+"""Flueman before a real Triton, MLServer and KServe: `python -m bench elsewhere`.
 
 Answers by Flueman against those asked directly, strangers' calls at once, and Triton killed under load.
 """
@@ -26,6 +26,7 @@ from bench.loads import LOADS, WORK
 from bench.processes import family, send
 from bench.report import table
 from bench.rivals import PEERS, Peer
+from bench.servers import JSON
 
 STRANGERS, CALLS = 16, 50
 CLIENTS, SECONDS, KILLED_AFTER_S, DEAD_S = 16, 25.0, 5.0, 3.0
@@ -75,6 +76,21 @@ class MlServer(Peer):
         return [str(self.bin / "mlserver"), "start", str(folder)]
 
 
+class KServe(Peer):
+    """KServe's own server, without a cluster, with the models of `kserve_models.py`."""
+
+    package = "kserve"
+
+    def start(self) -> None:
+        """Start, and wait for the models."""
+        self.begin()
+        self.await_answer("/v2/models/shout/ready")
+
+    def command(self) -> list[str]:
+        """Give what starts it."""
+        return [str(self.bin / "python"), str(PEERS / "kserve_models.py")]
+
+
 class Case(NamedTuple):
     """A model and what it is called with."""
 
@@ -90,6 +106,7 @@ def texts(*said: str) -> np.ndarray:
 
 
 NUMBERS = {"x": ("FP32", np.arange(12, dtype=np.float32).reshape(3, 4) / 7)}
+SAID = texts("안녕 abc", 'a"b\n', "😀 ß").ravel()
 CASES = {
     "triton": (
         Case("double", NUMBERS, ("y",)),
@@ -107,32 +124,37 @@ CASES = {
             is_json=False,
         ),
     ),
-    "mlserver": (
-        Case("double", NUMBERS, ("y",)),
-        Case("shout", {"text": ("BYTES", texts("안녕 abc", 'a"b\n', "😀 ß").ravel())}, ("loud",)),
-    ),
+    "mlserver": (Case("double", NUMBERS, ("y",)), Case("shout", {"text": ("BYTES", SAID)}, ("loud",))),
+    "kserve": (Case("double", NUMBERS, ("y",)), Case("shout", {"text": ("BYTES", SAID)}, ("loud",))),
 }
+UNTOLD = {"inputs": [{"name": "text", **TEXT}], "outputs": [{"name": "loud", **TEXT}]}  # of KServe's `shout`
 
 
 def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
     """Start all three and try everything."""
     load = LOADS["w1"]
-    triton, mlserver = Triton("triton", load), MlServer("mlserver-models", load)
+    triton, signature = Triton("triton", load), WORK / "shout.json"
+    servers: dict[str, Peer] = {
+        "triton": triton,
+        "mlserver": MlServer("mlserver-models", load),
+        "kserve": KServe("kserve", load),
+    }
     flueman = Flueman("flueman-elsewhere", load, OUTGOING_ALLOW="127.0.0.1")
-    servers = {"triton": triton, "mlserver": mlserver}
     try:
         flueman.start()
+        signature.write_text(json.dumps(UNTOLD))
         for name, server in servers.items():
             server.start()
             flueman.manage("add_server", name, f"http://127.0.0.1:{server.port}", "--timeout", "5")
             for case in CASES[name]:
-                flueman.manage("register_remote", name, case.model, "--name", f"{name}-{case.model}", "--deploy")
+                told = [] if (name, case.model) != ("kserve", "shout") else ["--signature", str(signature)]
+                flueman.manage("register_remote", name, case.model, "--name", f"{name}-{case.model}", "--deploy", *told)
         time.sleep(2)
         rows = [row for name, server in servers.items() for row in compared(flueman, name, server.port)]
         mixed = strangers(flueman)
         tally = killed(flueman, triton)
     finally:
-        for one in (flueman, triton, mlserver):
+        for one in (flueman, *servers.values()):
             one.stop()
     text = [
         table(["server", "model", "as", "compressed", "answer by Flueman"], rows),
@@ -142,7 +164,7 @@ def measure(_options: argparse.Namespace) -> tuple[str, str, Any]:
         f"{CLIENTS} clients: {', '.join(f'{count} {what}' for what, count in tally.most_common())}.",
     ]
     return (
-        "Before a real Triton and a real MLServer",
+        "Before a real Triton, MLServer and KServe",
         "\n\n".join(text),
         {"rows": rows, "mixed": mixed, "killed": tally},
     )
@@ -154,8 +176,15 @@ def compared(flueman: Flueman, name: str, port: int) -> Iterator[list[Any]]:
     for case in CASES[name]:
         for is_binary in (True, False) if case.is_json else (True,):
             for packed in (None, "gzip"):
-                is_plain = name != "triton"  # MLServer takes JSON only, as it is
-                known = ask(direct, case.model, case, is_binary and not is_plain, None if is_plain else packed, {})
+                is_plain = name != "triton"  # the others take JSON only, as it is
+                known = ask(
+                    direct,
+                    case.model,
+                    case,
+                    is_binary and not is_plain,
+                    None if is_plain else packed,
+                    dict(JSON) if is_plain else {},
+                )
                 got = ask(ours, f"{name}-{case.model}", case, is_binary, packed, key_of(flueman))
                 same = all(np.array_equal(known[out].ravel(), got[out].ravel()) for out in case.outputs)
                 yield [

@@ -20,8 +20,9 @@ PINS = {
     "pytriton": ["nvidia-pytriton==0.7.0"],
     "ray": ["ray[serve]==2.59.0"],
 }
-# Peers of the data bench (`python -m bench.data`), which need no torch.
-DATA_PINS = {
+# Peers that need no torch: of the data bench (`python -m bench.data`), and before which Flueman stands.
+PLAIN_PINS = {
+    "kserve": ["kserve==0.21.0"],
     "pandas": ["pandas==3.1.1", "datasketch==2.0.0", "tokenizers==0.23.3", "pyarrow==25.0.1", "numpy==2.4.6"],
     "datasets": ["datasets==5.2.0", "rensa==0.5.0", "tokenizers==0.23.3", "pyarrow==25.0.1"],
 }
@@ -40,7 +41,7 @@ def prepared(name: str) -> Path:
     """Give the folder of a peer's environment, made if there is none. Raises CannotInstall with pip's reason."""
     folder = FOLDER / name
     has_torch = name in PINS
-    pins = PINS[name] if has_torch else DATA_PINS[name]
+    pins = PINS[name] if has_torch else PLAIN_PINS[name]
     wanted = "\n".join([*(TORCH if has_torch else []), *pins])
     ready = folder / "ready"
     if not ready.exists() or ready.read_text() not in ("", wanted):
