@@ -108,7 +108,7 @@ def test_commands_when_refused_say_why(tmp_path: Path) -> None:
 def test_pages_when_followed_lead_from_a_server_to_a_version() -> None:
     client = Client()
     client.force_login(make_person("administrator"))
-    with running(token=TOKEN) as server:
+    with running(token=TOKEN, config={"max_batch_size": 20}) as server:
         fields = {
             "name": "저쪽", "base_url": server.url, "credential": TOKEN, "header": "Authorization", "timeout_s": "3",
         }  # fmt: skip
@@ -119,6 +119,9 @@ def test_pages_when_followed_lead_from_a_server_to_a_version() -> None:
         assert b"?model=sum&amp;version=1" in client.get(register).content
         looked = client.get(f"{register}?model=sum&version=1").content.decode()
         assert "FP32" in looked
+        assert "20행" in looked
+        refused = client.post(f"{register}?model=sum&version=1", {"name": "sums", "max_batch": "21"})
+        assert "20행" in refused.content.decode().split("max_batch", 1)[1]
         done = client.post(f"{register}?model=sum&version=1", {"name": "sums", "max_batch": "16"})
         assert done.status_code == 302
         version = ModelVersion.objects.get()
