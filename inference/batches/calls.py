@@ -21,6 +21,13 @@ MOST_DEADLY_ROWS = 20
 TRIES_ALONE = 2
 WAITS = frozenset({"queue_full"})
 LOADS = frozenset({"not_ready"})
+# A server elsewhere, or the way there, is away or does not let us in: that says nothing of these rows.
+AWAY = frozenset(
+    (
+        *("unreachable", "breaker_open", "remote_not_ready", "remote_too_many"),
+        *("remote_refused", "remote_unknown", "address_refused", "bad_certificate"),
+    )
+)
 # The process died, or did not answer: it may have been this call, or one beside it, or somebody who killed it.
 LOST = frozenset({"runner_lost", "runner_closed", "runner_broken", "deadline_exceeded"})
 
@@ -122,7 +129,7 @@ class Calls:
                 runner = await self.locate()
                 result = await runner.submit(tensors, last - first, perf_counter() + self.deadline_s)
             except FluemanError as error:
-                if error.code not in WAITS | LOADS:
+                if error.code not in WAITS | LOADS | AWAY:
                     raise
                 if perf_counter() - began > self.patience_s:
                     raise AwayError(error.message) from error

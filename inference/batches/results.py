@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from inference.batches.columns import Column, Wrong, plain_array
 from inference.transport import Output
-from registry.signature import DTYPES, Signature, TensorSpec
+from registry.numbers import array_dtype
+from registry.signature import Signature, TensorSpec
 
 ROW_NUMBER, ERROR = "row", "error"
 _SHOWN_TEXT, _SHOWN_VALUES = 200, 16
@@ -123,7 +124,7 @@ def _id_type(kind: pa.DataType | None) -> pa.DataType:
 
 
 def _type_of(spec: TensorSpec, *, is_batched: bool) -> pa.DataType:
-    kind = pa.string() if spec.datatype == "BYTES" else pa.from_numpy_dtype(DTYPES[spec.datatype])
+    kind = pa.string() if spec.datatype == "BYTES" else pa.from_numpy_dtype(array_dtype(spec.datatype))
     for _ in spec.row_shape if is_batched else spec.shape:
         kind = pa.list_(kind)
     return kind
@@ -169,7 +170,8 @@ def _column(
     if not parts:
         return pa.nulls(len(is_answered), kind)
     row_shapes = {part.shape[1:] if is_batched else part.shape for part in parts}
-    if len(row_shapes) > 1 or isinstance(parts[0].values, list):
+    is_even = len(row_shapes) == 1 and all(next(iter(row_shapes)))  # a size of nought has nothing to lay out
+    if not is_even or isinstance(parts[0].values, list):
         return _of_values([row for part in parts for row in _rows(part, is_batched)], is_answered, is_kept, kind)
     (shape,) = row_shapes
     joined = np.concatenate([part.values.reshape(-1, *shape) for part in parts])  # type: ignore[union-attr]

@@ -110,6 +110,13 @@ def test_calls_when_the_queue_is_full_or_the_version_loads_wait():
     assert len(run(process, 100)) == 100
 
 
+@pytest.mark.parametrize("code", sorted(calls.AWAY))
+def test_calls_when_a_server_elsewhere_is_away_for_a_moment_then_no_row_is_blamed(code):
+    answers = iter([Unavailable("away", code=code)] * 20)
+    process = Process(lambda values: next(answers, None))
+    assert run(process, 500) == {row: 2.0 * row for row in range(500)}
+
+
 def test_calls_when_too_many_rows_kill_the_process_give_up():
     process = Process(lambda values: Unavailable("died", code="runner_lost"))
     with pytest.raises(Unprocessable) as refused:
