@@ -114,15 +114,15 @@ def fail(*, prediction: AsynchronousPrediction, code: str, message: str) -> bool
     return _end(prediction, State.FAILED, error_code=code[:50], error=message[:2000].replace("\0", ""))
 
 
-def put_back(*, prediction: AsynchronousPrediction, code: str, message: str) -> bool:
-    """Let it wait for what was not there; that is no attempt. It fails once its deadline has passed."""
+def put_back(*, prediction: AsynchronousPrediction, code: str, message: str, is_attempt: bool = False) -> bool:
+    """Let it wait, for what was not there as a rule; that is no attempt. It fails once its deadline has passed."""
     now = timezone.now()
     if prediction.deadline_at <= now:
         return fail(prediction=prediction, code=code, message=message)
     waited = (now - prediction.created_at).total_seconds()
     pause = timedelta(seconds=min(max(waited / 2, 0.2), LONGEST_PAUSE_S))
     told = {"error_code": code[:50], "error": message[:2000], "due_at": min(now + pause, prediction.deadline_at)}
-    waiting = {"state": State.QUEUED, "claim": None, "attempts": F("attempts") - 1}
+    waiting = {"state": State.QUEUED, "claim": None, "attempts": F("attempts") - (not is_attempt)}
     return bool(_own(prediction).update(**waiting, **told))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter, time
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 from django.conf import settings
@@ -37,6 +37,8 @@ YIELD_S, MOST_YIELDED_S = 0.02, 3.0
 STOP_S = 5.0
 # What is not better at the next attempt although it is an error of the server.
 FINAL = frozenset({"model_failed", "output_not_finite", "runner_broken"})
+# The process died, or was silent: it may have been this call that did it, so that counts as an attempt.
+LOST = frozenset({"runner_lost", "deadline_exceeded"})
 NOT_YET = frozenset({"idempotency_in_flight", "idempotency_lost"})
 
 
@@ -126,14 +128,16 @@ class Worker:
 
     async def _attempt(self, prediction: AsynchronousPrediction) -> Callable[[], bool]:
         if prediction.attempts > services.MOST_ATTEMPTS:
-            message = f"the process that ran it died at {services.MOST_ATTEMPTS} attempts"
+            message = f"the process that ran it died, or did not answer, at {services.MOST_ATTEMPTS} attempts"
             return partial(services.fail, prediction=prediction, code="given_up", message=message)
         try:
             answer = await self._engine.predict(await self._ask(prediction))
         except FluemanError as error:
+            told: dict[str, Any] = {"prediction": prediction, "code": error.code, "message": error.message}
             is_passing = error.status >= 500 and error.code not in FINAL
-            end = services.put_back if is_passing or error.code in NOT_YET else services.fail
-            return partial(end, prediction=prediction, code=error.code, message=error.message)
+            if not is_passing and error.code not in NOT_YET:
+                return partial(services.fail, **told)
+            return partial(services.put_back, **told, is_attempt=error.code in LOST)
         body = bytes(answer.body)
         request_id = orjson.loads(body)["request_id"]
         return partial(services.succeed, prediction=prediction, body=body.decode(), request_id=request_id)

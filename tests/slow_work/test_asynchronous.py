@@ -12,10 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services import create_api_key, create_user, revoke_api_key
+from common.errors import Unavailable
 from files.models import Blob
 from guards.services import bump
 from inference.asynchronous import services
-from inference.engine import get_engine
+from inference.engine import Engine, get_engine
 from inference.models import AsynchronousPrediction, InferenceRequest, Prediction, RunnerState
 from notify.models import Delivery
 from notify.subscriptions import create_webhook
@@ -129,6 +130,28 @@ def test_async_when_its_process_dies_at_every_attempt_is_given_up(small):
     )
     done = until_ended(small, made["Location"])
     assert (done["state"], done["error"]["code"]) == ("failed", "given_up")
+
+
+@pytest.mark.parametrize(("code", "attempts"), [("runner_lost", 6), ("deadline_exceeded", 6), ("not_ready", None)])
+def test_async_when_its_call_ends_the_process_again_and_again_then_given_up_after_few_attempts(
+    small, monkeypatch, code, attempts
+):
+    tries = []
+
+    async def predict(_engine, _ask):
+        tries.append(1)
+        raise Unavailable("gone", code=code)
+
+    monkeypatch.setattr(Engine, "predict", predict)
+    monkeypatch.setattr(services, "LONGEST_PAUSE_S", 0.01)
+    made = post(small, BODY)
+    if attempts is None:  # nothing was sent: that may go on until the deadline
+        assert until(lambda: len(tries) > 8)
+        assert get(small, made["Location"]).json()["state"] in ("queued", "running")
+        return
+    done = until_ended(small, made["Location"])
+    assert (done["state"], done["error"]["code"]) == ("failed", "given_up")
+    assert (len(tries), done["attempts"]) == (services.MOST_ATTEMPTS, attempts)
 
 
 def test_async_when_the_version_is_not_there_waits_for_it_and_fails_at_its_deadline(small):
