@@ -35,11 +35,32 @@ def compare(task: str, own: BinaryIO, other: BinaryIO) -> dict[str, Any]:
     return _numbers(own, other)
 
 
+class _Same:
+    """What we call the labels of another version, told by the right answers of the same rows: ids may differ."""
+
+    def __init__(self, own: pq.ParquetFile, other: pq.ParquetFile) -> None:
+        self._ours: dict[str, str] = {}
+        for one, two in _pairs(own, other, ["right"], ["right"]):
+            both = pa.table({"ours": _plain(one["right"]), "theirs": _plain(two["right"])})
+            for pair in both.drop_null().group_by(["theirs", "ours"]).aggregate([]).to_pylist():
+                self._ours[pair["theirs"]] = pair["ours"]
+        self._taken = set(self._ours.values())
+
+    def __call__(self, label: str) -> str:
+        """Give our label; one that is never right is wrong by any name, but must not bear that of another."""
+        return self._ours.get(label) or (f"{label} (elsewhere)" if label in self._taken else label)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string())
+
+
 class _Labelled:
     def __init__(self, own: BinaryIO, other: BinaryIO) -> None:
         self._labels = Labels(most=math.inf)  # the judges of both had their limits
         self._cells: Counter[tuple[int, int, int]] = Counter()
         self._own, self._other = pq.ParquetFile(own), pq.ParquetFile(other)
+        self._same = _Same(self._own, self._other)
         both = set(self._own.schema_arrow.names) & set(self._other.schema_arrow.names)
         self._losses = [name for name in LOSSES if name in both]
         self._sums = _Blocks(1 + 2 * len(self._losses), self._own.metadata.num_rows)
@@ -78,7 +99,7 @@ class _Labelled:
 
     def _count(self, own: pa.Table, other: pa.Table, first: int) -> None:
         right = self._labels.encode(own["right"])
-        mine, theirs = self._labels.encode(own["answer"]), self._labels.encode(other["answer"])
+        mine, theirs = self._labels.encode(own["answer"]), self._labels.encode(other["answer"], self._same)
         is_known = right >= 0
         cells = np.column_stack([right, mine, theirs])[is_known]
         for cell, count in zip(*(part.tolist() for part in np.unique(cells, axis=0, return_counts=True)), strict=True):

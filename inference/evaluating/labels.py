@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -28,17 +28,21 @@ class Labels:
         """Give the labels in order."""
         return list(self._places)
 
-    def encode(self, texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Give each text's number, -1 where there is none. Raises Unprocessable for too many different ones."""
+    def encode(self, texts: pa.Array | pa.ChunkedArray, called: Callable[[str], str] = str) -> np.ndarray:
+        """Give each text's number, -1 where there is none; `called` says what each is called here.
+
+        Raises Unprocessable for too many different ones.
+        """
         column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        for label in encoded.dictionary.to_pylist():
+        labels = [None if label is None else called(label) for label in encoded.dictionary.to_pylist()]
+        for label in labels:
             if label is not None:
                 self._places.setdefault(label, len(self._places))
         if len(self._places) > self._most:
             said = _("There are more than %(most)d different labels. Is this the column of right answers?")
             said %= {"most": self._most}
             raise Unprocessable(said, code="too_many_labels", fields={"label": said})
-        places = np.array([self._places.get(label, -1) for label in encoded.dictionary.to_pylist()] + [-1], np.int64)
+        places = np.array([-1 if label is None else self._places[label] for label in labels] + [-1], np.int64)
         indices = encoded.indices.fill_null(len(places) - 1).to_numpy(zero_copy_only=False)
         return places[indices]

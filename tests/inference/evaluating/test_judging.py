@@ -156,6 +156,22 @@ def test_comparison_when_one_is_better_then_by_how_much_and_how_surely():
     assert compare("classification", *files) == found
 
 
+@pytest.mark.parametrize("renamed", [dict(zip(LABELS, LABELS[1:] + LABELS[:1], strict=True)), {LABELS[0]: "0"}])
+def test_comparison_when_the_versions_call_labels_by_other_ids_then_the_same(renamed):
+    right = right_ones(2000)
+    tables = [label_table(right, scores_for(right, share, seed)) for share, seed in ((0.95, 1), (0.85, 2))]
+    whole = [judge_all(LabelJudge(LABELS, []), table)[2] for table in tables]
+    known = compare("classification", *whole)
+    theirs = tables[1]
+    for name in ("right", "answer"):
+        told = [renamed.get(label, label) for label in theirs[name].to_pylist()]
+        theirs = theirs.set_column(theirs.schema.get_field_index(name), name, pa.array(told, pa.string()))
+    labels = [renamed.get(label, label) for label in LABELS]
+    found = compare("classification", whole[0], judge_all(LabelJudge(labels, []), theirs)[2])
+    assert found["metrics"]["accuracy"]["value"] == known["metrics"]["accuracy"]["value"]
+    assert (found["became_right"], found["became_wrong"]) == (known["became_right"], known["became_wrong"])
+
+
 def test_comparison_when_numbers_are_nearer_then_better():
     dice = np.random.default_rng(1)
     right = dice.normal(0, 1, 500)
