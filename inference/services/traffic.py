@@ -274,6 +274,8 @@ def _last_other(deployment: Deployment) -> Revision:
     now = {(share.version.pk.hex, share.kind, share.weight) for share in shares_of(deployment)}
     before: int | None = None
     for revision in deployment.revisions.order_by("-number").iterator(chunk_size=100):
+        if before is None and revision.what == Revision.What.NOT_LOADED:
+            continue  # that changed no routes: where we stand is what the one before it says
         if before is None:
             before = revision.data.get("to", revision.number)
         live = {one["version"]: one["weight"] for one in revision.routes if one["kind"] == Kind.LIVE}

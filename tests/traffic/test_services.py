@@ -118,6 +118,18 @@ def test_promotion_when_a_canary_is_good_then_it_alone_is_live_and_a_roll_back_u
     assert deployment.revisions.order_by("-number")[0].data == {"to": 4}
 
 
+def test_roll_back_when_a_version_could_not_be_loaded_in_between_then_further_back_and_not_forward() -> None:
+    first, second, bad = make_version(), make_version(), make_version()
+    deployment = make_deployment(first)
+    for version in (second, bad):
+        services.deploy(name="d", version=version, actor=None)
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(2, "live"): 100}
+    services.note_failure(version=second, error="no such file")
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(1, "live"): 100}
+
+
 def test_roll_back_when_there_is_only_a_canary_to_undo_then_it_ends() -> None:
     deployment = make_deployment()
     start_canary(deployment, make_version())
