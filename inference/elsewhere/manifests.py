@@ -57,8 +57,8 @@ def _choose(routes: list[Route], number: int | None) -> Route:
 
 
 def _share(routes: list[Route], chosen: Route) -> int | None:
-    is_first = chosen.version_id == routes[0].version_id
-    return None if is_first or len(routes) == 1 else chosen.weight
+    main = next((route for route in routes if route.kind == Route.Kind.LIVE), routes[0])
+    return None if chosen.version_id == main.version_id or len(routes) == 1 else chosen.weight
 
 
 def _wanted(version: ModelVersion, deployment: Deployment, share: int | None, storage_uri: str) -> Wanted:

@@ -90,16 +90,17 @@ def test_name_when_it_is_odd_is_one_of_kubernetes_and_its_own(name: str) -> None
 
 
 @pytest.mark.django_db
-def test_command_when_a_canary_takes_calls_writes_it_with_its_share() -> None:
+@pytest.mark.parametrize("share", [10, 50, 60])
+def test_command_when_a_canary_takes_calls_writes_it_with_its_share(share: int) -> None:
     deployment = make_deployment("intent")
     live = deployment.routes.get()
-    Route.objects.filter(pk=live.pk).update(weight=90)
+    Route.objects.filter(pk=live.pk).update(weight=100 - share)
     version = make_version("intent")
-    Route.objects.create(deployment=deployment, version=version, kind=Route.Kind.CANARY, weight=10)
+    Route.objects.create(deployment=deployment, version=version, kind=Route.Kind.CANARY, weight=share)
     RunnerState.objects.create(version=version, state="ready", memory_bytes=1 << 30)
     manifest = written("intent")
     check(manifest)
-    assert manifest["spec"]["predictor"]["canaryTrafficPercent"] == 10
+    assert manifest["spec"]["predictor"]["canaryTrafficPercent"] == share
     assert manifest["spec"]["predictor"]["containers"][0]["resources"]["requests"]["memory"] == "1408Mi"
     first = written("intent", "--number", str(live.version.number))
     assert "canaryTrafficPercent" not in first["spec"]["predictor"]
