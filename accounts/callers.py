@@ -43,6 +43,11 @@ class Caller:
         """Tell whether the key is open to a deployment."""
         return self.allowed_models is None or deployment in self.allowed_models
 
+    def demand_model(self, deployment: str) -> None:
+        """Raise NotAllowed for a key that is open to some deployments, and not to this one."""
+        if not self.may_call(deployment):
+            raise NotAllowed("this key may not call that deployment")
+
     def demand_all_models(self, why: str = "") -> None:
         """Raise NotAllowed for a key that is open to some deployments only, where all of them are concerned."""
         if self.allowed_models is not None:

@@ -142,8 +142,7 @@ class Engine:
         """Give a deployment that the caller may call. Raises NotAllowed or NotFound."""
         if not caller.may(PREDICT):
             raise NotAllowed("this credential may not call deployments; it needs the scope predict")
-        if not caller.may_call(name):
-            raise NotAllowed("this key may not call that deployment")
+        caller.demand_model(name)
         return self.current().endpoint(name)
 
     async def let_in(self, headers: Mapping[bytes, bytes], name: str) -> tuple[Caller, Endpoint]:
@@ -238,7 +237,7 @@ class Engine:
                 caller=ask.caller.identity,
                 route=f"predict {ask.door} {ask.deployment}",
                 key=ask.idempotency_key,
-                body_hash=idempotency.fingerprint(ask.body),
+                body_hash=idempotency.fingerprint(ask.body if ask.version is None else _versioned(ask)),
                 lease_s=settings.INFER_DEADLINE_S + 10,
             )
 
@@ -288,6 +287,11 @@ class Engine:
             await self._recorder.write(Record(row, ()))
         except FluemanError as second:
             logger.warning("a failed call could not be kept: %s", second)
+
+
+def _versioned(ask: Ask) -> bytes:
+    """Give what tells a call of one version from the same call of another, under one idempotency key."""
+    return f"version {ask.version}\0".encode("utf-8", "replace") + ask.body
 
 
 def _in_thread(work: Callable[[], T]) -> T:

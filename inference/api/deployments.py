@@ -7,9 +7,10 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import mixins, serializers, viewsets
+from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,7 @@ from common.strict_json import loads
 from inference import feedback_tokens, services
 from inference.api.asynchronous import PredictsLater
 from inference.api.bodies import RawJsonParser
+from inference.api.limited import OfOneDeployment
 from inference.api.manifests import WritesManifest
 from inference.asked import Ask
 from inference.bodies import payload
@@ -109,7 +111,7 @@ class PredictionAnswerSerializer(serializers.Serializer[Any]):
 
 
 class DeploymentViewSet(
-    PredictsLater, WritesManifest, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Deployment]
+    PredictsLater, WritesManifest, mixins.ListModelMixin, mixins.RetrieveModelMixin, OfOneDeployment
 ):
     """Deployments by name."""
 
@@ -129,10 +131,16 @@ class DeploymentViewSet(
     own_keys = ("predict",)
     slow_actions = ("predict_async",)
 
+    def get_queryset(self) -> QuerySet[Deployment]:
+        """Narrow to what the caller's key is open to."""
+        found, allowed = super().get_queryset(), getattr(getattr(self.request, "auth", None), "allowed_models", None)
+        return found if allowed is None else found.filter(name__in=allowed)
+
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
     def create(self, request: Request) -> Response:
         """Let a version answer for a deployment, which is made if there is none."""
         data = checked(DeploySerializer, request)
+        request.auth.demand_model(composed(data["name"]))
         version = ModelVersion.objects.filter(model__name=composed(data["model"]), number=data["version"]).first()
         if version is None:
             raise NotFound(f"there is no version {data['version']} of a model '{data['model']}'")

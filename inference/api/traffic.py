@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from common.api.inputs import checked
 from common.errors import Invalid, NotFound
 from common.names import composed
 from inference import services
+from inference.api.limited import OfOneDeployment
 from inference.api.traffic_forms import (
     CanarySerializer,
     PickSerializer,
@@ -38,7 +39,7 @@ from registry.models import ModelVersion
 MAY = "inference.deploy_deployment"
 
 
-class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
+class TrafficViewSet(OfOneDeployment):
     """What each version of a deployment gets. Every verb answers with the routes as they are then.
 
     `revision` in a body is the number of the change that the caller saw last; if another was made since, the call is
@@ -165,7 +166,7 @@ class TrafficViewSet(viewsets.GenericViewSet[Deployment]):
         return Response(RoutesSerializer(said).data)
 
 
-class RevisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Revision]):
+class RevisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OfOneDeployment):
     """How the routes of a deployment changed, newest first."""
 
     queryset = Revision.objects.select_related("user")
@@ -179,7 +180,7 @@ class RevisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         return super().get_queryset().filter(deployment__name=composed(self.kwargs.get("name", "")))
 
 
-class ShadowResultViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ShadowResult]):
+class ShadowResultViewSet(mixins.ListModelMixin, OfOneDeployment):
     """What shadows of a deployment answered to copies of calls, newest first."""
 
     queryset = ShadowResult.objects.all()

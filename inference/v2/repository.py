@@ -75,8 +75,7 @@ async def _switch(call: Exchange, *, enabled: bool) -> None:
     caller = await engine.identify(call.headers())
     if not caller.may(SWITCH):
         raise NotAllowed("this credential may not put deployments in or out of service")
-    if not caller.may_call(call.name):
-        raise NotAllowed("this key may not call that deployment")
+    caller.demand_model(call.name)
     await engine.count(caller)
     _check_parameters((await call.read_object()).get("parameters"))
     if call.name not in engine.current().endpoints:

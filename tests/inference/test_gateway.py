@@ -250,6 +250,18 @@ def test_idempotency_when_repeated_then_one_row_and_the_same_answer(small: Servi
     assert (other.status, other.headers["x-error-code"]) == (422, "idempotency_mismatch")
 
 
+def test_idempotency_when_another_version_is_called_with_the_key_then_not_the_answer_of_the_first(
+    small: Serving,
+) -> None:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": GOOD}
+    replies = [
+        small.call(f"/v2/models/{small.deployment.name}{version}/infer", {"inputs": [tensor]}, idempotency_key="k-v")
+        for version in (f"/versions/{small.version.number}", f"/versions/{small.version.number}", "")
+    ]
+    assert [reply.status for reply in replies] == [200, 200, 422]
+    assert replies[1].headers["idempotency-replayed"] == "true"
+
+
 def test_idempotency_when_many_at_once_then_one_row(small: Serving) -> None:
     replies = []
     threads = [

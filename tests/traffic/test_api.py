@@ -41,6 +41,29 @@ def post(client: Client, path: str, body: Any = None, status: int = 200, **heade
     return answer.json()
 
 
+def test_key_for_some_deployments_when_it_asks_for_another_then_refused_at_each_address() -> None:
+    make_deployment()
+    user = make_person("operator")
+    keys = {
+        name: create_api_key(user=user, actor=user, name=name, scopes=["manage"], allowed_models=[name])[1]
+        for name in ("intent", "other")
+    }
+    own, other = (Client(headers={"Authorization": f"Bearer {keys[name]}"}) for name in ("intent", "other"))
+    body = {"version": 1, "weight": 5, "share_percent": 5, "weights": [{"version": 1, "weight": 100}]}
+    for path in ("", "/routes", "/canary", "/revisions", "/revisions/1", "/shadow-results", "/manifest"):
+        assert other.get(HOME + path).status_code == 403, path
+    for path in ("canary", "shadow", "promote", "end", "rollback", "enable", "disable"):
+        assert other.post(f"{HOME}/{path}", body, content_type="application/json").status_code == 403, path
+    assert other.put(f"{HOME}/routes", body, content_type="application/json").status_code == 403
+    assert other.delete(HOME).status_code == 403
+    made = {"name": "intent", "model": "intent", "version": 1}
+    assert other.post("/api/v1/deployments", made, content_type="application/json").status_code == 403
+    assert other.get("/api/v1/batch-runs").status_code == 403
+    assert [one["name"] for one in own.get("/api/v1/deployments").json()["results"]] == ["intent"]
+    assert other.get("/api/v1/deployments").json()["results"] == []
+    assert own.get(HOME + "/routes").status_code == 200
+
+
 def routes(told: Any) -> dict[tuple[int, str], int]:
     return {(one["version"], one["kind"]): one["weight"] for one in told["routes"]}
 
