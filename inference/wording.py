@@ -91,6 +91,10 @@ learn(
         _("output `%(name)s` is given twice"),
         _("%(count)s bytes after the last output"),
         _("output `%(name)s` is missing"),
+        _(
+            "output `%(name)s` of a row changes when other rows are in the same call: calls must not travel together; "
+            "register it with max_batch 1"
+        ),
         _("the answer is not JSON"),
         _("the answer is no object"),
         _("`%(name)s` is no list of tensors"),
