@@ -30,6 +30,7 @@ from common.confirm import Consequence, ReasonForm, RefusedMixin, Shown, Verb, c
 from common.display import name_of
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
+from common.list_filters import parameters
 from common.onlooker import Onlooker, require
 
 __all__ = [
@@ -83,7 +84,8 @@ class ModelAdmin(ThemedModelAdmin):
     """A page per row and a list, in house style: no bulk actions, no full counts, verbs through services.
 
     `question` is the line under a list's title; `empty_text` and `empty_command` are shown where there are no rows.
-    With `detail_template` a row's page is that template, filled by `detail`, and no form.
+    With `detail_template` a row's page is that template, filled by `detail`, and no form. `linked_lookups` are the
+    parameters of a list, besides those of its filters, that links of other pages bring.
     """
 
     question: ClassVar[Any] = ""
@@ -97,6 +99,7 @@ class ModelAdmin(ThemedModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions: ClassVar[Any] = None
     verbs: ClassVar[Sequence[Verb]] = ()
+    linked_lookups: ClassVar[Sequence[str]] = ()
 
     def list_headline(self, request: HttpRequest) -> Any:
         """Give the first line of the list."""
@@ -178,6 +181,11 @@ class ModelAdmin(ThemedModelAdmin):
         """Look for the beginning of what was typed: each word is a condition, and databases refuse thousands."""
         found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
         return found
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Allow what filters and links ask: by others a hash is read bit by bit, or a regex holds the process."""
+        filters = self.get_list_filter(request) if request else self.list_filter
+        return lookup in self.linked_lookups or any(lookup in parameters(self.model, one) for one in filters)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list. The theme's own method is stepped over: it keeps the request on the shared instance."""

@@ -95,6 +95,7 @@ class ApiKeyAdmin(ModelAdmin):
     list_display = ("name", "owner", "may", "models", "state", "used", "until")
     list_select_related = ("user",)
     list_filter = (WorkingFilter,)
+    linked_lookups = ("user__id__exact",)
     search_fields = ("prefix", "name", "user__username")
     search_help_text = _("name, prefix or owner")
     sortable_by = ()

@@ -37,6 +37,7 @@ class SessionAdmin(ReadOnlyAdmin):
     detail_template = "admin/accounts/session.html"
     list_display = ("device_name", "user", "way", "address", "state", "used", "began")
     list_filter = ("kind",)
+    linked_lookups = ("user__id__exact",)
     list_select_related = ("user",)
     search_fields = ("user__username", "address")
     search_help_text = _("user or address")

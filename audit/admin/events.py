@@ -43,6 +43,7 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
     search_help_text = _("number, person, target or request id")
     list_before_template = "admin/audit/chain.html"
     list_filter = (SpanFilter, AreaFilter, KindFilter, OutcomeFilter)
+    linked_lookups = ("actor__exact", "target_type__exact", "target_id__exact")
     list_filter_sheet = False
     sortable_by = ()
     paginator = KeysetPaginator

@@ -64,6 +64,7 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
     list_display = ("label", "place", "kind", "shown_size", "keeper", "when")
     list_select_related = ("blob", "owner")
     list_filter = (BinFilter,)
+    linked_lookups = ("owner__id__exact",)
     search_fields = ("name", "folder")
     search_help_text = _("name or folder")
     sortable_by = ()

@@ -101,6 +101,7 @@ class ModelVersionAdmin(LiveMixin, ReadOnlyAdmin):
     list_display = ("label", "shown_state", "kind", "weight", "maker", "when")
     list_select_related = ("model", "created_by")
     list_filter = ("state",)
+    linked_lookups = ("model__id__exact",)
     search_fields = ("model__name", "digest")
     search_help_text = _("model or digest")
     sortable_by = ()
