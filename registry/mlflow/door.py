@@ -41,11 +41,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What answers one address and method, and the permission that it asks for; `is_file` where the body is one."""
+    """What answers one address and method, and the permission that it asks for; `is_file` where the body is one.
+
+    `of_all` says what is told of all models, and is therefore refused to keys for some deployments.
+    """
 
     permission: str
     work: Callable[..., Any]
     is_file: bool = False
+    of_all: str = ""
 
 
 def endpoint(**calls: Call) -> Callable[..., HttpResponseBase]:
@@ -58,6 +62,8 @@ def endpoint(**calls: Call) -> Callable[..., HttpResponseBase]:
             if call is None:
                 raise _method_not_allowed(request, calls)
             user, caller = known(request, call.permission)
+            if call.of_all:
+                caller.demand_all_models(call.of_all)
             said = {**({} if call.is_file else _said(request)), **where}
             found = call.work(Asked(request, user, caller, Fields(said)))
             return found if isinstance(found, HttpResponseBase) else answer(found)

@@ -12,8 +12,9 @@ _MODEL, _VERSION, _ALIAS, _HOOK = "registeredmodel", "modelversion", "modelalias
 
 
 def _call(work: Callable[[Asked], dict[str, Any]], verb: str, kind: str) -> Call:
-    app = "notify" if kind == _HOOK else "registry"
-    return Call(f"{app}.{verb}_{kind}", work)
+    if kind == _HOOK:
+        return Call(f"notify.{verb}_{kind}", work, of_all="notices tell of all of them")
+    return Call(f"registry.{verb}_{kind}", work)
 
 
 _latest = _call(models.get_latest_versions, "view", _VERSION)

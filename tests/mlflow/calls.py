@@ -65,9 +65,9 @@ def refusal(response: Any) -> tuple[int, str, str]:
     return response.status_code, body["error_code"], body["message"]
 
 
-def make_caller(*roles: str, scopes: tuple[str, ...] = ("manage",), name: str = "minji") -> Mlflow:
+def make_caller(*roles: str, scopes: tuple[str, ...] = ("manage",), name: str = "minji", **limits: Any) -> Mlflow:
     user = create_user(username=name, password=None, roles=roles or ("administrator",), actor=None)
-    return Mlflow(user, create_api_key(name="k", user=user, scopes=scopes, actor=None)[1])
+    return Mlflow(user, create_api_key(name="k", user=user, scopes=scopes, actor=None, **limits)[1])
 
 
 def make_rows(model: RegisteredModel, count: int, **more: Any) -> None:

@@ -200,3 +200,15 @@ def test_test_when_the_receiver_fails_or_is_gone_then_told_and_not_tried_again(m
     assert result["error_message"]
     assert {one.state for one in Delivery.objects.all()} == {"dead"}
     assert mlflow.refused("POST", "webhooks/x/test")[0] == 404
+
+
+def test_webhooks_when_the_key_is_for_some_deployments_then_all_are_refused(mlflow: Mlflow) -> None:
+    made = make(mlflow, "https://hook.example.com/")
+    narrow, one = make_caller(name="jiwoo", allowed_models=["intent"]), f"webhooks/{made['webhook_id']}"
+    asked = [("GET", "webhooks"), ("POST", "webhooks"), ("GET", one), ("PATCH", one), ("DELETE", one)]
+    for method, path in [*asked, ("POST", f"{one}/test")]:
+        status, code, message = narrow.refused(method, path, {"name": "x", "url": "https://x.example.com/"})
+        assert (status, code) == (403, "PERMISSION_DENIED"), (method, path)
+        assert "notices tell of all of them" in message
+    assert narrow.ask("GET", "registered-models/search").status_code == 200
+    assert Webhook.objects.get().name == "hook"
