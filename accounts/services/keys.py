@@ -18,6 +18,7 @@ from accounts.scopes import SCOPES
 from audit.services import person, record
 from common.errors import Conflict, Invalid, NotAllowed
 from common.names import safe_name
+from guards.limits import Limit
 from guards.services import bump
 
 TOUCH_AT_MOST_EVERY = timedelta(minutes=1)
@@ -207,7 +208,11 @@ def _check_within(key: ApiKey, own_id: str) -> None:
 def _faster(key: ApiKey, own: ApiKey) -> list[str]:
     """Give the limits of a key that let through more than those of the key that asks."""
     limits = [(name, getattr(key, name), getattr(own, name)) for name in ("per_minute", "rows_per_minute")]
-    return [name for name, wanted, most in limits if most and not (wanted and wanted <= most)]
+    faster = [name for name, wanted, most in limits if most and not (wanted and wanted <= most)]
+    if key.per_minute and own.per_minute:
+        wanted, most = Limit.of(key.per_minute, key.burst), Limit.of(own.per_minute, own.burst)
+        faster += ["burst"] if wanted.burst > most.burst else []
+    return faster
 
 
 def _wider(fields: Iterable[str]) -> NotAllowed:

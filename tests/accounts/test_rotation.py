@@ -145,6 +145,23 @@ def test_key_when_minting_one_without_its_limit_is_refused() -> None:
     assert post(client, "api-keys", {"name": "x", "scopes": ["predict"], "per_minute": 60}).status_code == 201
 
 
+@pytest.mark.parametrize(("own", "wished", "status"), [(1, 600_000, 403), (1, None, 403), (None, 7, 403), (7, 7, 201)])
+def test_key_when_minting_one_of_a_larger_burst_is_refused(own: int | None, wished: int | None, status: int) -> None:
+    """A burst that is not given is six seconds' worth, here 6."""
+    _, text = make_key(make_user("operator"), "manage", per_minute=60, burst=own)
+    client, wish = Client(headers=bearer(text)), {"name": "x", "scopes": ["predict"], "per_minute": 60}
+    answer = post(client, "api-keys", {**wish, "burst": wished})
+    assert answer.status_code == status
+    assert list(answer.json().get("error", {}).get("fields", {})) == (["burst"] if status == 403 else [])
+
+
+def test_key_when_giving_itself_a_larger_burst_is_refused() -> None:
+    key, text = make_key(make_user("administrator"), "manage", per_minute=60, burst=1)
+    client = Client(headers=bearer(text))
+    assert patch(client, f"api-keys/{key.pk}", {"per_minute": 60, "burst": 2}).status_code == 403
+    assert patch(client, f"api-keys/{key.pk}", {"per_minute": 30, "burst": 1}).status_code == 200
+
+
 def test_rotate_command_when_run_prints_the_new_key_alone_on_its_last_line() -> None:
     key, old = make_key(make_user("operator"))
     out, err = StringIO(), StringIO()
