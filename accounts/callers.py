@@ -8,6 +8,7 @@ from hmac import compare_digest
 from time import time
 from typing import Protocol
 
+from accounts.keys import fingerprint
 from accounts.tokens import Verifier
 from common.errors import NotAllowed
 from guards.limits import Limit
@@ -69,6 +70,14 @@ class KeyFacts:
         if compare_digest(self.digest, given):
             return self.caller
         if self.old_until > time() and compare_digest(self.old_digest, given):
+            return replace(self.caller, has_old_secret=True)
+        return None
+
+    def caller_of_token(self, made_for: str) -> Caller | None:
+        """Give the caller of a token by the fingerprint of its secret, `None` once that secret has ended."""
+        if not made_for or made_for == fingerprint(self.digest):
+            return self.caller
+        if self.old_until > time() and made_for == fingerprint(self.old_digest):
             return replace(self.caller, has_old_secret=True)
         return None
 

@@ -110,11 +110,15 @@ def _by_token(text: str, facts: Facts) -> Caller:
 
 
 def _by_application(claims: Claims, facts: Facts) -> Caller:
-    """Give the caller of a token that an API key was exchanged for: the key decides, limited to the token's scopes."""
+    """Give the caller of a token that an API key was exchanged for: the key decides, limited to the token's scopes.
+
+    It ends with the secret that was sent for it: who ends a stolen one at once ends what was got for it.
+    """
     found = facts.key(claims.client_id)
-    if found is None or found.caller.user_id != claims.user_id or found.expires_at <= time.time():
+    caller = found.caller_of_token(claims.secret_id) if found else None
+    if found is None or caller is None or caller.user_id != claims.user_id or found.expires_at <= time.time():
         raise NotAuthenticated("the application of this token is not known, or no longer", code="unknown_client")
     scopes = frozenset(claims.scopes)
-    if scopes == found.caller.scopes:
-        return found.caller
-    return replace(found.caller, scopes=scopes, permissions=narrow(found.caller.permissions, scopes))
+    if scopes == caller.scopes:
+        return caller
+    return replace(caller, scopes=scopes, permissions=narrow(caller.permissions, scopes))

@@ -53,6 +53,11 @@ def digest(text: str, pepper: bytes) -> bytes:
     return hmac.digest(pepper, text.encode(), hashlib.sha256)
 
 
+def fingerprint(kept: bytes) -> str:
+    """Give what a token says of the secret that it was given for, from what is kept of that secret."""
+    return kept[:6].hex()
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 

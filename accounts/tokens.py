@@ -54,7 +54,10 @@ class Verifier(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """What a verified token says: of a session (`session_id`), or of an application (`client_id` and its scopes)."""
+    """What a verified token says: of a session (`session_id`), or of an application (`client_id` and its scopes).
+
+    `secret_id` is the fingerprint of the secret that the application sent, empty in tokens of versions before it.
+    """
 
     user_id: int
     session_id: str
@@ -62,6 +65,7 @@ class Claims(NamedTuple):
     scopes: tuple[str, ...]
     token_id: str
     expires_at: float
+    secret_id: str = ""
 
 
 FindVerifier = Callable[[str], Verifier | None]
@@ -160,11 +164,12 @@ def _verified(text: str, kind: str, public_pem: str) -> Claims:
 
 
 def _claims_of(payload: dict[str, Any]) -> Claims:
-    session_id, client_id = payload.get("sid", ""), payload.get("client_id", "")
-    if not all(isinstance(text, str) for text in (session_id, client_id)) or bool(session_id) == bool(client_id):
+    texts = session_id, client_id, secret_id = [payload.get(name, "") for name in ("sid", "client_id", "secret_id")]
+    if not all(isinstance(text, str) for text in texts) or bool(session_id) == bool(client_id):
         raise ValueError("a token is of a session or of an application")
     scopes = tuple(str(payload.get("scope", "")).split())
-    return Claims(int(payload["sub"]), session_id, client_id, scopes, str(payload["jti"]), float(payload["exp"]))
+    user_id, token_id, expires_at = int(payload["sub"]), str(payload["jti"]), float(payload["exp"])
+    return Claims(user_id, session_id, client_id, scopes, token_id, expires_at, secret_id)
 
 
 @lru_cache(maxsize=32)

@@ -14,9 +14,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from accounts.callers import KeyFacts
+from accounts.callers import Caller
 from accounts.directory import FreshFacts
-from accounts.keys import digest, is_well_formed, prefix_of
+from accounts.keys import digest, fingerprint, is_well_formed, prefix_of
 from accounts.scopes import SCOPES
 from accounts.services.keys import touch_keys
 from accounts.services.signing import signing_key
@@ -38,31 +38,37 @@ def grant_application(*, client_id: str, client_secret: str, scopes: Iterable[st
 
     Raises NotAuthenticated for a client that is not known, Invalid (`invalid_scope`) for scopes that it lacks.
     """
-    found = _authenticate(client_id, client_secret)
-    granted = _granted(frozenset(scopes), found.caller.scopes or frozenset())
-    left_s = int(min(settings.ACCESS_TOKEN_LIFETIME.total_seconds(), found.expires_at - time.time()))
+    caller, ends_at = _authenticate(client_id, client_secret)
+    granted = _granted(frozenset(scopes), caller.scopes or frozenset())
+    left_s = int(min(settings.ACCESS_TOKEN_LIFETIME.total_seconds(), ends_at - time.time()))
     text, _claims = sign(
         signing_key(),
         "access",
         lifetime=timedelta(seconds=left_s),
-        user_id=found.caller.user_id,
+        user_id=caller.user_id,
         client_id=client_id,
         scope=" ".join(granted),
+        secret_id=fingerprint(_digest(client_secret)),
     )
-    if found.caller.key_id:
-        touch_keys([(found.caller.key_id, False)])
+    if caller.key_id:
+        touch_keys([(caller.key_id, caller.has_old_secret)])
     return Grant(text, granted, left_s)
 
 
-def _authenticate(client_id: str, client_secret: str) -> KeyFacts:
+def _authenticate(client_id: str, client_secret: str) -> tuple[Caller, float]:
+    """Give the caller, and when the secret ends that was sent."""
     is_ours = is_well_formed(client_secret) and prefix_of(client_secret) == client_id
     found = FreshFacts().key(client_id) if is_ours else None
-    pepper = settings.API_KEY_PEPPER.encode()
-    if found is None or found.caller_with(digest(client_secret, pepper)) is None:
+    caller = found.caller_with(_digest(client_secret)) if found else None
+    if found is None or caller is None:
         raise NotAuthenticated(_("The application is not known, or its secret is wrong."), code="invalid_client")
     if found.expires_at <= time.time():
         raise NotAuthenticated(_("The key of the application has expired."), code="invalid_client")
-    return found
+    return caller, min(found.expires_at, found.old_until) if caller.has_old_secret else found.expires_at
+
+
+def _digest(client_secret: str) -> bytes:
+    return digest(client_secret, settings.API_KEY_PEPPER.encode())
 
 
 def _granted(wanted: frozenset[str], held: frozenset[str]) -> tuple[str, ...]:

@@ -103,6 +103,46 @@ def test_token_of_an_application_when_its_key_ends_sooner_ends_with_it() -> None
 
 
 @pytest.mark.django_db
+def test_token_of_an_application_when_got_by_the_old_secret_then_noted_and_ends_with_it() -> None:
+    user = make_user("operator")
+    key, old = make_key(user, "predict", "read")
+    key, _new = services.rotate_api_key(key=key, actor=user, keep_old_for=timedelta(seconds=90))
+    answer = ask({"grant_type": "client_credentials"}, basic=(key.prefix, old)).json()
+    key.refresh_from_db()
+    assert (key.old_used_at is not None, key.last_used_at) == (True, None)
+    assert 80 <= answer["expires_in"] <= 90
+    assert caller_of(answer["access_token"]).has_old_secret
+    ApiKey.objects.update(old_until=timezone.now() - timedelta(seconds=1))
+    assert _refusals(answer["access_token"]) == ["unknown_client"] * 2
+
+
+@pytest.mark.django_db
+def test_token_of_an_application_when_its_secret_is_ended_at_once_is_refused() -> None:
+    user = make_user("operator")
+    key, old = make_key(user, "predict", "read")
+    grant = {"grant_type": "client_credentials"}
+    tokens = [
+        ask({**grant, **more}, basic=(key.prefix, old)).json()["access_token"] for more in ({}, {"scope": "read"})
+    ]
+    key, new = services.rotate_api_key(key=key, actor=user, keep_old_for=timedelta(0))
+    assert [_refusals(token) for token in tokens] == [["unknown_client"] * 2] * 2
+    token = ask(grant, basic=(key.prefix, new)).json()["access_token"]
+    assert caller_of(token) == caller_of(new)
+    services.rotate_api_key(key=key, actor=user)
+    assert caller_of(token).has_old_secret, "works on while its secret does"
+
+
+def _refusals(token: str) -> list[str]:
+    """Give the codes with which memory and database refuse a token."""
+    codes = []
+    for facts in (load_directory(), FreshFacts()):
+        with pytest.raises(NotAuthenticated) as caught:
+            identify({b"authorization": f"Bearer {token}".encode()}, facts)
+        codes.append(caught.value.code)
+    return codes
+
+
+@pytest.mark.django_db
 def test_client_when_wrong_in_any_way_gets_the_error_of_the_standard() -> None:
     key, text = make_key(make_user("operator"), "predict")
     other, other_text = make_key(make_user("operator"), "predict")
