@@ -43,7 +43,8 @@ def demand_place(*, path: str, size_bytes: int, actor: User) -> str:
     """
     path = writable_path(path)
     held = Artifact.objects.filter(path=path).select_related("blob").first()
-    demand_room(owner=actor, size_bytes=size_bytes - (held.blob.size_bytes if held else 0))
+    freed = held.blob.size_bytes if held and held.owner_id == actor.pk else 0
+    demand_room(owner=actor, size_bytes=size_bytes - freed)
     if held is None:
         _demand_apart(path)
     return path

@@ -174,6 +174,14 @@ def test_put_when_past_a_quota_then_413_and_nothing_is_kept(client, user):
     assert wrong_counts() == {}
 
 
+def test_put_when_it_takes_the_place_of_another_persons_file_then_counts_whole(client, user):
+    other = Client(headers=bearer(make_key(make_user("operator"))[1]))
+    assert put(other, "a", b"x" * 100).status_code == 200
+    set_quota(user=user, max_bytes=10, actor=make_user("administrator"))
+    assert code(put(client, "a", b"y" * 50)) == (413, "BAD_REQUEST")
+    assert put(client, "a", b"1234567890").status_code == 200
+
+
 def test_put_when_larger_than_any_file_may_be_then_413(client, settings):
     settings.MAX_UPLOAD_BYTES = 100
     assert code(put(client, "a", b"x" * 101)) == (413, "BAD_REQUEST")
