@@ -64,6 +64,15 @@ class SettingsIn(serializers.ModelSerializer[User]):
         fields = _SETTINGS
 
 
+class OwnSettingsIn(SettingsIn):
+    """The same; another e-mail address asks for the password, and for a log-in in place of an API key."""
+
+    old_password = serializers.CharField(max_length=1024, trim_whitespace=False, required=False)
+
+    class Meta(SettingsIn.Meta):
+        fields = [*_SETTINGS, "old_password"]
+
+
 class UserIn(SettingsIn):
     """A new person; without a password only API keys can use the account."""
 
@@ -75,14 +84,14 @@ class UserIn(SettingsIn):
         fields = ["username", "password", "roles", *_SETTINGS]
 
 
-class UserChangeIn(SettingsIn):
-    """What an administrator may change about a person."""
+class UserChangeIn(OwnSettingsIn):
+    """What an administrator may change about a person; `old_password` is for one's own e-mail address."""
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLE_NAMES), required=False)
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
 
     class Meta(SettingsIn.Meta):
-        fields = [*_SETTINGS, "roles", "reason"]
+        fields = [*_SETTINGS, "old_password", "roles", "reason"]
 
 
 class PasswordIn(serializers.Serializer[None]):
@@ -104,10 +113,11 @@ class MeViewSet(Idempotent, GenericViewSet[User]):
         """Give the person behind the credential, and what it may do."""
         return Response(MeOut(request.user, context={"request": request}).data)
 
-    @extend_schema(summary="Change own settings", request=SettingsIn, responses=MeOut)
+    @extend_schema(summary="Change own settings", request=OwnSettingsIn, responses=MeOut)
     def partial_update(self, request: Request) -> Response:
         """Change own name, e-mail, language or time zone."""
-        services.change_settings(user=request.user, actor=request.user, **checked(SettingsIn, request, partial=True))
+        given = checked(OwnSettingsIn, request, partial=True)
+        services.change_settings(user=request.user, actor=request.user, caller=request.auth, **given)
         return self.retrieve(request)
 
     @extend_schema(summary="Change own password", request=PasswordIn, responses={204: None})
@@ -135,17 +145,19 @@ class UserViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
     @extend_schema(summary="Make an account", request=UserIn, responses={201: UserOut})
     def create(self, request: Request) -> Response:
         """Make an account with roles."""
-        return self._answer(services.create_user(actor=request.user, **checked(UserIn, request)), 201)
+        made = services.create_user(actor=request.user, caller=request.auth, **checked(UserIn, request))
+        return self._answer(made, 201)
 
     @extend_schema(summary="Change an account", request=UserChangeIn, responses=UserOut)
     def partial_update(self, request: Request, username: str) -> Response:
         """Change settings or roles."""
         user, given = self.get_object(), checked(UserChangeIn, request, partial=True)
         roles, reason = given.pop("roles", None), given.pop("reason", "")
+        asking = {"user": user, "actor": request.user, "caller": request.auth}
         if given:
-            services.change_settings(user=user, actor=request.user, **given)
+            services.change_settings(**asking, **given)
         if roles is not None:
-            services.set_roles(user=user, roles=roles, actor=request.user, reason=reason)
+            services.set_roles(**asking, roles=roles, reason=reason)
         return self._answer(user)
 
     @extend_schema(summary="Shut a person out", request=ReasonIn, responses=UserOut)

@@ -188,6 +188,17 @@ def _digest(text: str) -> str:
     return digest(text, settings.API_KEY_PEPPER.encode()).hex()
 
 
+def demand_whole_key(caller: Caller) -> None:
+    """Refuse a key with deployments, an end or limits of its own what would have none of them, such as an account."""
+    if not caller.key_id:
+        return
+    own = ApiKey.objects.get(pk=caller.key_id)
+    if narrow := [name for name in ("allowed_models", "expires_at", *ApiKey.LIMITS) if getattr(own, name)]:
+        problem = _("the key that asks is limited by it, an account is not")
+        told = _("A limited key cannot make accounts, nor change their roles or addresses.")
+        raise NotAllowed(told, fields=dict.fromkeys(narrow, problem))
+
+
 def _check_within(key: ApiKey, own_id: str) -> None:
     """Refuse a key that could do more, for longer or for somebody else than the key that asks for it."""
     own = ApiKey.objects.get(pk=own_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -13,21 +14,35 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.callers import Caller
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, ROLES
+from accounts.services.keys import demand_whole_key
 from accounts.services.sessions import end_sessions_of
 from audit.services import record
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotAllowed
 from guards.services import bump
+from notify.services import send_email
 
 Actor = User | str | None
 SETTINGS = ("email", "first_name", "last_name", "language", "time_zone")
 
 
 def create_user(
-    *, username: str, password: str | None = None, roles: Iterable[str] = (), actor: Actor, **details: str
+    *,
+    username: str,
+    password: str | None = None,
+    roles: Iterable[str] = (),
+    actor: Actor,
+    caller: Caller | None = None,
+    **details: str,
 ) -> User:
-    """Make an account; without a password only API keys can use it. Raises Invalid or Django's ValidationError."""
+    """Make an account; without a password only API keys can use it.
+
+    A `caller` who came with a limited key makes none. Raises Invalid, NotAllowed or Django's ValidationError.
+    """
+    if caller:
+        demand_whole_key(caller)
     wanted = _known(roles)
     user = User(username=unicodedata.normalize("NFKC", username), **_settings(details))
     if password is None:
@@ -45,8 +60,15 @@ def create_user(
     return user
 
 
-def set_roles(*, user: User, roles: Iterable[str], actor: Actor, reason: str = "") -> User:
-    """Give a person exactly these roles. Raises Conflict if no administrator would be left."""
+def set_roles(
+    *, user: User, roles: Iterable[str], actor: Actor, reason: str = "", caller: Caller | None = None
+) -> User:
+    """Give a person exactly these roles, but not for a `caller` who came with a limited key.
+
+    Raises NotAllowed, or Conflict if no administrator would be left.
+    """
+    if caller:
+        demand_whole_key(caller)
     wanted = _known(roles)
     with transaction.atomic():
         _lock_administrators()
@@ -85,15 +107,24 @@ def activate_user(*, user: User, actor: Actor, reason: str = "") -> User:
     return user
 
 
-def change_settings(*, user: User, actor: Actor, **details: str) -> User:
-    """Change name, e-mail, language or time zone; the audit trail keeps which, not what."""
-    changed = [name for name, value in _settings(details).items() if getattr(user, name) != value]
+def change_settings(
+    *, user: User, actor: Actor, caller: Caller | None = None, old_password: str = "", **details: str
+) -> User:
+    """Change name, e-mail, language or time zone; the audit trail keeps which, not what.
+
+    For another address a `caller` is asked for more, and the old one gets a letter. Raises Invalid, NotAllowed.
+    """
+    changed, before = [name for name, value in _settings(details).items() if getattr(user, name) != value], user.email
+    if caller and "email" in changed:
+        _check_may_move(user, caller, old_password)
     for name in changed:
         setattr(user, name, details[name])
     user.full_clean(exclude=[field.name for field in User._meta.fields if field.name not in changed])
     if changed:
         with transaction.atomic():
             user.save(update_fields=changed)
+            if "email" in changed and before:
+                _tell_old_address(user, before)
             _note("user_changed", actor, user, {}, {"changed": changed}, "")
     return user
 
@@ -105,8 +136,8 @@ def change_password(
 
     Raises Invalid.
     """
-    if old_password is not None and not user.check_password(old_password):
-        raise Invalid(_("The old password is wrong."), fields={"old_password": _("wrong")})
+    if old_password is not None:
+        _check_password(user, old_password)
     validate_password(password, user)
     user.set_password(password)
     with transaction.atomic():
@@ -114,6 +145,28 @@ def change_password(
         end_sessions_of(user, reason="password", keep=keep_session)
         _note("password_changed", actor, user, {}, {}, "")
     return user
+
+
+def _check_may_move(user: User, caller: Caller, old_password: str) -> None:
+    """Refuse another address to who has but a key or token of the person: links to new passwords are sent there."""
+    demand_whole_key(caller)
+    if caller.user_id != user.pk:
+        return
+    if caller.key_id:
+        problem = _("is changed with the password, not with a key")
+        raise NotAllowed(_("A key does not change the e-mail address of its owner."), fields={"email": problem})
+    _check_password(user, old_password)
+
+
+def _check_password(user: User, old_password: str) -> None:
+    if not user.check_password(old_password):
+        raise Invalid(_("The old password is wrong."), fields={"old_password": _("wrong")})
+
+
+def _tell_old_address(user: User, address: str) -> None:
+    language = user.language or settings.LANGUAGE_CODE
+    with suppress(Invalid):  # what was no address cannot be told
+        send_email(to=address, template="address_changed", context={"name": user.username}, language=language)
 
 
 def roles_of(user: User) -> list[str]:

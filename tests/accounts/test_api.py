@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from accounts import services
 from accounts.models import ApiKey, Session, User
+from notify.models import Delivery
 from tests.accounts.making import PASSWORD, bearer, make_client, make_key, make_user, patch, post
 
 
@@ -65,6 +71,59 @@ def test_person_when_changing_own_settings_changes_only_those() -> None:
     assert wrong.json()["error"]["fields"].keys() == {"old_password"}
     assert post(client, "me/password", {"old_password": PASSWORD, "password": "another long phrase"}).status_code == 204
     assert client.get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["me", "users/minji"])
+def test_address_when_a_key_would_change_that_of_its_owner_then_refused(address: str) -> None:
+    user = make_user("administrator", username="minji", password=PASSWORD)
+    services.change_settings(user=user, actor=None, email="minji@example.com")
+    key, text = make_key(user, "manage")
+    for credential in (text, services.grant_application(client_id=key.prefix, client_secret=text).access):
+        client = Client(headers=bearer(credential))
+        answer = patch(client, address, {"email": "thief@example.com", "old_password": PASSWORD})
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (403, ["email"])
+        assert patch(client, address, {"email": "minji@example.com", "first_name": "민지"}).status_code == 200
+    user.refresh_from_db()
+    assert (user.email, user.first_name) == ("minji@example.com", "민지")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["me", "users/minji"])
+def test_address_when_changed_by_token_then_asks_the_password_and_tells_the_old_one(address: str) -> None:
+    user = make_user("administrator", username="minji", password=PASSWORD)
+    client = make_client(user)
+    services.change_settings(user=user, actor=None, email="minji@example.com")
+    for wrong in ({}, {"old_password": "wrong"}):
+        answer = patch(client, address, {"email": "thief@example.com", **wrong})
+        assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["old_password"])
+    assert not Delivery.objects.exists()
+    assert patch(client, address, {"email": "new@example.com", "old_password": PASSWORD}).status_code == 200
+    user.refresh_from_db()
+    letter = Delivery.objects.get()
+    assert (user.email, letter.recipient, letter.event) == ("new@example.com", "minji@example.com", "address_changed")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "limits",
+    [{"allowed_models": ["intent"]}, {"expires_at": timezone.now() + timedelta(days=1)}, {"per_minute": 60},
+     {"rows_per_minute": 60}],
+)  # fmt: skip
+def test_accounts_when_the_key_is_limited_are_neither_made_nor_changed(limits: dict[str, Any]) -> None:
+    make_user("client", username="minji")
+    boss = make_user("administrator")
+    narrow, whole = (Client(headers=bearer(make_key(boss, "manage", **more)[1])) for more in (limits, {}))
+    for client, statuses in ((narrow, [403] * 3), (whole, [201, 200, 200])):
+        answers = [
+            post(client, "users", {"username": "jiwoo", "roles": ["administrator"]}),
+            patch(client, "users/minji", {"roles": ["administrator"]}),
+            patch(client, "users/minji", {"email": "thief@example.com"}),
+        ]
+        assert [answer.status_code for answer in answers] == statuses
+        if client is narrow:
+            assert {field for answer in answers for field in answer.json()["error"]["fields"]} == set(limits)
+            assert (User.objects.count(), patch(client, "users/minji", {"language": "en"}).status_code) == (2, 200)
 
 
 @pytest.mark.django_db
