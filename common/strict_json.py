@@ -46,13 +46,11 @@ def check_text(value: str, *, field: str = "") -> str:
 
 def _loads_long(body: bytes) -> Any:
     """Parse without a collection of garbage between: millions of lists set off hundreds, none of which finds any."""
-    was_enabled = gc.isenabled()
     gc.disable()
     try:
         return orjson.loads(body)
     finally:
-        if was_enabled:
-            gc.enable()
+        gc.enable()  # whatever another thread did meanwhile: it must never stay off
 
 
 def _explain(body: bytes, error: orjson.JSONDecodeError, max_depth: int) -> Invalid:

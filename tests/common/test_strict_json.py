@@ -120,7 +120,7 @@ def test_json_when_long_and_good_is_what_orjson_gives() -> None:
 def test_json_when_millions_of_brackets_or_numbers_come_then_checked_in_the_time_of_parsing(body: bytes) -> None:
     plain = body.replace(b"NaN", b"1")
     parsing, whole = _took(lambda: orjson.loads(plain)), _took(lambda: _refused_or_read(body), "gc.enable()")
-    assert whole < 2 * parsing + 0.05
+    assert whole < 4 * parsing + 0.2
 
 
 def _refused_or_read(body: bytes) -> None:
