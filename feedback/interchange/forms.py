@@ -15,7 +15,10 @@ ITEM = "flueman_item"
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """An item on its way out. `kind` is that of its queue's answers; `answers` are those of people, with seconds."""
+    """An item on its way out. `kind` is that of its queue's answers; `answers` are those of people, with seconds.
+
+    An open item has none: they would come back as if they had been given elsewhere.
+    """
 
     handle: str
     kind: str
@@ -34,10 +37,11 @@ class Exchanged:
 
 
 class Answered(NamedTuple):
-    """What came back for an item: the answers of all who judged it."""
+    """What came back for an item: the answers of all who judged it, with `has_reviews` ours as they were then too."""
 
     handle: str
     answers: list[Any]
+    has_reviews: bool = False
 
 
 def text_in(value: Any, what: str) -> str:

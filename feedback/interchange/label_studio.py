@@ -11,28 +11,30 @@ from xml.sax.saxutils import quoteattr
 
 from feedback.interchange.forms import ITEM, QUESTION, Answered, Exchanged, list_in, refuse, text_in
 
+WITHOUT_REVIEWS = "without_reviews"  # in `meta`: files of before hold the reviews of open items as annotations
 _TYPES = {"label": "choices", "labels": "choices", "text": "textarea", "rating": "rating"}
 
 
 def task_of(item: Exchanged) -> dict[str, Any]:
-    """Give an item as a task."""
+    """Give an item as a task. What it was decided to be is its one annotation; else each answer is one."""
     to_name = next(iter(item.inputs))
-    task: dict[str, Any] = {"data": {**item.fields, ITEM: item.handle}, "meta": dict(item.facts)}
+    meta = {**item.facts, WITHOUT_REVIEWS: True}
+    task: dict[str, Any] = {"data": {**item.fields, ITEM: item.handle}, "meta": meta}
     if item.model_answer is not None:
-        said = {"model_version": item.model, "result": [_result(item, item.model_answer, to_name)]}
-        task["predictions"] = [said if item.score is None else {**said, "score": item.score}]
+        predicted = {"model_version": item.model, "result": [_result(item, item.model_answer, to_name)]}
+        task["predictions"] = [predicted if item.score is None else {**predicted, "score": item.score}]
+    said = list(item.answers)
+    if item.final is not None:
+        said = [(item.final, sum(seconds for _answer, seconds in said))]
     task["annotations"] = [
         {
             "result": [_result(item, answer, to_name)],
             "was_cancelled": False,
-            "ground_truth": False,
+            "ground_truth": item.final is not None,
             "lead_time": seconds,
         }
-        for answer, seconds in item.answers
+        for answer, seconds in said
     ]
-    if item.final is not None and not item.answers:
-        result = [_result(item, item.final, to_name)]
-        task["annotations"] = [{"result": result, "was_cancelled": False, "ground_truth": True}]
     return task
 
 
@@ -63,7 +65,11 @@ def read_task(task: Mapping[str, Any], kind: str) -> Answered:
             refuse("an annotation is no object")
         if not annotation.get("was_cancelled"):
             answers += [_answer(one, kind) for one in list_in(annotation.get("result"), "result") if _is_ours(one)]
-    return Answered(handle, answers)
+    return Answered(handle, answers, _has_reviews(task.get("meta")))
+
+
+def _has_reviews(meta: Any) -> bool:
+    return isinstance(meta, Mapping) and "state" in meta and WITHOUT_REVIEWS not in meta
 
 
 def _result(item: Exchanged, answer: Any, to_name: str) -> dict[str, Any]:

@@ -137,6 +137,10 @@ def _take(queue: ReviewQueue, answered: Answered, actor: Any, label: str) -> str
     if not answered.answers:
         return "unanswered"
     said = [clean_answer(queue.answer, queue.choices, answer) for answer in answered.answers]
+    if answered.has_reviews and item.state in OPEN:
+        said = _without_reviews(item, said)
+        if not said:
+            return "unanswered"
     if len({key_of(answer) for answer in said}) > 1:
         raise Conflict(_("Those who annotated it do not agree."))
     if item.state not in OPEN:
@@ -147,13 +151,26 @@ def _take(queue: ReviewQueue, answered: Answered, actor: Any, label: str) -> str
     return "settled"
 
 
+def _without_reviews(item: ReviewItem, said: list[Any]) -> list[Any]:
+    """Leave out what its own reviewers have said of an open item: one answer for each review that counts."""
+    ours = Counter(item.reviews.filter(state=Review.State.COUNTS).values_list("answer_key", flat=True))
+    left = []
+    for answer in said:
+        if ours[key := key_of(answer)] > 0:
+            ours[key] -= 1
+        else:
+            left.append(answer)
+    return left
+
+
 def _exchanged(queue: ReviewQueue, *, has_answers: bool) -> Iterator[Exchanged]:
     last = 0
     while items := list(_items(queue).filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
         last = items[-1].pk
         answers: dict[int, list[tuple[Any, float]]] = defaultdict(list)
         if has_answers:
-            said = Review.objects.filter(item__in=items, state=Review.State.COUNTS).order_by("pk")
+            closed = [item for item in items if item.state not in OPEN]
+            said = Review.objects.filter(item__in=closed, state=Review.State.COUNTS).order_by("pk")
             for item_id, answer, seconds in said.values_list("item_id", "answer", "seconds"):
                 answers[item_id].append((answer, seconds))
         for item in items:

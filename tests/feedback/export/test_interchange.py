@@ -34,7 +34,7 @@ def test_task_has_the_form_of_label_studio() -> None:
     result = {"from_name": "answer", "to_name": "text", "type": "choices", "value": {"choices": ["a"]}}
     assert task["predictions"] == [{"model_version": "intent v1", "score": 0.5, "result": [result]}]
     (annotation,) = task["annotations"]
-    assert (annotation["was_cancelled"], annotation["lead_time"]) == (False, 3.0)
+    assert (annotation["was_cancelled"], annotation["ground_truth"], annotation["lead_time"]) == (False, True, 3.0)
     assert annotation["result"][0]["value"] == {"choices": ["b"]}
 
 
@@ -44,10 +44,16 @@ def test_task_has_the_form_of_label_studio() -> None:
 def test_task_when_read_back_gives_the_answers(kind: str, answer: Any) -> None:
     item = Exchanged("00ff", kind, {"text": "안녕"}, answers=[(answer, 1.0), (answer, 2.0)])
     task = json.loads(json.dumps(label_studio.task_of(item)))
-    assert label_studio.read_task(task, kind) == ("00ff", [answer, answer])
+    assert label_studio.read_task(task, kind) == ("00ff", [answer, answer], False)
     record = json.loads(json.dumps(argilla.record_of(item)))
     record["responses"] = {"answer": [{"value": answer, "user_id": "x"}]}
-    assert argilla.read_record(record, kind) == ("00ff", [answer])
+    assert argilla.read_record(record, kind) == ("00ff", [answer], False)
+
+
+def test_task_when_it_was_decided_then_the_decision_is_its_one_annotation() -> None:
+    item = Exchanged("00ff", "label", {"text": "안녕"}, answers=[("a", 1.0), ("b", 2.0)], final="b")
+    (annotation,) = label_studio.task_of(item)["annotations"]
+    assert (annotation["result"][0]["value"], annotation["lead_time"]) == ({"choices": ["b"]}, 3.0)
 
 
 def test_configuration_is_xml_whatever_the_labels_are() -> None:
@@ -111,6 +117,50 @@ def exported(client: Any, queue: ReviewQueue, **more: Any) -> list[Any]:
         return list(json.loads(stream.read()))
 
 
+def annotation(label: str) -> Any:
+    said = {"from_name": "answer", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
+    return {"result": [said], "was_cancelled": False}
+
+
+def imported(client: Any, queue: ReviewQueue, tasks: list[Any], user: Any) -> dict[str, Any]:
+    file = make_upload(json.dumps(tasks), "tasks.json", user)
+    return run(post(client, "review-data/import", {"queue": queue.name, "tool": "label_studio", "file": str(file.pk)}))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_open_items_when_exported_and_brought_back_unchanged_then_stay_open() -> None:
+    queue, user = make_queue(), make_user("operator")
+    waiting = make_item(queue, "하나", ("refund",), state="waiting", final_answer=None)
+    disputed = make_item(queue, "둘", ("refund", "delivery"), state="disputed", final_answer=None)
+    settled = make_item(queue, "셋", ("refund", "delivery"), state="settled", final_answer="delivery")
+    client = make_client(user)
+    tasks = exported(client, queue, tool="label_studio")
+    assert [len(task["annotations"]) for task in tasks] == [0, 0, 1]
+    told = imported(client, queue, tasks, user)
+    assert (told["settled"], told["same"], told["unanswered"], told["set_aside"]) == (0, 1, 2, 0)
+    tasks[0]["annotations"] = tasks[1]["annotations"] = [annotation("refund")]
+    assert imported(client, queue, tasks, user)["settled"] == 2
+    states = [ReviewItem.objects.get(pk=item.pk).state for item in (waiting, disputed, settled)]
+    assert states == ["settled"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_when_the_file_holds_reviews_of_open_items_then_only_answers_from_elsewhere_count() -> None:
+    queue, user = make_queue(), make_user("operator")
+    waiting = make_item(queue, "하나", ("refund",), state="waiting", final_answer=None)
+    disputed = make_item(queue, "둘", ("refund", "delivery"), state="disputed", final_answer=None)
+
+    def task(item: ReviewItem, *labels: str) -> Any:
+        data = {"text": "하나", "flueman_item": handle_of(item.pk)}
+        return {"data": data, "meta": {"state": item.state}, "annotations": [annotation(label) for label in labels]}
+
+    sent = [task(waiting, "refund"), task(disputed, "refund", "delivery", "refund")]
+    told = imported(make_client(user), queue, sent, user)
+    assert (told["settled"], told["unanswered"], told["set_aside"]) == (1, 1, 0)
+    assert ReviewItem.objects.get(pk=waiting.pk).state == "waiting"
+    assert ReviewItem.objects.get(pk=disputed.pk).final_answer == "refund"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_items_when_exported_and_answered_elsewhere_are_settled_here() -> None:
     queue, user = make_queue(), make_user("operator")
@@ -126,11 +176,7 @@ def test_items_when_exported_and_answered_elsewhere_are_settled_here() -> None:
     assert all(not record["suggestions"] and "state" not in record["metadata"] for record in blind)
 
     def annotated(task: Any, *labels: str) -> Any:
-        value = [
-            {"from_name": "answer", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
-            for label in labels
-        ]
-        return {**task, "id": 7, "annotations": [{"result": [one], "was_cancelled": False} for one in value]}
+        return {**task, "id": 7, "annotations": [annotation(label) for label in labels]}
 
     sent = [
         annotated(tasks[0], "refund", "refund"),
