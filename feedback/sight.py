@@ -8,7 +8,7 @@ request log for no other reason than reviewing finds no answer there that they a
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -46,6 +46,27 @@ def is_hidden(item: ReviewItem, onlooker: Onlooker) -> bool:
         return False
     named = set(item.queue.reviewers.values_list("pk", flat=True))
     return not named or onlooker.user_id in named
+
+
+def hidden_of(items: Collection[ReviewItem], onlooker: Onlooker) -> set[int]:
+    """Give the keys of those whose answers are kept from this person for now: `is_hidden` for many at once."""
+    blind = [item for item in items if item.queue.is_blind and item.state in OPEN]
+    if not blind or not onlooker.person_may(JUDGE):
+        return set()
+    own = Review.objects.filter(item__in=blind, reviewer=onlooker.user_id, state=Review.State.COUNTS)
+    said = set(own.values_list("item", flat=True))
+    queues = {item.queue_id for item in blind}
+    people: dict[int, set[int]] = {}
+    for queue, person in _named_in(queues):
+        people.setdefault(queue, set()).add(person)
+    theirs = {key for key in queues if onlooker.user_id in people.get(key, {onlooker.user_id})}
+    return {item.pk for item in blind if item.queue_id in theirs and item.pk not in said}
+
+
+def _named_in(queues: Collection[int]) -> QuerySet[Any, tuple[int, int]]:
+    """Give queues with each person that they name."""
+    named = ReviewQueue.reviewers.through.objects.filter(reviewqueue__in=queues)
+    return named.values_list("reviewqueue", "user")
 
 
 def knows_golden(onlooker: Onlooker) -> bool:

@@ -25,7 +25,7 @@ from feedback.admin.showing import answered_label, names_by_version, show_item, 
 from feedback.admin.wording import reason_words, reasons, skip_words
 from feedback.gathering import FINISHED
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
-from feedback.sight import OPEN, is_hidden, items_seen_by, knows_golden, reviews_seen_by
+from feedback.sight import hidden_of, is_hidden, items_seen_by, knows_golden, reviews_seen_by
 
 State = ReviewItem.State
 FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "skipped", "decided", "golden")
@@ -150,28 +150,11 @@ def reviews_of(item: ReviewItem, names: Any, onlooker: Onlooker) -> list[dict[st
 
 def lines_of(items: list[ReviewItem], onlooker: Onlooker) -> list[Line]:
     """Give items as the list shows them."""
-    names, hidden = names_by_version(items), _hidden(items, onlooker)
+    names, hidden = names_by_version(items), hidden_of(items, onlooker)
     return [
         _line(item, names.get(item.version_id, {}) if item.version_id else {}, is_blind=item.pk in hidden)
         for item in items
     ]
-
-
-def _hidden(items: list[ReviewItem], onlooker: Onlooker) -> set[int]:
-    """Give the keys of those whose answers are kept from this person for now: `is_hidden` for a whole page."""
-    if not onlooker.may("feedback.add_review"):
-        return set()
-    blind = [item for item in items if item.queue.is_blind and item.state in OPEN]
-    own = Review.objects.filter(item__in=blind, reviewer=onlooker.user_id, state=Review.State.COUNTS)
-    said = set(own.values_list("item", flat=True))
-    named = ReviewQueue.reviewers.through.objects.filter(reviewqueue__in={item.queue_id for item in blind})
-    people: dict[int, set[int]] = {}
-    for queue, person in named.values_list("reviewqueue", "user"):
-        people.setdefault(queue, set()).add(person)
-    theirs = {
-        key for key in {item.queue_id for item in blind} if onlooker.user_id in people.get(key, {onlooker.user_id})
-    }
-    return {item.pk for item in blind if item.queue_id in theirs and item.pk not in said}
 
 
 def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:

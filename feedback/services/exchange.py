@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from audit.services import record
 from common.errors import Conflict, FluemanError, Invalid, NotFound
+from common.onlooker import Onlooker
 from common.transactions import transactional
 from datasets.content import local_path
 from feedback.answers import clean_answer, key_of
@@ -23,6 +24,7 @@ from feedback.interchange.forms import Answered, Exchanged
 from feedback.interchange.lines import Aside, read_lines
 from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.services.settling import settle
+from feedback.sight import hidden_of
 from files.models import StoredFile
 from files.services import name_blob, store
 from files.storage import told_when_full
@@ -70,7 +72,10 @@ def export_items(
     owner: Any,
     report: Callable[[float], None],
 ) -> dict[str, Any]:
-    """Write a queue's items into a file of the owner's, as one list. Not inside a transaction. Raises Conflict."""
+    """Write a queue's items into a file of the owner's, as one list. Not inside a transaction. Raises Conflict.
+
+    What a blind queue hides from the owner for now does not go along.
+    """
     if owner is None:
         raise Conflict(_("Whoever asked for the export has gone."), code="owner_gone")
     whole = _items(queue).count()
@@ -78,7 +83,7 @@ def export_items(
         raise Conflict(_("There is nothing in this queue."), code="empty_queue")
     write, inputs, written = FORMATS[tool].write, dict[str, None](), 0
     with told_when_full(), tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file:
-        for item in _exchanged(queue, has_answers=has_answers):
+        for item in _exchanged(queue, Onlooker(owner), has_answers=has_answers):
             inputs |= dict.fromkeys(item.inputs)
             file.write((",\n" if written else "[\n") + json.dumps(write(item), ensure_ascii=False))
             written += 1
@@ -163,7 +168,8 @@ def _without_reviews(item: ReviewItem, said: list[Any]) -> list[Any]:
     return left
 
 
-def _exchanged(queue: ReviewQueue, *, has_answers: bool) -> Iterator[Exchanged]:
+def _exchanged(queue: ReviewQueue, onlooker: Onlooker, *, has_answers: bool) -> Iterator[Exchanged]:
+    """Give the items; of those that are hidden from the onlooker neither answers nor call."""
     last = 0
     while items := list(_items(queue).filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
         last = items[-1].pk
@@ -173,8 +179,11 @@ def _exchanged(queue: ReviewQueue, *, has_answers: bool) -> Iterator[Exchanged]:
             said = Review.objects.filter(item__in=closed, state=Review.State.COUNTS).order_by("pk")
             for item_id, answer, seconds in said.values_list("item_id", "answer", "seconds"):
                 answers[item_id].append((answer, seconds))
+        hidden = hidden_of(items, onlooker)
         for item in items:
-            yield _out(queue, item, answers[item.pk], has_answers=has_answers)
+            if item.pk in hidden:
+                item.request_id = None
+            yield _out(queue, item, answers[item.pk], has_answers=has_answers and item.pk not in hidden)
 
 
 def _out(queue: ReviewQueue, item: ReviewItem, answers: list[tuple[Any, float]], *, has_answers: bool) -> Exchanged:

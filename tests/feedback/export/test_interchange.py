@@ -162,8 +162,25 @@ def test_import_when_the_file_holds_reviews_of_open_items_then_only_answers_from
 
 
 @pytest.mark.django_db(transaction=True)
+def test_export_when_a_blind_queue_hides_an_item_then_neither_its_answer_nor_its_call_goes_out() -> None:
+    queue, user = make_queue(), make_user("operator")
+    hidden = make_item(queue, "하나", ("refund",), state="waiting", final_answer=None)
+    judged = make_item(queue, "둘", ("refund",), state="waiting", final_answer=None)
+    judged.reviews.update(reviewer=user)
+    make_item(queue, "셋")
+    tasks = exported(make_client(user), queue, tool="label_studio")
+    assert ["predictions" in task for task in tasks] == [False, True, True]
+    assert tasks[0]["meta"]["request"] is None
+    assert str(hidden.request_id) not in json.dumps(tasks)
+    assert tasks[1]["meta"]["request"] == str(judged.request_id)
+    queue.reviewers.add(make_user("reviewer"))  # it is for others: nothing of it will come before the operator
+    assert "predictions" in exported(make_client(user), queue, tool="label_studio")[0]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_items_when_exported_and_answered_elsewhere_are_settled_here() -> None:
     queue, user = make_queue(), make_user("operator")
+    ReviewQueue.objects.update(is_blind=False)
     waiting = [make_item(queue, f"문장 {n}", (), state="waiting", final_answer=None) for n in range(4)]
     done = make_item(queue, "다 된 것")
     make_item(queue, "금", (), state="golden", is_golden=True, final_answer=None)
