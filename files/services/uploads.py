@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +26,7 @@ from files.services.stored import make_file, safe_folder
 from files.staging import place, s3
 from files.storage import Whole, is_on_s3, told_when_full
 
+log = logging.getLogger(__name__)
 State = Upload.State
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 STUCK_S = 120
@@ -134,24 +137,35 @@ def use_up(*, ids: Collection[UUID], owner: User) -> None:
 
 
 def expire_uploads() -> int:
-    """Forget uploads that nobody went on with, finish those whose check was broken off, and give how many went."""
+    """Forget uploads that nobody went on with, finish those whose check was broken off, and give how many went.
+
+    What goes makes room for what is finished; one that cannot be done now waits for the next time.
+    """
     now = timezone.now()
     quiet_since = next_expiry() - timedelta(seconds=STUCK_S)
+    expired = list(Upload.objects.filter(expires_at__lte=now).order_by("expires_at")[:1000])
+    gone = sum(_is_done(cancel_upload, upload) for upload in expired)
     stuck = Upload.objects.filter(state=State.CHECKING, expires_at__gt=now, expires_at__lt=quiet_since)
     for upload in stuck[:100]:
-        try:
-            finish_upload(upload=upload)
-        except (Unprocessable, NotFound):
-            continue  # refused, or lost: its row says so until it expires
-    expired = list(Upload.objects.filter(expires_at__lte=now).order_by("expires_at")[:1000])
-    for upload in expired:
-        cancel_upload(upload=upload)
-    return len(expired)
+        _is_done(finish_upload, upload)
+    return gone
 
 
 def next_expiry() -> datetime:
     """Give the time until which an upload that is alive now is kept."""
     return timezone.now() + timedelta(hours=settings.FILES_UPLOAD_HOURS)
+
+
+def _is_done(verb: Callable[..., Any], upload: Upload) -> bool:
+    """Do one of the housekeeping's works, and tell whether it could be done."""
+    try:
+        verb(upload=upload)
+    except (Unprocessable, NotFound):
+        return False  # refused, or lost: its row says so until it expires
+    except FluemanError as error:
+        log.warning("upload %s has to wait for the next housekeeping: %s", upload.pk, error)
+        return False
+    return True
 
 
 def _take_parts(upload: Upload) -> None:

@@ -67,11 +67,16 @@ def open(upload: Upload, *, is_continued: bool) -> SegmentWriter:  # noqa: A001 
 def assembled(upload: Upload) -> Iterator[Received]:
     """Give the whole file, hashed as it lies on the disk."""
     folder = _folder(upload)
+    # A name of its own for each try: two may be at it at once.
+    joined = folder / f"whole-{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        whole = examined(_joined(folder, upload))
-    except FileNotFoundError:
-        raise NotFound("the bytes of this upload are gone", code="upload_lost") from None
-    yield whole
+        try:
+            whole = examined(_whole(folder, upload, joined))
+        except FileNotFoundError:
+            raise NotFound("the bytes of this upload are gone", code="upload_lost") from None
+        yield whole
+    finally:
+        joined.unlink(missing_ok=True)  # the store has a name of its own for it
 
 
 def discard(upload: Upload) -> None:
@@ -83,20 +88,19 @@ def _folder(upload: Upload) -> Path:
     return incoming_folder() / str(upload.id)
 
 
-def _joined(folder: Path, upload: Upload) -> Path:
+def _whole(folder: Path, upload: Upload, joined: Path) -> Path:
+    """Give the one segment, or all of them joined."""
     names = [(part["name"], part["size"]) for part in upload.parts]
     if len(names) == 1:
         os.truncate(folder / names[0][0], names[0][1])
         return folder / str(names[0][0])
-    # A name of its own for each try: two may be at it at once.
-    whole = folder / f"whole-{os.getpid()}-{os.urandom(4).hex()}"
-    with told_when_full(), whole.open("xb") as target:
+    with told_when_full(), joined.open("xb") as target:
         for name, size in names:
             with (folder / name).open("rb") as source:
                 _copy(source, target, size)
         target.flush()
         os.fsync(target.fileno())
-    return whole
+    return joined
 
 
 def _copy(source: Any, target: Any, left: int) -> None:

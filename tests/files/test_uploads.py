@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.models import AuditEvent
+from common.errors import NotFound
 from files.models import Blob, StoredFile, Upload
 from files.reception import Reception
 from files.services import add_file, begin_upload, expire_uploads, finish_upload, open_blob
@@ -191,6 +192,34 @@ def test_upload_when_its_check_was_broken_off_then_finished_by_housekeeping(oper
     Upload.objects.update(received_bytes=3, parts=parts, state=Upload.State.CHECKING, expires_at=soon)
     assert expire_uploads() == 0
     assert open_blob(StoredFile.objects.get().blob).read() == b"abc"
+
+
+def test_expire_uploads_when_one_cannot_be_finished_then_the_others_go_on(operator, caplog):
+    soon, past = timezone.now() + timedelta(hours=1), timezone.now() - timedelta(seconds=1)
+    user = User.objects.get()
+    broken, whole, old = (begin_upload(name=name, size_bytes=3, owner=user) for name in ("a", "b", "c"))
+    for upload in (broken, whole):
+        folder = incoming_folder() / str(upload.pk)
+        (folder / "00000001").write_bytes(b"abc")
+    checked = {"state": Upload.State.CHECKING, "expires_at": soon, "parts": [{"name": "00000001", "size": 3}]}
+    Upload.objects.filter(pk=broken.pk).update(**checked, received_bytes=2)
+    Upload.objects.filter(pk=whole.pk).update(**checked, received_bytes=3)
+    Upload.objects.filter(pk=old.pk).update(expires_at=past)
+    assert expire_uploads() == 1
+    assert {upload.pk: upload.state for upload in Upload.objects.all()} == {broken.pk: "checking", whole.pk: "done"}
+    assert str(broken.pk) in caplog.text
+
+
+def test_finish_upload_when_joining_fails_then_no_partial_file_is_left():
+    upload = begin_upload(name="a", size_bytes=6, owner=make_user("operator"))
+    folder = incoming_folder() / str(upload.pk)
+    (folder / "00000001").write_bytes(b"abc")
+    upload.received_bytes, upload.parts = 6, [{"name": f"0000000{number}", "size": 3} for number in (1, 2)]
+    upload.save()
+    for _try in range(2):
+        with pytest.raises(NotFound):
+            finish_upload(upload=upload)
+    assert [path.name for path in folder.iterdir()] == ["00000001"]
 
 
 def test_upload_when_a_later_request_takes_over_then_the_earlier_one_changes_nothing(operator):
