@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,12 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from audit import services as audit
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, Unavailable
 from common.transactions import transactional
 from jobs import handlers, timing
 from jobs.models import Job, Schedule
+from jobs.runner import DATABASE_AWAY
 from jobs.services.work import enqueue
 
+logger = logging.getLogger(__name__)
 KEPT_GOOD, KEPT_ALL = 20, 200
 TIMES = ("cron", "every_s", "time_zone")
 
@@ -123,9 +126,20 @@ def fire_due() -> int:
     """Begin a run of each schedule whose time has come; give how many. Called once a second by each cluster's guard.
 
     A time is claimed by moving it on, so only one cluster begins a run. However many times were missed, one run is
-    begun, and the next is planned from now.
+    begun, and the next is planned from now. One that cannot be fired holds up no other.
     """
-    return sum(_fire(one) for one in Schedule.objects.enabled() if _is_due(one))
+    return sum(_is_fired(one) for one in Schedule.objects.enabled())
+
+
+def _is_fired(schedule: Schedule) -> bool:
+    """Begin a run if its time has come, and tell whether it did; what goes wrong with this one alone is logged."""
+    try:
+        return _is_due(schedule) and _fire(schedule)
+    except (Unavailable, *DATABASE_AWAY):
+        raise
+    except Exception:
+        logger.exception("the schedule %s could not be fired", schedule.name)
+        return False
 
 
 def _is_due(schedule: Schedule) -> bool:

@@ -19,6 +19,7 @@ from jobs.models import Job, JobLog, Schedule
 
 RING_AGAIN_S = 10
 KEPT_LINES = 1000
+MOST_TRIES = 3
 
 
 @transactional
@@ -35,7 +36,8 @@ def enqueue(
 ) -> Job:
     """Put a job in the queue, in the caller's transaction if there is one. The payload holds ids only.
 
-    With a `key` there is one unfinished job at a time: if there is one already, that one is given.
+    With a `key` there is one unfinished job at a time: if there is one already, that one is given. Raises Conflict if
+    such jobs come and go all the time.
     """
     known = handlers.known(kind)
     job = Job(
@@ -52,15 +54,7 @@ def enqueue(
         schedule=schedule,
         lease_until=next_ring(),
     )
-    try:
-        with transaction.atomic(savepoint=bool(key)):
-            job.save(force_insert=True)
-    except IntegrityError:
-        if unfinished := key and Job.objects.filter(active_key=key).first():
-            return unfinished
-        raise
-    bell.ring()
-    return job
+    return _kept(job)
 
 
 @transactional
@@ -94,6 +88,23 @@ def retry(*, job: Job, actor: Any, reason: str = "") -> Job:
     JobLog.objects.create(job=job, message=gettext("Put back in the queue by hand."))
     bell.ring()
     return _tell(job, action="jobs.retried", actor=actor, reason=reason)
+
+
+def _kept(job: Job) -> Job:
+    """Insert a new job, again where the one in its way ended before it could be read; else give that one."""
+    for _try in range(MOST_TRIES):
+        try:
+            with transaction.atomic(savepoint=bool(job.key)):
+                job.save(force_insert=True)
+        except IntegrityError:
+            if not job.key:
+                raise
+            if unfinished := Job.objects.filter(active_key=job.key).first():
+                return unfinished
+        else:
+            bell.ring()
+            return job
+    raise Conflict(gettext("Another job of this kind is waiting or running."))
 
 
 def next_ring() -> datetime:

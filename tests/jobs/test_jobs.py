@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -212,6 +212,32 @@ def test_enqueue_when_key_is_unfinished_then_gives_that_job_and_else_a_new_one()
     services.cancel(job=second, actor=make_user("jisu"))
     services.retry(job=first, actor=make_user("hana"))
     assert again(first).active_key == "one"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_enqueue_when_the_job_in_its_way_ends_before_it_is_read_then_inserted_again(times: int) -> None:
+    services.enqueue(kind="work.refuse", payload={}, key="one")
+    hidden = []
+
+    def end_it(execute: Any, sql: str, *rest: Any) -> Any:
+        """Let the key be free while it is looked for, and taken again for the next insert, so many times."""
+        is_look = sql.startswith("SELECT") and sql.count("active_key") > 1 and "LIMIT 1" in sql
+        if not is_look or len(hidden) == times:
+            return execute(sql, *rest)
+        hidden.append(sql)
+        Job.objects.update(active_key=None)
+        found = execute(sql, *rest)
+        if len(hidden) < times:
+            Job.objects.update(active_key="one")
+        return found
+
+    with connection.execute_wrapper(end_it):
+        if times == 1:
+            assert services.enqueue(kind="work.refuse", payload={}, key="one").active_key == "one"
+        else:
+            with pytest.raises(Conflict):
+                services.enqueue(kind="work.refuse", payload={}, key="one")
+    assert (Job.objects.count(), OrmQ.objects.count()) == ((2, 2) if times == 1 else (1, 1))
 
 
 def test_succeed_when_handler_uses_it_then_effect_and_state_are_one_commit(tmp_path: Path) -> None:

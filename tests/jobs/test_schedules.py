@@ -35,7 +35,8 @@ def make_user(name: str = "minji") -> Any:
 
 def make_schedule(**fields: Any) -> Schedule:
     times = {"every_s": 60} if "cron" not in fields else {}
-    return services.add_schedule(**{"name": "mine", "kind": "work.recur", "actor": make_user(), **times, **fields})
+    actor = {} if "actor" in fields else {"actor": make_user()}
+    return services.add_schedule(**{"name": "mine", "kind": "work.recur", **actor, **times, **fields})
 
 
 def let_fire(schedule: Schedule, **fields: Any) -> int:
@@ -151,6 +152,15 @@ def test_fire_when_the_clock_was_far_ahead_then_planned_anew() -> None:
     schedule.refresh_from_db()
     assert schedule.next_run_at
     assert schedule.next_run_at < timezone.now() + timedelta(seconds=61)
+
+
+def test_fire_when_one_schedule_cannot_be_fired_then_logged_and_the_others_fire(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken, whole = (make_schedule(name=name, actor=None) for name in ("a broken one", "b"))
+    Schedule.objects.filter(pk=broken.pk).update(time_zone="Moon/Sea", cron="0 3 * * *", every_s=None)
+    assert let_fire(whole, next_run_at=timezone.now()) == 1
+    assert "a broken one" in caplog.text
 
 
 def test_fire_when_kind_is_unknown_to_this_code_then_left_alone() -> None:
