@@ -164,6 +164,8 @@ class Delivery(models.Model):
         indexes = [
             # The sweep: notices whose next attempt is due.
             models.Index(fields=["state", "due_at"], name="notify_delivery_by_due"),
+            # What a webhook has under way, and what of it is due next.
+            models.Index(fields=["webhook", "state", "due_at"], name="notify_delivery_by_webhook"),
             # The last notices of one event, newest first.
             models.Index(fields=["event", "id"], name="notify_delivery_by_event"),
         ]

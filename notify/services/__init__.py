@@ -1,8 +1,7 @@
 """Telling people and systems outside: letters, events, and bringing each until it arrives or is given up."""
 
-from notify.services._handing_over import DELIVER
+from notify.services._handing_over import AT_ONCE, DELIVER
 from notify.services.bringing import (
-    AT_ONCE,
     FAILING_TOO_LONG,
     deliver,
     forget_old,

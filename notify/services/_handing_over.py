@@ -8,20 +8,32 @@ from typing import Any
 from django.utils import timezone
 
 from jobs.services import enqueue
-from notify.models import Delivery
+from notify.models import Delivery, Webhook
 
 DELIVER = "notify.deliver"
 LEASE = timedelta(minutes=3)
+AT_ONCE = 20  # notices of one place that may be under way
+LETTERS_FIRST = 1  # a letter waits for somebody; a call that hangs would keep its worker from it
 
 
 def hand_over(delivery: Delivery, actor: Any = None) -> None:
-    """Give the next attempt to a worker, in the caller's transaction."""
+    """Give the next attempt to a worker, in the caller's transaction; letters go before calls."""
     enqueue(
         kind=DELIVER,
         payload={"delivery": str(delivery.pk), "attempt": delivery.attempts},
         actor=actor,
         target=delivery,
+        priority=LETTERS_FIRST if delivery.kind == Delivery.Kind.EMAIL else None,
     )
+
+
+def is_free(webhook: Webhook) -> bool:
+    """Tell whether a webhook does not fail, and few calls of it are under way."""
+    if webhook.failing_since is not None:
+        return False
+    now = timezone.now()
+    under_way = webhook.delivery_set.waiting().filter(due_at__gt=now, due_at__lte=now + LEASE)
+    return under_way[:AT_ONCE].count() < AT_ONCE
 
 
 def lease() -> datetime:

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from audit import services as audit
 from common.deleting import delete_in_pieces
 from common.transactions import transactional
 from notify import mailer, webhooks
-from notify.models import Attempt, Delivery, Webhook
+from notify.models import Attempt, Delivery, DeliveryQuerySet, Webhook
 from notify.outcomes import Outcome, pause
-from notify.services._handing_over import hand_over, lease
+from notify.services._handing_over import AT_ONCE, hand_over, lease
 from notify.services.writing import publish, written
 
 State = Delivery.State
-AT_ONCE = 20
 FAILING_TOO_LONG = timedelta(days=5)
 KEPT_ANSWER = 1024
 
@@ -46,29 +46,44 @@ def deliver(*, delivery_id: str, attempt: int) -> Delivery | None:
         return None
     started = time.monotonic()
     outcome = _bring(delivery)
-    return _settle(delivery, outcome, (time.monotonic() - started) * 1000)
+    settled = _settle(delivery, outcome, (time.monotonic() - started) * 1000)
+    if outcome.is_good and delivery.webhook_id:
+        _go_on_with(delivery.webhook_id)
+    return settled
 
 
 def hand_over_due() -> int:
-    """Give the workers what is due, at most some for each place, so that one that hangs does not hold up the others."""
-    due = Delivery.objects.waiting().filter(due_at__lte=timezone.now()).order_by("due_at")
-    handed: dict[tuple[str, Any], int] = {}
-    for delivery in due[: AT_ONCE * 50]:
-        place = (delivery.recipient, delivery.webhook_id)
-        handed[place] = handed.get(place, 0) + 1
-        if handed[place] > AT_ONCE:
-            continue
-        with transaction.atomic():
-            same = Delivery.objects.waiting().filter(pk=delivery.pk, due_at=delivery.due_at)
-            if same.update(due_at=lease()):
-                hand_over(delivery)
-    return sum(min(count, AT_ONCE) for count in handed.values())
+    """Give the workers what is due, and tell how much: of each place the oldest, so that none holds up the others."""
+    turn = Window(RowNumber(), partition_by=[F("webhook_id"), F("recipient")], order_by=F("due_at").asc())
+    due = _due().annotate(turn=turn).filter(turn__lte=AT_ONCE)
+    chosen = due.only("kind", "subject", "event", "attempts", "due_at").order_by("turn", "due_at")
+    return sum(_handed_over(delivery) for delivery in chosen[: AT_ONCE * 50])
 
 
 def forget_old(*, days: int = 30) -> int:
     """Delete notices that ended long ago, a thousand at a time."""
     old = Delivery.objects.exclude(state=State.WAITING).filter(finished_at__lt=timezone.now() - timedelta(days=days))
     return delete_in_pieces(old.order_by("pk"))
+
+
+def _due() -> DeliveryQuerySet:
+    return Delivery.objects.waiting().filter(due_at__lte=timezone.now())
+
+
+def _go_on_with(webhook_id: UUID) -> None:
+    """Hand over the next of a webhook that takes what comes: what had to wait need not come by sweeps alone."""
+    following = _due().filter(webhook=webhook_id).order_by("due_at").first()
+    if following:
+        _handed_over(following)
+
+
+@transactional
+def _handed_over(delivery: Delivery) -> bool:
+    """Give what is due to a worker, and tell whether nobody else had done so."""
+    if not Delivery.objects.waiting().filter(pk=delivery.pk, due_at=delivery.due_at).update(due_at=lease()):
+        return False
+    hand_over(delivery)
+    return True
 
 
 def _bring(delivery: Delivery) -> Outcome:

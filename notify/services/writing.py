@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
@@ -21,7 +21,7 @@ from common.sealing import seal
 from common.transactions import transactional
 from notify import events, letters, webhooks
 from notify.models import Channel, Delivery, Webhook
-from notify.services._handing_over import hand_over, lease
+from notify.services._handing_over import hand_over, is_free, lease
 
 
 @transactional
@@ -93,7 +93,12 @@ def write_to_channel(
 
 
 def write_to_webhook(*, webhook: Webhook, event: str, payload: Mapping[str, Any], actor: Any = None) -> Delivery:
-    """Put one event on its way to a webhook; the bytes stay the same over all attempts."""
+    """Put one event on its way to a webhook; the bytes stay the same over all attempts.
+
+    While the webhook fails or has much to take, the event waits for the sweep; what a person asks for does not.
+    """
+    if actor is None and not is_free(webhook):
+        return written(webhook, event, payload, due_at=timezone.now())
     delivery = written(webhook, event, payload)
     hand_over(delivery, actor)
     return delivery
@@ -108,8 +113,7 @@ def written(webhook: Webhook, event: str, payload: Mapping[str, Any], **more: An
         subject=Truncator(events.find(event).say(payload)).chars(200),
         body=orjson.dumps(webhooks.body_of(webhook, event, payload), default=str).decode(),
         webhook=webhook,
-        due_at=lease(),
-        **more,
+        **{"due_at": lease(), **more},
     )
 
 

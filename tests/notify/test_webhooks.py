@@ -24,7 +24,7 @@ from notify.models import Attempt, Channel, Delivery, Webhook
 from notify.outcomes import MOST_ATTEMPTS
 from tests.accounts.making import make_client, make_user, post
 from tests.attacks.outgoing.servers import HttpServer, say
-from tests.notify.making import again, come_due, make_channel, make_webhook, work_off
+from tests.notify.making import again, come_due, make_channel, make_letter, make_webhook, work_off
 
 pytestmark = pytest.mark.django_db
 CHANGED = {"deployment": "intent", "before": "intent v6", "after": "intent v7"}
@@ -305,6 +305,42 @@ def test_due_when_many_are_for_one_place_then_a_few_at_a_time(receiver: HttpServ
     assert services.hand_over_due() == services.AT_ONCE
     assert services.hand_over_due() == 5
     assert services.hand_over_due() == 0
+
+
+def test_due_when_one_place_has_very_many_then_letters_are_handed_over_too(receiver: HttpServer) -> None:
+    webhook, _ = make_webhook(receiver.url)
+    old = {"event": "deployment.changed", "due_at": timezone.now() - timedelta(hours=1), "recipient": "127.0.0.1"}
+    Delivery.objects.bulk_create(Delivery(kind="webhook", webhook=webhook, **old) for _ in range(1200))
+    letter = make_letter()
+    Job.objects.all().delete()
+    Delivery.objects.filter(pk=letter.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    assert services.hand_over_due() == services.AT_ONCE + 1
+    first = Job.objects.order_by("-priority", "id")[0]
+    assert first.payload["delivery"] == str(letter.pk)
+
+
+def test_event_when_its_webhook_fails_then_left_to_the_sweep_but_for_a_test(receiver: HttpServer) -> None:
+    webhook, _ = make_webhook(receiver.url)
+    Webhook.objects.update(failing_since=timezone.now())
+    delivery = publish()
+    assert work_off() == []
+    subscriptions.send_test(subscriber=webhook, actor=make_user("administrator"))
+    assert len(work_off()) == 1
+    services.hand_over_due()
+    work_off()
+    assert again(delivery).state == "sent"
+
+
+def test_events_when_many_come_at_once_then_few_are_under_way_and_one_that_arrives_brings_the_next(
+    receiver: HttpServer,
+) -> None:
+    make_webhook(receiver.url)
+    for _ in range(services.AT_ONCE + 5):
+        publish()
+    assert Job.objects.unfinished().count() == services.AT_ONCE
+    assert len(work_off()) == services.AT_ONCE
+    assert len(work_off()) == 5
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
 
 
 def test_worker_when_killed_in_an_attempt_then_another_takes_it_up(receiver: HttpServer) -> None:
