@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from datasets import services
+from datasets.content import tidy_copies
 from datasets.models import DatasetVersion, PreprocessingJob, VersionDifference
 from datasets.running import folders
 from datasets.services.differences import COMPARE
@@ -47,8 +48,8 @@ def import_dataset(run: JobRun) -> None:
 
 @handler("datasets.tidy_work", label=_("Tidy up after preprocessing jobs"), every_minutes=60, is_background=True)
 def tidy_work(run: JobRun) -> None:
-    """Delete what preprocessing jobs have left on the disk that will not go on."""
-    run.result({"folders": folders.tidy_work()})
+    """Delete what preprocessing jobs have left on the disk that will not go on, and copies of files not in use."""
+    run.result({"folders": folders.tidy_work(), "copies": tidy_copies()})
 
 
 @handler("datasets.give_up_versions", label=_("Versions whose making was ended"), every_minutes=1, is_background=True)

@@ -42,6 +42,7 @@ WORDS: dict[str, Any] = {
     "left_bytes": _("bytes unused, still there"),
     "is_made": pgettext_lazy("yes or no", "made"),
     "ok": pgettext_lazy("yes or no", "passed"),
+    "copies": _("copies"),
     "folders": _("folders"),
     "handed_over": pgettext_lazy("count", "handed over"),
     "rotated": pgettext_lazy("yes or no", "key replaced"),
