@@ -83,7 +83,7 @@ def compare(run: JobRun) -> None:
     run_comparison(run, found.get(pk=run.payload["difference"]))
 
 
-@handler(PROFILE, label=_("Profile of a dataset version"), is_background=True, **LIMITS)
+@handler(PROFILE, label=_("Profile of a dataset version"), is_background=True, is_kept=True, **LIMITS)
 def profile(run: JobRun) -> None:
     """Look at all rows of a version, and keep what is found."""
     version = DatasetVersion.objects.select_related("dataset").get(pk=run.payload["version"])

@@ -22,7 +22,8 @@ class Handler:
     """The work of one kind, and its limits.
 
     `every_s` or `cron` gives the kind a built-in schedule; `is_schedulable` lets people schedule it, without payload.
-    `is_background` says that people do not begin such jobs: the list leaves them out until asked for.
+    `is_background` says that people do not begin such jobs: the list leaves them out until asked for, and they are
+    forgotten some time after they ended, unless `is_kept` says that a page still shows them.
     `deadline_s` and `memory_bytes` of `None` are the installation's own.
     """
 
@@ -33,6 +34,7 @@ class Handler:
     cron: str = ""
     is_schedulable: bool = False
     is_background: bool = False
+    is_kept: bool = False
     deadline_s: float | None = None
     memory_bytes: int | None = None
     priority: int = 0

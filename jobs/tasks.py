@@ -1,13 +1,16 @@
-"""What the bell of django-q2 calls."""
+"""What the bell of django-q2 calls, and the jobs of this app."""
 
 from __future__ import annotations
 
 import logging
 
 from django.db import connections
+from django.utils.translation import gettext_lazy as _
 
+from jobs import services
 from jobs.child import run_attempt
-from jobs.runner import DATABASE_AWAY, claim_next
+from jobs.handlers import handler
+from jobs.runner import DATABASE_AWAY, JobRun, claim_next
 
 logger = logging.getLogger(__name__)
 
@@ -22,3 +25,9 @@ def run(*_earlier: str) -> None:
         return
     if attempt:
         run_attempt(attempt)
+
+
+@handler("jobs.forget_old", label=_("Forget old background jobs"), every_minutes=24 * 60, is_background=True)
+def forget_old(run: JobRun) -> None:
+    """Delete background jobs that ended JOBS_KEEP_DAYS ago."""
+    run.result({"deleted": services.forget_old()})

@@ -1,5 +1,6 @@
 """Every write to jobs and schedules that somebody asks for."""
 
+from jobs.services.forgetting import forget_old
 from jobs.services.schedules import (
     add_schedule,
     fire_due,
@@ -18,6 +19,7 @@ __all__ = [
     "cancel",
     "enqueue",
     "fire_due",
+    "forget_old",
     "is_kept",
     "pause_schedule",
     "remove_schedule",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -16,6 +17,7 @@ from django_q.models import OrmQ
 
 from audit.models import AuditEvent
 from common.errors import Conflict
+from common.ids import floor_of, uuid7
 from jobs import reaper, services
 from jobs.cluster import orphans
 from jobs.models import Job, JobLog, Schedule
@@ -254,6 +256,37 @@ def test_log_when_a_job_writes_without_end_then_is_cut_and_the_error_is_kept(tmp
     assert len(lines) == MOST_LINES + 1
     assert lines[-2][0] == "warning"
     assert "Traceback" in lines[-1][1]
+
+
+def test_forget_old_when_background_work_ended_long_ago_then_gone_with_its_log(settings: Any) -> None:
+    settings.JOBS_KEEP_DAYS = 30
+    long_ago, now = timezone.now() - timedelta(days=31), timezone.now()
+    schedule = Schedule.objects.create(name="each minute", kind="files.thumbnail", every_s=60)
+    kept = {"kind": "files.thumbnail", "state": "succeeded", "finished_at": long_ago}
+    made = {
+        "old": kept,
+        "failed": {**kept, "state": "failed"},
+        "young": {**kept, "finished_at": now},
+        "unfinished": {**kept, "state": "running", "finished_at": None},
+        "scheduled": {**kept, "schedule": schedule},
+        "begun by people": {**kept, "kind": "work.count"},
+        "shown": {**kept, "kind": "datasets.profile"},
+    }
+    for name, fields in made.items():
+        job = Job.objects.create(id=uuid7_at(long_ago), target_label=name, **fields)
+        JobLog.objects.create(job=job, message=name)
+    assert services.forget_old() == 2
+    left = {"young", "unfinished", "scheduled", "begun by people", "shown"}
+    assert set(Job.objects.values_list("target_label", flat=True)) == left
+    assert set(JobLog.objects.values_list("message", flat=True)) == left
+    settings.JOBS_KEEP_DAYS = 0
+    Job.objects.filter(schedule=None).update(state="succeeded", finished_at=long_ago)
+    assert services.forget_old() == 0
+
+
+def uuid7_at(moment: datetime) -> UUID:
+    """Give a key as a job got it that was made at that time."""
+    return UUID(int=floor_of(moment).int | uuid7().int & (1 << 62) - 1)
 
 
 def test_cancel_when_waiting_then_ends_at_once_and_is_audited(tmp_path: Path) -> None:
