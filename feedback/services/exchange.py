@@ -168,7 +168,7 @@ def _without_reviews(item: ReviewItem, said: list[Any]) -> list[Any]:
     return left
 
 
-def _exchanged(queue: ReviewQueue, onlooker: Onlooker, *, has_answers: bool) -> Iterator[Exchanged]:
+def _exchanged(queue: ReviewQueue, onlooker: Any, *, has_answers: bool) -> Iterator[Exchanged]:
     """Give the items; of those that are hidden from the onlooker neither answers nor call."""
     last = 0
     while items := list(_items(queue).filter(pk__gt=last).order_by("pk")[:AT_ONCE]):
