@@ -18,10 +18,11 @@ from accounts.callers import Caller
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, ROLES
 from accounts.services.keys import demand_whole_key
+from accounts.services.second_factor import GUESSES
 from accounts.services.sessions import end_sessions_of
 from audit.services import record
 from common.errors import Conflict, Invalid, NotAllowed
-from guards.services import bump
+from guards.services import bump, take_token
 from notify.services import send_email
 
 Actor = User | str | None
@@ -159,6 +160,8 @@ def _check_may_move(user: User, caller: Caller, old_password: str) -> None:
 
 
 def _check_password(user: User, old_password: str) -> None:
+    """Refuse another password, and guesses without end by who has but a session. Raises Invalid, TooMany."""
+    take_token(bucket=f"old-password:{user.pk}", limit=GUESSES)
     if not user.check_password(old_password):
         raise Invalid(_("The old password is wrong."), fields={"old_password": _("wrong")})
 

@@ -74,6 +74,21 @@ def test_person_when_changing_own_settings_changes_only_those() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("verb", ["password", "address"])
+def test_old_password_when_guessed_with_a_token_then_few_guesses(verb: str) -> None:
+    user = make_user("client", password=PASSWORD)
+    client = make_client(user)
+
+    def guess(old: str) -> int:
+        if verb == "password":
+            return post(client, "me/password", {"old_password": old, "password": "another long phrase"}).status_code
+        return patch(client, "me", {"old_password": old, "email": "thief@example.com"}).status_code
+
+    assert [guess(f"guess {number}") for number in range(6)] == [400] * 5 + [429]
+    assert guess(PASSWORD) == 429
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("address", ["me", "users/minji"])
 def test_address_when_a_key_would_change_that_of_its_owner_then_refused(address: str) -> None:
     user = make_user("administrator", username="minji", password=PASSWORD)
