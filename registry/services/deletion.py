@@ -120,7 +120,8 @@ def _put_away(versions: ModelVersionQuerySet, now: datetime | None = None) -> in
 def _bring_back(versions: ModelVersionQuerySet, actor: Actor) -> int:
     deleted = versions.filter(state=State.DELETED)
     unchecked = list(deleted.filter(state_before__in=_UNCHECKED).select_related("model"))
-    back = {"state_before": "", "deleted_at": None, "updated_at": timezone.now()}
+    # Neither aliases nor stages come back: what they promise may have been given to others, or protected.
+    back = {"state_before": "", "deleted_at": None, "stage": "None", "updated_at": timezone.now()}
     count = deleted.exclude(state_before__in=_UNCHECKED).update(state=F("state_before"), **back)
     count += versions.filter(pk__in=[one.pk for one in unchecked]).update(state=State.PENDING, **back)
     for version in unchecked:

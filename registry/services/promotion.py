@@ -212,7 +212,9 @@ def demand_free_name(*, model: RegisteredModel, actor: Actor) -> None:
     Whoever calls that alias would find nothing, or what somebody else puts under the old name.
     """
     protected = {rule.name.casefold() for rule in AliasRule.objects.of(model)}
-    named = [name for name in model.aliases.values_list("name", flat=True) if name.casefold() in protected]
+    stages = model.versions.present().exclude(stage="None").values_list("stage", flat=True).distinct()
+    names = [*model.aliases.values_list("name", flat=True), *stages]
+    named = [name for name in names if name.casefold() in protected]
     if named and not (isinstance(actor, User) and actor.is_active and actor.has_perm("registry.change_aliasrule")):
         told = _("The alias %(alias)s is protected: only an administrator gives the model another name.")
         with refusals_told(action="registry.model_renamed", actor=actor, target=model):

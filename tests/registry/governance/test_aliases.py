@@ -14,6 +14,7 @@ from registry.services import (
     delete_version,
     protect_alias,
     recheck,
+    restore_version,
     rollback_alias,
     set_alias,
     unprotect_alias,
@@ -264,6 +265,19 @@ def test_open_requests_when_the_version_is_not_ready_any_more_then_withdrawn():
     recheck(version=version, actor=operator)
     asked.refresh_from_db()
     assert asked.state == "withdrawn"
+
+
+def test_stage_when_protected_then_neither_a_new_name_nor_a_version_brought_back_gets_round_it():
+    version, other, operator = make_ready(1), make_ready(2), make_user("operator")
+    for one in (version, other):
+        ModelVersion.objects.filter(pk=one.pk).update(stage="Production")
+    delete_version(version=other, actor=operator)
+    protect("production")
+    with pytest.raises(NotAllowed):
+        rename_model(model=version.model, name="mine", actor=operator)
+    restore_version(version=other, actor=operator)
+    other.refresh_from_db()
+    assert (other.state, other.stage) == ("ready", "None")
 
 
 def test_model_with_a_protected_alias_when_renamed_then_only_by_who_may_change_rules():
