@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from common.admin import ModelAdmin, Verb, require
+from common.admin import LONGEST_SEARCH, ModelAdmin, Verb, require
 from common.display import thousands
 from common.errors import FluemanError
 from common.strict_json import check_text
@@ -90,7 +90,7 @@ class ReviewQueueAdmin(ModelAdmin):
         """Show the queues with what waits in them for the person."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        term, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+        term, after = request.GET.get("q", "").strip()[:LONGEST_SEARCH], request.GET.get("after", "")
         closed = "closed" in request.GET
         found = ReviewQueue.objects.filter(is_open=not closed, name__gt=after)
         found = found.filter(name__icontains=term) if term else found

@@ -196,7 +196,7 @@ def _next(request: HttpRequest, queue: ReviewQueue, after: ReviewItem | None) ->
 
 def _disputed(request: HttpRequest, queue: ReviewQueue) -> QuerySet[ReviewItem]:
     """Give the disputes that a person may settle, in order: none that they have a part in."""
-    own = Review.objects.filter(reviewer=request.user, state=Review.State.COUNTS, item=OuterRef("pk"))
+    own = Review.objects.filter(reviewer=request.user, item=OuterRef("pk")).exclude(state=Review.State.SKIPPED)
     disputed = queue.items.filter(~Exists(own), state=ReviewItem.State.DISPUTED).select_related("queue")
     return disputed.order_by("-priority", "shuffle", "pk")
 

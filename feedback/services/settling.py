@@ -29,7 +29,7 @@ def settle(*, item: ReviewItem, actor: User, answer: Any, note: str = "") -> Rev
     own = locked_item(item)
     if own.state in (State.LEFT_OUT, State.GOLDEN):
         raise Conflict(_("This item cannot be settled."), code="not_settleable")
-    if own.reviews.filter(reviewer=actor, state=Review.State.COUNTS).exists():
+    if own.reviews.filter(reviewer=actor).exclude(state=Review.State.SKIPPED).exists():  # nor who took theirs back
         raise NotAllowed(_("You are one of its reviewers: somebody else has to settle it."), code="own_review")
     before = facts(own)
     said = clean_answer(own.queue.answer, own.queue.choices, answer)

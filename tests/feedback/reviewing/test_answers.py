@@ -193,6 +193,11 @@ def test_settling_when_done_then_final_audited_and_not_by_a_party() -> None:
     with pytest.raises(NotAllowed) as refused:
         settle(item=item, actor=people[0], answer="배송")
     assert refused.value.code == "own_review"
+    undo_last(queue, people[1])
+    with pytest.raises(NotAllowed) as refused:  # who took theirs back is a party still
+        settle(item=item, actor=people[1], answer="환불")
+    assert refused.value.code == "own_review"
+    judge(queue, people[1], ["환불"])
     with pytest.raises(Invalid):
         settle(item=item, actor=boss, answer="없음")
     settle(item=item, actor=boss, answer="기타", note="둘 다 아님")
