@@ -97,7 +97,12 @@ def dropped_of(stored: str | bytes) -> dict[str, int]:
 
 def has_bytes(start: bytes) -> bool:
     """Whether the file that begins so holds bytes after its JSON."""
-    return b'"binary_data_size"' in start[:HEAD_BYTES] and bool(_split(start[:HEAD_BYTES])[1])
+    piece = start[:HEAD_BYTES]
+    if b'"binary_data_size"' not in piece:
+        return False
+    head, end = _head_of(piece)
+    size = _bytes_said(head)
+    return size > 0 and (len(piece) == HEAD_BYTES or size <= len(piece) - end)
 
 
 def answer_text(body: bytes, json_length: int | None) -> str:
@@ -120,16 +125,32 @@ def _read(stored: str | bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _split(stored: bytes) -> tuple[Any, bytes]:
+    """Give the JSON and the bytes after it, which stand at the end: as many as its entries say, or none."""
+    head, end = _head_of(stored)
+    size = _bytes_said(head)
+    return head, stored[len(stored) - size :] if 0 < size <= len(stored) - end else b""
+
+
+def _head_of(stored: bytes) -> tuple[Any, int]:
+    """Give the JSON that a text begins with, and where it ends; blanks after it may be padding or a tensor."""
     try:
-        return orjson.loads(stored), b""
+        whole = orjson.loads(stored)
+        if not _bytes_said(whole):
+            return whole, len(stored)
     except orjson.JSONDecodeError:
         pass
     try:  # each byte is one character in Latin-1, so the end that is found is that of the bytes
         start = len(stored) - len(stored.lstrip(b" \t\r\n"))
         _, end = _JSON.raw_decode(stored.decode("latin-1"), start)
-        return orjson.loads(stored[:end]), stored[end:].lstrip(b" \t\r\n") and stored[end:]
+        return orjson.loads(stored[:end]), end
     except (ValueError, RecursionError):
-        return {}, b""
+        return {}, len(stored)
+
+
+def _bytes_said(head: Any) -> int:
+    """Give how many bytes the inputs of a call are said to have after its JSON."""
+    sizes = [binary.size_of(entry) for entry in _entries(head.get("inputs") if isinstance(head, dict) else None)]
+    return sum(size for size in sizes if type(size) is int and size > 0)
 
 
 def _entries(given: Any) -> list[dict[str, Any]]:

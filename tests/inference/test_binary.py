@@ -67,6 +67,22 @@ def test_binary_when_each_datatype_then_kept_as_json_that_says_the_same(name: st
     assert stored.inputs_of(stored.file_of(body, length, inputs, signature)) == {"x": values.ravel().tolist()}
 
 
+@pytest.mark.parametrize("padding", [b"\n", b"    ", b"\r\n\t "])
+@pytest.mark.parametrize("content", [floats(0, 1, 2, 3), b"\x20\x0a\x0d\x09" * 4])
+def test_file_of_a_call_when_blanks_stand_between_or_are_the_tensor_then_its_numbers(
+    padding: bytes, content: bytes
+) -> None:
+    signature = Signature((TensorSpec("x", "FP32", (-1, 2)),), NUMBERS.outputs)
+    body, length = a_call(("x", "FP32", [2, 2], content))
+    padded = bytes(body[:length]) + padding + bytes(body[length:])
+    inputs = payload.read_v2_body(padded, length + len(padding), signature)
+    for whole, size in ((body, length), (padded, length + len(padding))):
+        kept = stored.file_of(whole, size, inputs, signature)
+        assert stored.has_bytes(kept)
+        assert stored.inputs_of(kept) == {"x": np.frombuffer(content, "<f4").tolist()}
+        assert stored.dropped_of(kept) == {}
+
+
 @pytest.mark.parametrize("name", [*EVERY, "BYTES"])
 def test_raw_body_when_there_is_one_input_then_one_row_and_all_outputs_as_bytes(name: str) -> None:
     is_text = name == "BYTES"
