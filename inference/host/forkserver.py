@@ -79,7 +79,19 @@ class ForkServer:
         self._turn = asyncio.Lock()
 
     async def fork(self, *words: str, limit: int) -> ForkedProcess:
-        """Give a process that runs an entry of the fork server. Raises OSError if there is none to be had."""
+        """Give a process that runs an entry of the fork server. Raises OSError if there is none to be had.
+
+        Who is cancelled meanwhile leaves nothing behind: the answer is read all the same, or the next to ask would be
+        given this one's process.
+        """
+        forking = asyncio.ensure_future(self._fork(words, limit))
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            forking.add_done_callback(_end_unwanted)
+            raise
+
+    async def _fork(self, words: Sequence[str], limit: int) -> ForkedProcess:
         async with self._turn:
             if self._process is None or self._process.returncode is not None:
                 await self._start()
@@ -132,6 +144,11 @@ class ForkServer:
         if not answer:
             raise OSError("the fork server has ended")
         return ForkedProcess(int(answer), stdout, stderr)
+
+
+def _end_unwanted(forking: asyncio.Future[ForkedProcess]) -> None:
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().kill()
 
 
 async def _pipe(limit: int) -> tuple[StreamReader, int]:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.3
 READ_S = 1.0  # what is wanted is read anew this often, and whenever the stamp of routes has changed
 HEARTBEAT_S = 5.0
+TIDY_S, UNUSED_S = 3600.0, 86400.0  # of copies of versions: how often it is looked, and how long they stay unused
 
 
 class Host:
@@ -41,6 +42,7 @@ class Host:
         self.database = Database(identity)
         self._ending: dict[UUID, asyncio.Task[None]] = {}
         self._last_beat = 0.0
+        self._last_tidy = time.monotonic()
         self._wanted: dict[UUID, states.Wanted] = {}
         self._wanted_as_of: tuple[int, set[UUID]] | None = None
         self._wanted_read = 0.0
@@ -76,6 +78,9 @@ class Host:
             if time.monotonic() - self._last_beat > HEARTBEAT_S:
                 await self.database.beat({id_: runner.addresses for id_, runner in self.runners.items()})
                 self._last_beat = time.monotonic()
+            if time.monotonic() - self._last_tidy > TIDY_S:
+                self._last_tidy = time.monotonic()
+                await asyncio.to_thread(clear_unused, {*self.runners, *self._ending}, UNUSED_S)
         except DatabaseAwayError:
             await asyncio.sleep(TICK_S)
 

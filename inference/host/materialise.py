@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -22,14 +24,14 @@ def materialise(version: ModelVersion) -> Path:
     if not blobs:
         raise NotFound(f"{version} has no files", code="blob_missing")
     hashes = {path: blob.pk for path, blob in blobs.items()}
-    return fill(cache_folder("models") / str(version.pk), hashes, lambda path: open_blob(blobs[path]))
+    folder = fill(cache_folder("models") / str(version.pk), hashes, lambda path: open_blob(blobs[path]))
+    os.utime(folder)  # in use: `clear_unused` leaves it alone
+    return folder
 
 
-def clear_unused(keep: set[UUID]) -> None:
-    """Delete the copies of versions that are not wanted, and what a killed host left half made."""
-    kept = {str(version_id) for version_id in keep}
-    for folder in cache_folder("models").iterdir():
-        if folder.name not in kept:
+def clear_unused(keep: set[UUID], unused_s: float = 0.0) -> None:
+    """Delete copies of versions that are not wanted, and what was left half made, both unused for so many seconds."""
+    kept, until = {str(version_id) for version_id in keep}, time.time() - unused_s
+    for folder in (*cache_folder("models").iterdir(), *cache_folder("checks").iterdir()):
+        if folder.name not in kept and folder.stat().st_mtime <= until:
             remove(folder)
-    for folder in cache_folder("checks").iterdir():
-        remove(folder)

@@ -128,7 +128,7 @@ class Runner:
             self._tell()
             await asyncio.sleep(DRAIN_S)
         finally:
-            await _stop_all([*fresh, *old])
+            await asyncio.shield(_stop_all([*fresh, *old]))  # to its end, also where other settings come meanwhile
 
     def _tell(self) -> None:
         """Note how the version stands now."""
