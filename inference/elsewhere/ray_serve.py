@@ -6,6 +6,7 @@ the deployment. Ray is imported only here, and only by the command.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -41,8 +42,10 @@ class Scale:
 
 
 def application_name(model: str, version: int) -> str:
-    """Give a name that is a path segment too."""
-    return f"{re.sub('[^a-z0-9]+', '-', model.lower()).strip('-') or 'model'}-v{version}"
+    """Give a name that is a path segment too; no other model has the same."""
+    plain = re.sub("[^a-z0-9]+", "-", model.lower()).strip("-")
+    told = "" if plain == model else f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+    return f"{plain or 'model'}{told}-v{version}"
 
 
 def deploy(spec: Spec, scale: Scale, *, address: str, host: str, port: int) -> str:

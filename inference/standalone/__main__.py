@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
-from common.errors import FluemanError
+from common.errors import FluemanError, Invalid
 from inference.standalone.application import Application
 from inference.standalone.fetching import read_index
 from inference.standalone.spec import Spec
@@ -42,7 +42,10 @@ def main() -> int:
 
 
 def _spec(options: argparse.Namespace) -> Spec:
-    token = options.token_file.read_text().strip() if options.token_file else os.environ.pop("FLUEMAN_TOKEN", "")
+    given = options.token_file.read_text() if options.token_file else os.environ.pop("FLUEMAN_TOKEN", None)
+    token = (given or "").strip()
+    if given is not None and not token:
+        raise Invalid("the token is empty: with it everybody would be let in")
     source = os.environ.pop("FLUEMAN_SOURCE", "")
     return Spec(
         name=options.name,

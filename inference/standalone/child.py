@@ -64,8 +64,10 @@ class Child:
             is_steady = asyncio.get_running_loop().time() - began > _STEADY_S
             pause_s = _FIRST_PAUSE_S if is_steady else min(2 * pause_s, _LONGEST_PAUSE_S)
             await asyncio.sleep(pause_s)
-            with suppress(Unprocessable):  # it was loaded once: want of memory may pass
+            try:
                 await self._load()
+            except (Unprocessable, OSError) as error:  # it was loaded once: want of memory or of files may pass
+                logger.warning("the model's process could not be started, it is tried again: %s", error)
 
     async def _load(self) -> None:
         process = self._process = self._begin()

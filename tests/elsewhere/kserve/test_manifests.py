@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from accounts.services import create_api_key
 from inference.elsewhere.kserve import Wanted, inference_service, secret_name, service_name, to_yaml
+from inference.elsewhere.ray_serve import application_name
 from inference.models import Deployment, Route, RunnerState
 from tests.admin.making import make_deployment, make_person, make_version
 
@@ -42,6 +43,12 @@ def test_manifest_when_written_fits_the_schema_of_kserve(changes: dict[str, Any]
     manifest = inference_service(with_(**changes))
     check(manifest)
     assert yaml.safe_load(to_yaml(with_(**changes))) == manifest
+
+
+def test_application_on_ray_when_models_have_like_names_then_each_its_own() -> None:
+    names = ["intent", "Intent", "의도", "감정", "a-b", "a_b"]
+    assert len({application_name(name, 1) for name in names}) == len(names)
+    assert application_name("intent", 3) == "intent-v3"
 
 
 def test_schema_when_a_field_is_wrong_says_so() -> None:

@@ -25,6 +25,20 @@ def alone(tmp_path_factory):
         yield server
 
 
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_server_when_its_token_is_empty_then_does_not_start(tmp_path, where):
+    folder, file = make_folder(tmp_path / "m"), tmp_path / "token"
+    file.write_text("\n")
+    words = ["--name", "m", "--folder", str(folder), *(["--token-file", str(file)] if where == "file" else [])]
+    environment = {**os.environ, **({"FLUEMAN_TOKEN": ""} if where == "environment" else {})}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference.standalone", *words],
+        env=environment, cwd=BASE_DIR, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "the token is empty" in done.stderr
+
+
 def test_server_when_called_answers_json_and_binary(alone):
     assert alone.predict([1, 2, 3, 4], [0, 0, 0, 1]).json() == {
         "model_name": "small",
