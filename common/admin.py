@@ -34,6 +34,7 @@ from common.list_filters import parameters
 from common.onlooker import Onlooker, require
 
 __all__ = [
+    "LONGEST_SEARCH",
     "Checkbox",
     "CheckboxSelectMultiple",
     "Consequence",

@@ -21,7 +21,7 @@ from audit.admin.filters import OUTCOMES, AreaFilter, KindFilter, OutcomeFilter,
 from audit.models import AuditEvent, AuditPerson
 from audit.people import names_of
 from audit.sentences import actor_of, references_in, sentence, spoken, told
-from common.admin import KeysetPaginator, ReadOnlyAdmin
+from common.admin import LONGEST_SEARCH, KeysetPaginator, ReadOnlyAdmin
 from common.difference import Change, difference
 from common.display import ago, badge
 
@@ -52,7 +52,7 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
     ) -> tuple[QuerySet[AuditEvent], bool]:
         """Find by number (`#7`) at once; by person, target or request id among the latest events."""
-        term = search_term.strip()
+        term = search_term.strip()[:LONGEST_SEARCH]
         if not term:
             return queryset, False
         if term.lstrip("#").isdecimal():

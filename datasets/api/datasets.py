@@ -79,7 +79,7 @@ class DatasetFilter(filters.FilterSet):
 
     def with_words(self, queryset: QuerySet[Dataset], _name: str, value: str) -> QuerySet[Dataset]:
         """Search."""
-        words = composed(value)
+        words = composed(value)[:200]
         is_like = Q(name__icontains=words) | Q(description__icontains=words) | Q(tags__name__icontains=words)
         return queryset.filter(pk__in=Dataset.objects.filter(is_like).values("pk"))
 

@@ -56,7 +56,7 @@ class FileFilter(filters.FilterSet):
     """Narrows the list."""
 
     folder = filters.CharFilter(help_text="the exact folder")
-    name = filters.CharFilter(lookup_expr="icontains", help_text="part of the name")
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200, help_text="part of the name")
     is_deleted = filters.BooleanFilter(method="in_bin", help_text="the bin instead of what is there")
 
     class Meta:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ModelAdmin, require
+from common.admin import LONGEST_SEARCH, ModelAdmin, require
 from common.confirm import way_on
 from common.display import thousands
 from common.errors import FluemanError
@@ -72,7 +72,7 @@ class DeploymentAdmin(ModelAdmin):
         """Show the deployments as rows, by name."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        term, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+        term, after = request.GET.get("q", "").strip()[:LONGEST_SEARCH], request.GET.get("after", "")
         found = Deployment.objects.filter(name__gt=after)
         found = found.filter(name__icontains=term) if term else found
         deployments = list(found.order_by("name")[: PER_PAGE + 1])

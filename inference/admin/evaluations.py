@@ -60,6 +60,7 @@ class EvaluationAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     list_display = ("label", "shown_state", "shown_figure", "shown_gap", "shown_rows", "maker", "when")
     list_select_related = ("version__model", "dataset_version__dataset", "job", "created_by")
     list_filter = ("task",)
+    linked_lookups = ("dataset_version",)
     search_fields = ("version__model__name", "dataset_version__dataset__name")
     search_help_text = _("model or dataset")
     sortable_by = ()
