@@ -34,31 +34,38 @@ OPEN = {"datatype": "FP32", "shape": [-1, 4]}
 TEXT = {"datatype": "BYTES", "shape": [-1]}
 
 
-class Triton(Peer):
-    """Triton as PyTriton starts it, with the models of `triton_models.py`."""
+class Models(Peer):
+    """A server with the models of a script of ours; `last` is the one that is ready last."""
 
-    package = "pytriton"
-    path = "/v2/health/ready"
+    models_script = ""
+    last = "shout"
 
     def start(self) -> None:
         """Start, and wait for the last model."""
         self.begin()
-        self.await_answer("/v2/models/backwards/ready")
+        self.await_answer(f"/v2/models/{self.last}/ready")
 
     def command(self) -> list[str]:
         """Give what starts it."""
-        return [str(self.bin / "python"), str(PEERS / "triton_models.py")]
+        return [str(self.bin / "python"), str(PEERS / self.models_script)]
 
 
-class MlServer(Peer):
-    """MLServer with the models of `mlserver_models.py`."""
+class Triton(Models):
+    """Triton as PyTriton starts it."""
+
+    package, models_script, last = "pytriton", "triton_models.py", "backwards"
+
+
+class KServe(Models):
+    """KServe's own server, without a cluster."""
+
+    package, models_script = "kserve", "kserve_models.py"
+
+
+class MlServer(Models):
+    """MLServer with the models of `mlserver_models.py`, which it finds by settings of its own."""
 
     package = "mlserver"
-
-    def start(self) -> None:
-        """Start, and wait for the models."""
-        self.begin()
-        self.await_answer("/v2/models/shout/ready")
 
     def command(self) -> list[str]:
         """Write its settings and start it."""
@@ -74,21 +81,6 @@ class MlServer(Peer):
             (folder / name / "model-settings.json").write_text(json.dumps(model))
         (folder / "settings.json").write_text(json.dumps({**server, "metrics_endpoint": None, "debug": False}))
         return [str(self.bin / "mlserver"), "start", str(folder)]
-
-
-class KServe(Peer):
-    """KServe's own server, without a cluster, with the models of `kserve_models.py`."""
-
-    package = "kserve"
-
-    def start(self) -> None:
-        """Start, and wait for the models."""
-        self.begin()
-        self.await_answer("/v2/models/shout/ready")
-
-    def command(self) -> list[str]:
-        """Give what starts it."""
-        return [str(self.bin / "python"), str(PEERS / "kserve_models.py")]
 
 
 class Case(NamedTuple):

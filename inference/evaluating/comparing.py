@@ -41,7 +41,7 @@ class _Same:
     def __init__(self, own: pq.ParquetFile, other: pq.ParquetFile) -> None:
         self._ours: dict[str, str] = {}
         for one, two in _pairs(own, other, ["right"], ["right"]):
-            both = pa.table({"ours": _plain(one["right"]), "theirs": _plain(two["right"])})
+            both = pa.table({"ours": one["right"].cast(pa.string()), "theirs": two["right"].cast(pa.string())})
             for pair in both.drop_null().group_by(["theirs", "ours"]).aggregate([]).to_pylist():
                 self._ours[pair["theirs"]] = pair["ours"]
         self._taken = set(self._ours.values())
@@ -49,10 +49,6 @@ class _Same:
     def __call__(self, label: str) -> str:
         """Give our label; one that is never right is wrong by any name, but must not bear that of another."""
         return self._ours.get(label) or (f"{label} (elsewhere)" if label in self._taken else label)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(pa.string())
 
 
 class _Labelled:
