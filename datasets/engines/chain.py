@@ -25,6 +25,7 @@ class Op:
 
     step: int
     function: FrameFunction | None
+    is_wide: bool = False  # it makes several rows of one
 
 
 @dataclass(slots=True)

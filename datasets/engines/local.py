@@ -19,7 +19,7 @@ from datasets.engines.chain import SAMPLED_PARTS, Account, Op, apply
 from datasets.engines.memory import collected
 from datasets.engines.parts import PART_BYTES, PART_ROWS, PartWriter, written
 from datasets.engines.runs import Runs, mixed, read_frame, write_frame, write_run
-from datasets.engines.table import KEY, ROW, FrameFunction, State, Table
+from datasets.engines.table import KEY, MOST_WIDENED, ROW, WIDENED, FrameFunction, State, Table
 from datasets.engines.workshop import Marker, Workshop, once
 
 MIX = "__mix"
@@ -90,6 +90,17 @@ class LocalTable(Table):
         """Wait with the function until there is a pass."""
         return self._then(Op(self._shop.step, function))
 
+    def widen(self, function: FrameFunction) -> LocalTable:
+        """Wait with the function, once there is room."""
+        return self.roomy()._then(Op(self._shop.step, function, is_wide=True))
+
+    def roomy(self) -> LocalTable:
+        """Number the rows anew where their numbers are too large; rows are looked at only where they may be."""
+        if self._last_row() < MOST_WIDENED or (self._settled() and self._last_row() < MOST_WIDENED):
+            return self
+        table = self if self._is_ordered else self._arranged()
+        return LocalTable(self._shop, _numbered(table._settled(), 0), owners=(table,))
+
     def ended(self, step: int) -> LocalTable:
         """Count the rows here as those after a step."""
         return self._then(Op(step, None))
@@ -120,11 +131,7 @@ class LocalTable(Table):
         """Number the others on from the last row."""
         parts = list(self._settled())
         theirs = cast(LocalTable, other).map(partial(_choose, parts[0].read().columns))
-        first = max((part.last_row for part in parts if part.rows), default=-1) + 1
-        for part in theirs._settled():
-            if part.rows:
-                parts.append(Part(part.path, part.rows, first + part.rows - 1, first, part.offset))
-                first += part.rows
+        parts += _numbered(theirs._settled(), self._last_row() + 1)
         return LocalTable(self._shop, parts, is_ordered=self._is_ordered, owners=(self, theirs))
 
     def count(self) -> int:
@@ -143,6 +150,13 @@ class LocalTable(Table):
             ops.append(cast(Op, table._op))
             table = cast(LocalTable, table._source)
         return table._parts, ops[::-1]
+
+    def _last_row(self) -> int:
+        """Give the largest number that a row may have; once the table is settled, one that a row has."""
+        parts, ops = self._plan()
+        last = max((part.last_row for part in parts if part.rows), default=-1)
+        wider: int = WIDENED ** sum(op.is_wide for op in ops)
+        return (last + 1) * wider - 1
 
     def _settled(self) -> Sequence[Part]:
         if self._parts is None:
@@ -297,6 +311,16 @@ def _facts(frame: pl.DataFrame) -> Marker:
 
 def _parts(stage: Path, found: Sequence[Marker]) -> list[Part]:
     return [Part(stage / f"{number:06d}.arrow", one["rows"], one["last"]) for number, one in enumerate(found)]
+
+
+def _numbered(parts: Sequence[Part], first: int) -> list[Part]:
+    """Give the parts that have rows, these numbered from `first` on."""
+    found = []
+    for part in parts:
+        if part.rows:
+            found.append(Part(part.path, part.rows, first + part.rows - 1, first, part.offset))
+            first += part.rows
+    return found
 
 
 def _ranges(runs: Runs, most_rows: int) -> list[tuple[int, int]]:

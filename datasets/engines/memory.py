@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from datasets.engines.table import KEY, ROW, FrameFunction, State, Table
+from datasets.engines.table import KEY, MOST_WIDENED, ROW, FrameFunction, State, Table
 
 _BUCKETS = 3  # more than one, so that what wants all keys in one frame shows itself here too
 
@@ -35,6 +35,16 @@ class MemoryTable(Table):
         """Call the function on each frame."""
         return MemoryTable(tuple(function(frame) for frame in self.frames))
 
+    def widen(self, function: FrameFunction) -> MemoryTable:
+        """Call the function on each frame, once there is room."""
+        return self.roomy().map(function)
+
+    def roomy(self) -> MemoryTable:
+        """Number the rows anew where their numbers are too large."""
+        if self._last_row() < MOST_WIDENED:
+            return self
+        return MemoryTable.of(collected(self).drop(ROW))
+
     def fold(self, gather: Callable[[pl.DataFrame], State], merge: Callable[[Sequence[State]], State]) -> State:
         """Gather from each frame, then merge."""
         return merge([gather(frame) for frame in self.frames])
@@ -59,13 +69,16 @@ class MemoryTable(Table):
 
     def concat(self, other: Table) -> MemoryTable:
         """Number the others on from the last row."""
-        last = max((int(frame[ROW].max()) for frame in self.frames if len(frame)), default=-1)  # type: ignore[arg-type]
-        after = collected(other).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) + (last + 1))
+        first = self._last_row() + 1
+        after = collected(other).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW) + first)
         return MemoryTable((*self.frames, after.select(self.frames[0].columns)))
 
     def count(self) -> int:
         """Give the number of rows."""
         return sum(map(len, self.frames))
+
+    def _last_row(self) -> int:
+        return max((int(frame[ROW].max()) for frame in self.frames if len(frame)), default=-1)  # type: ignore[arg-type]
 
 
 def collected(table: Table) -> pl.DataFrame:

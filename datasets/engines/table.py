@@ -14,6 +14,8 @@ import polars as pl
 
 ROW = "__row"
 KEY = "__key"
+WIDENED = 1024  # rows that may come of one
+MOST_WIDENED = 1 << 52  # rows from this number on are numbered anew first: those made of them, and after them, fit
 State = TypeVar("State")
 FrameFunction = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -26,11 +28,13 @@ class Table(Protocol):
         """Columns and their types, without `ROW`."""
 
     def map(self, function: FrameFunction) -> Table:
-        """Give the frames that `function` makes; it keeps `ROW`, may drop rows, and may not reorder them.
+        """Give the frames that `function` makes; it keeps `ROW`, may drop rows, and may not reorder them."""
 
-        A function that makes several rows of one gives them `ROW * 1024 + i` with `i` from 0 to 1023 (`widened`), and
-        must then do so for all rows of the table.
-        """
+    def widen(self, function: FrameFunction) -> Table:
+        """Give the frames of a function that makes several rows of one; all rows that it gives are `widened`."""
+
+    def roomy(self) -> Table:
+        """Give the rows with numbers that leave room to widen them; who learns of rows by number calls it before."""
 
     def fold(self, gather: Callable[[pl.DataFrame], State], merge: Callable[[Sequence[State]], State]) -> State:
         """Give what `merge` makes of what `gather` found in each frame, in the order of the rows."""
@@ -57,5 +61,8 @@ class Table(Protocol):
 
 
 def widened(frame: pl.DataFrame, counter: str) -> pl.DataFrame:
-    """Give rows that came of one row a `ROW` each; `counter` is the column with their number within it, and goes."""
-    return frame.with_columns(pl.col(ROW) * 1024 + pl.col(counter).cast(pl.Int64)).drop(counter)
+    """Give rows that came of one row a `ROW` each; `counter` is the column with their number within it, and goes.
+
+    A row makes at most `WIDENED` rows.
+    """
+    return frame.with_columns(pl.col(ROW) * WIDENED + pl.col(counter).cast(pl.Int64)).drop(counter)

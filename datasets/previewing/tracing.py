@@ -14,14 +14,13 @@ import polars as pl
 from django.utils.translation import gettext as _
 
 from common.difference import difference
-from datasets.engines.memory import MemoryTable
-from datasets.engines.table import ROW, FrameFunction, Table
+from datasets.engines.memory import MemoryTable, collected
+from datasets.engines.table import ROW, WIDENED, FrameFunction, Table
 
 SHOWN_ROWS = 12
 SHOWN_COLUMNS = 12
 CONTEXT_COLUMNS = 3
 LONGEST_CELL = 600
-_WIDENED = 1024  # `datasets.engines.table.widened`
 _LEAD = 60
 
 
@@ -34,6 +33,20 @@ class TracedTable(MemoryTable):
     def map(self, function: FrameFunction) -> TracedTable:
         """Call the function on each frame."""
         return TracedTable(super().map(function).frames, self.moves)
+
+    def widen(self, function: FrameFunction) -> TracedTable:
+        """Call the function on each frame, and keep which row each came of."""
+        table = self.roomy().map(function)
+        self.moves.append({row: row // WIDENED for frame in table.frames for row in frame[ROW].to_list()})
+        return table
+
+    def roomy(self) -> TracedTable:
+        """Number the rows anew where their numbers are too large, and keep the old ones."""
+        table = super().roomy()
+        if table is self:
+            return self
+        self.moves.append(dict(enumerate(collected(self)[ROW].to_list())))
+        return TracedTable(table.frames, self.moves)
 
     def exchange(self, keyed: FrameFunction, decide: FrameFunction) -> TracedTable:
         """Sort the keys into buckets, then decide on each."""
@@ -133,9 +146,7 @@ class Comparison:
 def _origin(row: int, known: set[int], moves: Sequence[Mapping[int, int]]) -> int | None:
     for move in reversed(moves):
         row = move.get(row, row)
-    if row in known:
-        return row
-    return row // _WIDENED if row // _WIDENED in known else None
+    return row if row in known else None
 
 
 def _types(frame: pl.DataFrame) -> dict[str, str]:

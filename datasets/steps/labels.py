@@ -134,6 +134,7 @@ class Balance(Step):
 
     def run(self, table: Table, context: Context) -> Table:
         """Count the labels, let chance choose, drop and copy."""
+        table = table.roomy()  # chance chooses by the numbers of the rows
         counted = label_counts(table, self.column).drop_nulls(_LABEL)
         if not len(counted):
             return table.map(_no_rows)
@@ -145,7 +146,7 @@ class Balance(Step):
         chosen = table.fold(partial(self.gather, plan), partial(_chosen, plan))
         last = chosen.group_by(_LABEL).agg(pl.col(_CHANCE).max().alias(_LAST))
         context.report(labels={str(name): count for name, count in counted.head(TOLD).iter_rows()}, rows_of_each=wanted)
-        return table.map(partial(self.apply, plan.join(last, on=_LABEL, how="left")))
+        return table.widen(partial(self.apply, plan.join(last, on=_LABEL, how="left")))
 
     def _check(self, plan: pl.DataFrame, wanted: Any) -> None:
         rare = plan.filter(pl.col(_COPIES) + (pl.col(_EXTRA) > 0) > MOST_COPIES)

@@ -41,6 +41,10 @@ class Explode(RowStep):
             raise Invalid(said, code="wrong_type", fields={"column": said})
         return {**schema, self.column: kind.inner}  # type: ignore[dict-item]
 
+    def run(self, table: Table, context: Context) -> Table:
+        """Do it to every frame."""
+        return table.widen(self.apply)
+
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Unfold the lists. Raises Invalid for one that is too long."""
         length = frame.select(at(self.column).list.len().fill_null(0).alias("length"))["length"]

@@ -146,7 +146,7 @@ class ChunkTokens(TokenStep):
 
     def run(self, table: Table, context: Context) -> Table:
         """Cut every frame."""
-        return table.map(partial(self.chunked, Tokens.of(self.tokenizer, context)))
+        return table.widen(partial(self.chunked, Tokens.of(self.tokenizer, context)))
 
     def chunked(self, tokens: Tokens, frame: pl.DataFrame) -> pl.DataFrame:
         """Give a row for each chunk; a missing or empty text stays one row."""

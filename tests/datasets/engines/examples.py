@@ -87,5 +87,6 @@ RECIPES: list[list[dict[str, Any]]] = [
     [TRAINED, one("truncate_tokens"), one("chunk_tokens"), one("duplicates")],
     [one("sort"), one("filter"), one("derive"), one("nest")],
     [one("mask_personal_data"), one("replace_pattern"), one("filter_length"), one("balance", 1), one("select")],
+    [one("sort"), *[one("balance", 1)] * 6, one("sample")],  # numbers of rows grow beyond 64 bits
 ]
 WITH_TOKENIZER = {kind for kind, examples in EXAMPLES.items() if "tokenizer" in examples[0]}

@@ -38,6 +38,13 @@ def exploded(frame):
     return widened(some.explode("n", empty_as_null=False), "n")
 
 
+def often(table, times):
+    """Give each row a number far from the others, again and again."""
+    for _time in range(times):
+        table = table.widen(lambda frame: widened(frame.with_columns(pl.lit(1023).alias("n")), "n"))
+    return table
+
+
 def dropped(table):
     facts = table.exchange(small_key, later)
     return table.attach(facts.map(lambda keys: keys.select(ROW)), "anti")
@@ -67,7 +74,9 @@ def joined(found):
 
 PRIMITIVES = {
     "map": lambda table: table.map(upper).map(even),
-    "widen": lambda table: table.map(exploded).map(upper).map(exploded),
+    "widen": lambda table: table.widen(exploded).map(upper).widen(exploded),
+    "widen_often": lambda table: often(table, 9),
+    "widen_then": lambda table: dropped(often(table.reorder(mirrored), 6).concat(often(table, 7)).widen(exploded)),
     "fold": lambda table: table.map(even).fold(gathered, joined),
     "fold_rows": lambda table: table.map(even).fold(len, sum),
     "exchange": lambda table: table.map(upper).exchange(small_key, later),

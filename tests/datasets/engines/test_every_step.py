@@ -68,6 +68,21 @@ def test_recipe_over_hostile_rows_gives_the_same_on_disk_as_in_memory(number, tm
     same(RECIPES[number], tmp_path, hostile(ROWS))
 
 
+def test_labels_when_sorted_and_balanced_again_and_again_lose_no_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.steps.sorting.BUCKET_ROWS", 10)
+    frame = hostile(ROWS)
+    over = {"kind": "balance", "params": {"column": "is_good", "method": "over"}}
+    seven = {"kind": "balance", "params": {"column": "is_good", "method": "number", "rows": 7}}
+    steps = [{"kind": "sort", "params": {"columns": ["number", "text"]}}, over]
+    once, _told = in_memory(steps, frame)
+    for place, times in enumerate((2, 6)):
+        again, _told = on_disk([*steps, *[over] * times], tmp_path / str(place), frame)
+        assert again.drop("__row").equals(once.drop("__row"), null_equal=True)
+    few, _told = on_disk([*steps, *[over] * 6, seven], tmp_path / "few", frame)
+    assert few["is_good"].value_counts(sort=True)["count"].to_list() == [7, 7]
+    same([*steps, *[over] * 6, seven], tmp_path / "same", frame)
+
+
 @pytest.mark.parametrize("kind", sorted(EXAMPLES.keys() - WITH_TOKENIZER - {"append", "train_tokenizer"}))
 def test_step_over_no_rows_gives_none(kind, tmp_path):
     found, _told = on_disk([{"kind": kind, "params": EXAMPLES[kind][0]}], tmp_path, hostile(0))

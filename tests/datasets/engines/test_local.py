@@ -16,7 +16,7 @@ from datasets.engines.memory import MemoryTable
 from datasets.engines.parts import PART_ROWS, PartWriter
 from datasets.engines.table import KEY, ROW
 from datasets.engines.workshop import Workshop
-from tests.datasets.engines.primitives import PRIMITIVES
+from tests.datasets.engines.primitives import PRIMITIVES, often
 from tests.datasets.engines.tables import cuts, frames, hostile, in_files, in_memory, local, rows_of
 
 
@@ -35,6 +35,13 @@ def test_primitive_on_hostile_rows_gives_what_memory_gives(name, frame, at):
         assert rows_of(found).equals(rows_of(wanted), null_equal=True), (rows_of(found), rows_of(wanted))
         assert found.count() == wanted.count()
         assert dict(found.schema) == dict(wanted.schema)
+
+
+def test_rows_when_widened_again_and_again_stay_and_stay_in_order(tmp_path):
+    frame = hostile(90)
+    table = local(frame, tmp_path, [13, 50])
+    for name, found in (("memory", often(in_memory(frame), 9)), ("disk", often(table, 9))):
+        assert rows_of(found).select(frame.columns).equals(frame, null_equal=True), name
 
 
 def test_exchange_with_more_keys_than_fit_reads_them_range_by_range(tmp_path, monkeypatch):

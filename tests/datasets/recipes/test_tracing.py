@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from datasets.engines.table import ROW, widened
+from datasets.engines.table import MOST_WIDENED, ROW, widened
 from datasets.previewing.tracing import Comparison, TracedTable
 
 
@@ -61,8 +61,16 @@ def test_rows_when_one_becomes_several_then_the_others_are_new() -> None:
         counted = rows.with_columns(pl.int_ranges(pl.col("n").list.len()).alias("i"))
         return widened(counted.explode("n", "i"), "i")
 
-    found = compared(before, TracedTable((before,)).map(explode))
+    found = compared(before, TracedTable((before,)).widen(explode))
+    assert states(found) == [(0, "changed"), (0, "changed"), (1, "changed")]
     assert (found.facts()["rows_out"], found.facts()["added"], found.facts()["dropped"]) == (3, 1, 0)
+
+
+def test_rows_when_numbered_anew_to_be_widened_then_they_are_known_again() -> None:
+    before = frame(n=[1, 2, 3]).with_columns(pl.col(ROW) + MOST_WIDENED)
+    after = TracedTable((before,)).widen(lambda rows: widened(rows.with_columns(pl.lit(1).alias("i")), "i"))
+    found = compared(before, after)
+    assert {name: count for name, count in found.facts().items() if count} == {"rows_in": 3, "rows_out": 3}
 
 
 def test_columns_when_made_dropped_or_of_another_type_then_they_are_told() -> None:
