@@ -38,6 +38,7 @@ _DATE = rf"^{_DAY}$"
 _DATETIME = rf"^{_DAY}(?:T|\s+)(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(\.\d{{1,9}})?)?\s*(Z|[+-]\d{{2}}:?\d{{2}})?$"
 _DAY_FIRST = re.compile(r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})$")
 _MARKS = re.compile(r"^(?:%[YmdHMSfzyBbjpI]|[-/.,: T년월일시분초]|\s)+$")
+_BY_LETTERS = ("text", "truth", "date", "datetime", "duration")  # numbers are read as these by how they are written
 _JSON_KINDS = {bool: "truth", int: "integer", float: "number", str: "text", dict: "text", list: "list"}
 
 
@@ -155,12 +156,23 @@ def dtype_of(kind: str) -> pl.DataType:
 
 def fit(values: pl.Series, column: Column, zone: str) -> Fitted:
     """Give values as of the type of their column."""
+    if column.type in _BY_LETTERS and values.dtype.is_numeric():
+        values = _spelled(values)
     if values.dtype == pl.String and column.type != "text":
         return _fit_text(values, column, zone)
     fitted = _fit_typed(values, column, zone)
     if column.type == "number":
         return _finite(fitted)
     return fitted
+
+
+def _spelled(numbers: pl.Series) -> pl.Series:
+    """Give numbers as a person writes them: whole ones without a fraction."""
+    if not numbers.dtype.is_float():
+        return numbers.cast(pl.String)
+    numbers = numbers.fill_nan(None)
+    whole = numbers.set(numbers != numbers.round(), None).cast(pl.Int64, strict=False).cast(pl.String)
+    return whole.zip_with(whole.is_not_null(), numbers.cast(pl.String))
 
 
 def _fit_text(values: pl.Series, column: Column, zone: str) -> Fitted:

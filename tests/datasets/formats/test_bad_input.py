@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -236,6 +236,41 @@ def test_parquet_when_types_are_unknown_they_are_brought_down_or_refused():
     assert refused("a.parquet", binary).code == "bytes_column"
     assert read("a.parquet", binary, types={"b": "text"})[0]["b"].to_list() == ["AAE="]
     assert read("a.parquet", binary, types={"b": "drop"})[0].columns == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "wanted", "wrong"),
+    [
+        ("date", [20260131, 45000], [], [0, 1]),
+        ("datetime", [1.7e9, None], [None], [0]),
+        ("duration", [90, 1.5], [timedelta(seconds=90), timedelta(seconds=1.5)], []),
+        ("truth", [1, 0, 2, 5, None], [True, False, None], [2, 3]),
+        ("truth", [1.0, 0.0, 0.5], [True, False], [2]),
+        (
+            "text",
+            [1012345678.0, 0.5, -3.0, 9410123412341234.0, 1e300],
+            ["1012345678", "0.5", "-3", "9410123412341234", "1e+300"],
+            [],
+        ),
+        ("text", [float("nan"), None, 7.0], [None, None, "7"], []),
+        ("text", [2**63 - 1, -1], ["9223372036854775807", "-1"], []),
+    ],
+)
+def test_numbers_when_another_type_is_chosen_are_read_as_they_are_written(kind, numbers, wanted, wrong):
+    rows, rejects, _ = read("a.parquet", parquet(pa.table({"n": numbers})), types={"n": kind})
+    assert rows["n"].to_list() == wanted
+    assert told(rejects) == [(row + 1, "misfit", "n") for row in wrong]
+
+
+def test_numbers_when_days_of_a_form_are_chosen_are_read_as_such():
+    table = parquet(pa.table({"n": [20260131.0, 20261331.0]}))
+    rows, rejects, _ = read("a.parquet", table, types={"n": "date"}, date_formats={"n": "%Y%m%d"})
+    assert (rows["n"].to_list(), told(rejects)) == ([date(2026, 1, 31)], [(2, "misfit", "n")])
+
+
+def test_codes_of_a_sheet_when_text_is_chosen_have_no_fraction():
+    cells = [[text("A1", "번호")], *([f'<c r="A{row}"><v>{row}012345678</v></c>'] for row in (2, 3))]
+    assert read("a.xlsx", workbook(cells), types={"번호": "text"})[0]["번호"].to_list() == ["2012345678", "3012345678"]
 
 
 def test_parquet_when_its_end_is_broken_says_so():
