@@ -51,6 +51,7 @@ class Column:
     type: str
     note: str = ""
     date_format: str = ""
+    is_chosen: bool = False  # the type is not what the values spoke for, and somebody wants it
     examples: list[str] = field(default_factory=list)
 
 

@@ -72,7 +72,7 @@ def _override(found: Found, reading: Reading) -> None:
         if column.type == "" and kind not in ("text", DROP):
             raise UnreadableError("bytes_as", column=name, type=kind)
         if kind != column.type:
-            column.type, column.note, column.date_format = kind, "", ""
+            column.type, column.note, column.date_format, column.is_chosen = kind, "", "", True
     for name, form in reading.date_formats.items():
         known[name].date_format = form
 
@@ -147,7 +147,8 @@ def _at_once(piece: tables.Piece, columns: Sequence[Column]) -> dict[str, pl.Ser
     names = {f"c{number}": source for number, source in enumerate(cells)}  # of ours: some names are patterns to Polars
     frame = pl.DataFrame({name: cells[source] for name, source in names.items()})
     read = frame.select(pl.col(name).cast(typed.DTYPES[kinds[source]], strict=False) for name, source in names.items())
-    odd = read.select(_is_odd(pl.col(name), kinds[source]).any().alias(name) for name, source in names.items()).row(0)
+    looked = frame.with_columns(read.select(name for name, source in names.items() if kinds[source] == "number"))
+    odd = looked.select(_is_odd(pl.col(name), kinds[source]).any().alias(name) for name, source in names.items()).row(0)
     lost = zip(frame.null_count().row(0), read.null_count().row(0), odd, strict=True)
     return {
         source: read[name]
@@ -161,10 +162,10 @@ def _are_cells(values: Any) -> bool:
 
 
 def _is_odd(column: pl.Expr, kind: str) -> pl.Expr:
-    """Tell values that need a closer look."""
+    """Tell values that need a closer look: numbers as such, all others by their letters."""
     if kind == "text":
         return column.str.contains("\0", literal=True)
-    return column.is_nan() | column.is_infinite() if kind == "number" else pl.lit(value=False)
+    return column.is_nan() | column.is_infinite() if kind == "number" else column.str.contains(typed.CODE)
 
 
 def _misfit(piece: tables.Piece, row: int, code: str, column: str, value: Any, found: Found) -> Reject:

@@ -28,7 +28,7 @@ _TRUTH_ASKED = {
     **_TRUTH, "1": True, "0": False, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False,
     "예": True, "아니오": False, "아니요": False, "참": True, "거짓": False, "o": True, "x": False,
 }  # fmt: skip
-_CODE = r"^[+-]?0\d"  # 007, 010-…: what begins with a zero is a name, not a number
+CODE = r"^[+-]?0\d"  # 007, 010-…: what begins with a zero is a name, not a number
 _LONG = r"^\d{19,}$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 _GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
@@ -97,12 +97,14 @@ def guess_text(name: str, there: Sequence[str], *, is_typed: bool) -> Column:
 
 def _plain_kind(name: str, texts: Sequence[str]) -> Column | None:
     """Tell numbers and truths, and what only looks like numbers."""
-    if all(re.match(r"^[\d-]+$", text) for text in texts) and any(re.match(_CODE, text) for text in texts):
+    if all(re.match(r"^[\d-]+$", text) for text in texts) and any(re.match(CODE, text) for text in texts):
         return Column(name, name, "text", "codes")
     if all(re.match(r"^\d+$", text) for text in texts) and any(re.match(_LONG, text) for text in texts):
         return Column(name, name, "text", "long_numbers")
     if all(re.match(_NUMBER, text) or re.match(_GROUPED, text) for text in texts):
-        return _numbers(name, texts)
+        found = _numbers(name, texts)
+        is_code = found.type == "integer" and any(re.match(CODE, text) for text in texts)
+        return Column(name, name, "text", "codes") if is_code else found
     return Column(name, name, "truth") if all(text.lower() in _TRUTH for text in texts) else None
 
 
@@ -188,7 +190,9 @@ def _fit_text(values: pl.Series, column: Column, zone: str) -> Fitted:
     return Fitted(read, codes(**wrong))
 
 
-def _whole(texts: pl.Series, _column: Column, _zone: str) -> pl.Series:
+def _whole(texts: pl.Series, column: Column, _zone: str) -> pl.Series:
+    if not column.is_chosen:
+        texts = texts.set(texts.str.contains(CODE).fill_null(value=False), None)
     read = _ungrouped(texts).str.strip_prefix("+").cast(pl.Int64, strict=False)
     if read.null_count() > texts.null_count():  # 3.0 is whole too
         halves = _ungrouped(texts).cast(pl.Float64, strict=False)

@@ -121,6 +121,21 @@ def test_numbers_when_some_later_are_text_set_their_rows_aside_and_an_override_t
     assert (len(rows), rejects) == (12_002, [])
 
 
+@pytest.mark.parametrize("code", ["007", "-01", "+082", "00"])
+def test_codes_when_they_come_after_numbers_are_set_aside_and_an_override_takes_them(code):
+    data = "n\n" + "".join(f"{n}\n" for n in range(12_000)) + f"{code}\n0\n"
+    rows, rejects, _ = read("a.csv", data)
+    assert (len(rows), told(rejects)) == (12_001, [(12_002, "misfit", "n")])
+    assert rejects[0].raw == code
+    rows, rejects, _ = read("a.csv", data, types={"n": "text"})
+    assert (rows["n"][12_000], rejects) == (code, [])
+
+
+def test_codes_when_integers_are_chosen_are_read_as_such():
+    rows, rejects, _ = read("a.csv", 'n,g\n007,"1,234"\n12,012\n', types={"n": "integer"})
+    assert (rows.rows(), rejects) == ([(7, "1,234"), (12, "012")], [])
+
+
 def test_dates_when_in_three_forms_are_read_where_they_mean_one_thing():
     year_first = "d\n2026-01-02\n2026/1/3\n2026. 1. 4.\n2026년 1월 5일\n"
     rows, _, found = read("a.csv", year_first)
