@@ -16,6 +16,7 @@ from datasets.values import plain
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _SPREAD = 10  # a range that many times that of all but the outermost hundredths is drawn without these
+_FAR, _NEAR = 2.0**1000, 2.0**-1000  # numbers and distances with which can be reckoned
 _DAY_S, _MICRO = 86_400, 1_000_000
 
 
@@ -175,17 +176,15 @@ class Column:
     def _histogram(self, sample: Any, say: Any) -> dict[str, Any] | None:
         if not len(sample):
             return None
-        low, high = float(self.moments.least), float(self.moments.most)
-        inner = np.quantile(sample, (0.01, 0.99), method="linear")
+        low, high = max(float(self.moments.least), -_FAR), min(float(self.moments.most), _FAR)
+        inner = [float(one) for one in np.quantile(sample, (0.01, 0.99), method="linear")]
         if high - low > _SPREAD * (inner[1] - inner[0]) > 0:
-            low, high = float(inner[0]), float(inner[1])
+            low, high = inner[0], inner[1]
         bins = self.limits.bins
         if self._is_measured or self.kind == "integer":  # each bar for as many whole numbers as the others
-            low, width = math.floor(low) - 0.5, max(1, math.ceil((high - math.floor(low) + 1) / bins))
-            bins = math.ceil((high + 0.5 - low) / width)
-            high = low + width * bins
-        elif high <= low:
-            low, high = low - 0.5, high + 0.5
+            low, high, bins = _whole_bars(low, high, bins)
+        else:
+            low, high = _room(low, high, bins)
         counts, edges = np.histogram(sample, bins, (low, high))
         below, above = int((sample < low).sum()), int((sample > high).sum())
         told = [float(edge) for edge in edges] if self._is_measured else [say(float(edge)) for edge in edges]
@@ -198,6 +197,24 @@ class Column:
         if self.kind == "datetime":
             return _moment_of(float(number) / _MICRO)
         return float(number) / _MICRO if self.kind == "duration" else plain(number)
+
+
+def _whole_bars(low: float, high: float, bins: int) -> tuple[float, float, int]:
+    """Give borders and the number of bars, each for as many whole numbers; large ones are not told apart by floats."""
+    unit = max(1.0, 2 * math.ulp(max(abs(low), abs(high))))
+    low = math.floor(low) - unit / 2
+    width = max(unit, math.ceil((high + unit / 2 - low) / bins))
+    bins = math.ceil((high + unit / 2 - low) / width)
+    return low, low + width * bins, bins
+
+
+def _room(low: float, high: float, bins: int) -> tuple[float, float]:
+    """Give borders that are so far apart that each bar between them has its own."""
+    least = max(2 * bins * math.ulp(max(abs(low), abs(high))), _NEAR if high > low else 1.0)
+    if high - low >= least:
+        return low, high
+    middle = low + (high - low) / 2
+    return middle - least / 2, middle + least / 2
 
 
 def keys_of(values: pl.Series) -> pl.Series:

@@ -139,5 +139,5 @@ class Moments:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation, of more than one number."""
-        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None
+        """The standard deviation, of more than one number; `None` where it is beyond reckoning."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 and math.isfinite(self.squares) else None

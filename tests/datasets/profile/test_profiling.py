@@ -174,6 +174,38 @@ def test_profile_when_values_are_odd_is_still_made(tmp_path: Path) -> None:
     assert found["목록"]["lengths"]["most"] == 1
 
 
+FAR = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+LIKE = 0.1 + 0.2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [FAR, FAR],
+        [FAR, FAR - timedelta(microseconds=3)],
+        [datetime(1, 1, 1, tzinfo=UTC)],
+        [timedelta(days=106_000_000)] * 3,
+        [2**53 + 1] * 4,
+        [2**62, 2**62 + 1],
+        [-(2**63)] * 2,
+        [2**63 - 1, 2**63 - 2, 2**63 - 500],
+        [2**52, 2**52 + 1],
+        [LIKE, 0.3],
+        [LIKE, LIKE, math.nextafter(LIKE, 1), 0.3],
+        [1e300, math.nextafter(1e300, math.inf)],
+        [0.0, 5e-324],
+        [1.7e308, -1.7e308, 0.0],
+        [1.7e308] * 2,
+        [1e16, 1e16 + 2],
+    ],
+)
+def test_bars_when_values_are_as_good_as_one_hold_all_of_them(values: list[Any], tmp_path: Path) -> None:
+    (column,) = profiled(pl.DataFrame({"n": values}), tmp_path)["columns"]
+    bars = column["values"]["histogram"]
+    assert sum(bars["counts"]) + bars["below"] + bars["above"] == len(values)
+    assert len(bars["edges"]) == len(bars["counts"]) + 1 > 1
+
+
 def test_distinct_when_there_are_more_than_it_keeps_is_near_and_says_so() -> None:
     sketch = Distinct(most=4096, kept=4096)
     keys = np.random.default_rng(3).integers(0, 2**64, 300_000, dtype=np.uint64)
