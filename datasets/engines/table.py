@@ -60,6 +60,11 @@ class Table(Protocol):
         """Give the number of rows."""
 
 
+def is_pattern(name: str) -> bool:
+    """Tell names of columns that Polars takes for a pattern, and that no column of a dataset has."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
 def widened(frame: pl.DataFrame, counter: str) -> pl.DataFrame:
     """Give rows that came of one row a `ROW` each; `counter` is the column with their number within it, and goes.
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from datasets.engines.table import is_pattern
 from datasets.formats import delimited, guessing, jsons
 from datasets.formats.facts import (
     FRAME_BYTES,
@@ -333,11 +334,13 @@ def named(columns: list[Column], wanted: dict[str, str] | Any) -> list[tuple[str
 
 
 def _safe(name: str) -> str:
-    """Give a name in NFC, on one line, of at most 255 characters, that does not begin with two underscores."""
+    """Give a name in NFC, on one line, of at most 255 characters, that is no pattern and does not begin with “__”."""
     plain = "".join(
         " " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one
         for one in unicodedata.normalize("NFC", name)
         if unicodedata.category(one) not in ("Cf", "Cs")
     )
-    plain = re.sub(r"\s+", " ", plain).strip()
-    return (plain.lstrip("_") if plain.startswith("__") else plain)[:255] or "column"
+    plain = re.sub(r"\s+", " ", plain).strip()[:255]
+    if is_pattern(plain):
+        plain = plain.strip("^$* ")
+    return (plain.lstrip("_") if plain.startswith("__") else plain) or "column"

@@ -158,6 +158,7 @@ def dtype_of(kind: str) -> pl.DataType:
 
 def fit(values: pl.Series, column: Column, zone: str) -> Fitted:
     """Give values as of the type of their column."""
+    values = values.rename("value")  # names of columns may be patterns to Polars, which then finds no such column
     if column.type in _BY_LETTERS and values.dtype.is_numeric():
         values = _spelled(values)
     if values.dtype == pl.String and column.type != "text":

@@ -21,7 +21,7 @@ import polars as pl
 from django.utils.translation import gettext
 
 from common.errors import Invalid, NotFound
-from datasets.engines.table import Table
+from datasets.engines.table import Table, is_pattern
 
 Schema = Mapping[str, pl.DataType]
 SchemaOf = Callable[[str], Schema]
@@ -189,13 +189,15 @@ def new_column(name: str, *, parameter: str) -> str:
         said = gettext("A column has a name of at most %(most)d characters that does not begin with “__”.")
         said %= {"most": LONGEST_NAME}
         raise Invalid(said, code="reserved_name", fields={parameter: said})
+    if is_pattern(name):
+        said = gettext("“%(name)s” is a pattern, and no name of a column.") % {"name": name}
+        raise Invalid(said, code="reserved_name", fields={parameter: said})
     return name
 
 
 def at(name: str) -> pl.Expr:
     """Give the column of exactly this name, also where Polars would see a pattern in it (`*`, `^a$`)."""
-    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
-    return pl.col(f"^{re.escape(name)}$") if is_pattern else pl.col(name)
+    return pl.col(f"^{re.escape(name)}$") if is_pattern(name) else pl.col(name)
 
 
 @contextmanager

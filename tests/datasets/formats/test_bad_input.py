@@ -99,6 +99,19 @@ def test_columns_when_names_are_doubled_empty_or_ours_get_names_of_their_own():
     assert rows.row(0) == (1, 2, 3, 4, 5, 6)
 
 
+def test_columns_when_their_names_are_patterns_lose_nothing_whatever_the_format():
+    frame = pl.DataFrame({"*": ["가", None], "^n$": [1, 2], "n": [3.5, None], "^a b$": [date(2026, 1, 2), None]})
+    names = ["column", "n", "n_2", "a b"]
+    for name, write in (("a.csv", frame.write_csv), ("a.parquet", frame.write_parquet), ("a.arrow", frame.write_ipc)):
+        write(buffer := io.BytesIO())
+        rows, rejects, found = read(name, buffer.getvalue())
+        assert rows.equals(frame.rename(dict(zip(frame.columns, names, strict=True)))), name
+        assert rejects == []
+        assert ("renamed", {"source": "^n$", "column": "n"}) in found.warnings
+    cells = [[text("A1", "^n$"), text("B1", "*")], ['<c r="A2"><v>7</v></c>', text("B2", "가")]]
+    assert read("a.xlsx", workbook(cells))[0].to_dicts() == [{"n": 7, "column": "가"}]
+
+
 def test_names_when_they_are_decomposed_become_one_form():
     rows, _, _ = read("a.csv", "\u1112\u1161\u11ab,b\n1,2\n")
     assert rows.columns == ["한", "b"]

@@ -27,6 +27,8 @@ def test_columns_when_renamed_chosen_and_dropped_then_as_said():
         ("rename", {"names": {"a": "b"}}, "names"),
         ("rename", {"names": {"nope": "b"}}, "names"),
         ("rename", {"names": {"a": "__row"}}, "names"),
+        ("rename", {"names": {"a": "^a$"}}, "names"),
+        ("constant", {"name": "*", "value": 1}, "name"),
         ("drop", {"columns": ["a", "b", "l", "*"]}, "columns"),
         ("constant", {"name": "__row", "value": 1}, "name"),
         ("split_text", {"column": "b", "separator": ",", "names": ["c"]}, "column"),
