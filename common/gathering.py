@@ -1,7 +1,8 @@
 """Small request bodies, gathered by the event loop before a thread is given to them: a slow client holds no thread.
 
 Only what views parse by themselves is gathered, and of that the first bytes; what follows is read at a pace (`paced`).
-Any other body is left to the view, which refuses it unread or has it written to a sink (`common/bodies.py`).
+Any other body, and JSON that says to be longer, is left to the view, which refuses it unread or has it written to a
+sink (`common/bodies.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from common.asgi import Receive, Scope, Send, send_body
 from common.errors import FluemanError, Unavailable
 
-GATHERED = (b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data")
+JSON = b"application/json"
+GATHERED = (JSON, b"application/x-www-form-urlencoded", b"multipart/form-data")
 PIECE_S = 15.0  # without a byte
 WHOLE_S = 60.0  # for all that is gathered of one body
 TOTAL_BYTES = 128 * 1024 * 1024  # of all bodies that are being gathered in this process
@@ -41,7 +43,10 @@ class Gathered:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gather, then answer; 408 for a body that does not come, 503 where too many are coming."""
         headers = dict(scope["headers"])
-        if not headers.get(b"content-type", b"").lower().startswith(GATHERED):
+        kind = headers.get(b"content-type", b"").lower()
+        length = headers.get(b"content-length", b"")
+        is_too_long = kind.startswith(JSON) and length.isdigit() and int(length) > self._most
+        if is_too_long or not kind.startswith(GATHERED):
             await self._application(scope, receive, send)
             return
         parts: list[bytes] = []

@@ -34,9 +34,11 @@ class JsonParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """Give the value of the body. Raises TooLarge or Invalid."""
-        body = stream.read(settings.MAX_JSON_BYTES + 1)
-        if len(body) > settings.MAX_JSON_BYTES:
-            raise TooLarge(gettext("The body is larger than %(bytes)s bytes.") % {"bytes": settings.MAX_JSON_BYTES})
+        most = settings.MAX_JSON_BYTES
+        is_long = int(getattr(stream, "META", {}).get("CONTENT_LENGTH") or 0) > most
+        body = b"" if is_long else stream.read(most + 1)
+        if is_long or len(body) > most:
+            raise TooLarge(gettext("The body is larger than %(bytes)s bytes.") % {"bytes": most})
         return strict_json.loads(body)
 
 

@@ -188,6 +188,15 @@ def test_others_when_many_clients_are_slow_then_answered(site: Site, case: str) 
     table.record(SECTION, case, f"three others answered in {took_s:.2f} s", "harmless")
 
 
+@pytest.mark.parametrize("target", [TOKEN, API], ids=["a door for all", "a door with a lock"])
+def test_json_when_it_says_to_be_ten_gigabytes_then_refused_before_it_comes(site: Site, target: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", site.installation.port), timeout=10) as connection:
+        connection.sendall(begun(target, JSON, b"Content-Length: 10000000000", sent=b"{"))
+        status = connection.recv(65536).split(b" ")[1]  # a body that stalls is waited for longer than this socket waits
+    assert status == {TOKEN: b"413", API: b"401"}[target]
+    table.record(SECTION, f"JSON of 10 GB, announced to {target.decode()}", status.decode(), "refused")
+
+
 def test_connection_when_more_of_a_body_comes_after_its_answer_then_still_closed_when_idle(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.installation.port), timeout=60) as connection:
         artifact = b"/api/2.0/mlflow-artifacts/artifacts/a"
