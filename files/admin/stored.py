@@ -92,7 +92,7 @@ class StoredFileAdmin(LibraryMixin, ReadOnlyAdmin):
     def list_headline(self, request: HttpRequest) -> str:
         """Say how much room is taken."""
         count = StoredFile.objects.visible_to(request.user.pk).present().count()
-        said = ngettext("%(count)s file, %(used)s", "%(count)s files, %(used)s", count)
+        said = ngettext("%(count)s file of yours, %(used)s", "%(count)s files of yours, %(used)s", count)
         words = said % {"count": thousands(count), "used": size(used_bytes(request.user))}
         most = quota_of(request.user)
         return f"{words} {gettext('of %(most)s') % {'most': size(most)}}" if most else words
