@@ -6,18 +6,16 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.admin.chain import ChainPages
 from audit.admin.filters import OUTCOMES, AreaFilter, KindFilter, OutcomeFilter, SpanFilter, head, kind_name
+from audit.admin.names import field_name
 from audit.models import AuditEvent, AuditPerson
 from audit.people import names_of
 from audit.sentences import actor_of, references_in, sentence, spoken, told
@@ -79,7 +77,10 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
         """Give the difference, who and whence, and the place in the chain."""
         names = names_of(references_in(obj))
         return {
-            "changes": [_named(obj, change) for change in difference(told(obj.before, names), told(obj.after, names))],
+            "changes": [
+                Change(field_name(obj, change.name), change.before, change.after)
+                for change in difference(told(obj.before, names), told(obj.after, names))
+            ],
             "outcome": badge(obj.outcome, OUTCOMES.get(obj.outcome, obj.outcome)),
             "actor": actor_of(obj, names) if obj.actor else "",
             "address": spoken(obj.address, names),
@@ -112,15 +113,6 @@ class AuditEventAdmin(ChainPages, ReadOnlyAdmin):
     def when(self, obj: AuditEvent) -> SafeString:
         """Say how long ago."""
         return ago(obj.at)
-
-
-def _named(event: AuditEvent, change: Change) -> Change:
-    """Call a field as its model does."""
-    try:
-        name = str(apps.get_model(event.target_type)._meta.get_field(change.name).verbose_name)  # type: ignore[union-attr]
-    except (LookupError, ValueError, FieldDoesNotExist, AttributeError):
-        name = gettext(change.name.replace("_", " "))
-    return Change(capfirst(name), change.before, change.after)
 
 
 def _target_url(request: HttpRequest, event: AuditEvent) -> str:

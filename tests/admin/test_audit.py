@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from audit import triggers
 from audit.downloads import make
 from audit.models import AuditEvent, AuditPerson
 from audit.proofs import prove
+from audit.services import record
 from common.context import Origin, origin
 from common.difference import difference
 from jobs.models import Job
@@ -53,8 +55,6 @@ def test_events_when_searched_are_found_by_number_person_and_target(term: str, f
 def test_events_when_filtered_are_fewer(query: str, found: int) -> None:
     actor = make_person("operator", "서준")
     make_event(actor)
-    from audit.services import record
-
     record(action="accounts.logged_in", actor=actor, outcome="refused")
     html = log_in("auditor").get(f"{reverse(LIST)}?{query}").content.decode()
     assert html.count('class="data-row') == found
@@ -183,3 +183,18 @@ def test_difference_when_two_sides_are_compared_names_what_changed(
 def test_difference_when_texts_are_huge_stays_quick() -> None:
     lines = difference({"text": "가 나 " * 50_000}, {"text": "다 라 " * 50_000})
     assert lines[0].before[0][1]
+
+
+@pytest.mark.django_db
+def test_fields_when_an_event_is_read_are_called_as_people_call_them() -> None:
+    target = make_deployment("intent")
+    say = partial(record, actor=make_person("operator", "서준"), target=target)
+    fields = {
+        say(action="files.file_added", after={"sha256": "ab", "size_bytes": 3}): ["SHA-256", "크기(바이트)"],
+        say(action="inference.deployed", after={"name": "intent"}): ["이름"],
+        say(action="registry.tag_set", after={"name": "서준"}): ["name"],
+    }
+    browser = log_in("auditor")
+    for event, names in fields.items():
+        html = browser.get(reverse("admin:audit_auditevent_change", args=[event.pk])).content.decode()
+        assert [name for name in names if f">{name}<" not in html] == []
