@@ -13,7 +13,7 @@ from django.db.models.fields import NOT_PROVIDED
 # Tables that grow without end: a new index or constraint locks out their writers on PostgreSQL while it is built.
 GROWING = {
     "inference.inferencerequest", "inference.prediction", "inference.shadowresult", "audit.auditevent", "jobs.joblog",
-    "notify.notice",
+    "notify.delivery",
 }  # fmt: skip
 REMOVING = (
     migrations.RemoveField, migrations.DeleteModel, migrations.RenameField, migrations.RenameModel,
