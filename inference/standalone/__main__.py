@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -46,6 +47,8 @@ def _spec(options: argparse.Namespace) -> Spec:
     token = (given or "").strip()
     if given is not None and not token:
         raise Invalid("the token is empty: with it everybody would be let in")
+    if not token and not _is_loopback(options.host):
+        raise Invalid(f"{options.host} is open to other machines: give a token, by --token-file or FLUEMAN_TOKEN")
     source = os.environ.pop("FLUEMAN_SOURCE", "")
     return Spec(
         name=options.name,
@@ -61,12 +64,20 @@ def _spec(options: argparse.Namespace) -> Spec:
     )
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m inference.standalone", description=__doc__)
     parser.add_argument("--name", required=True, help="of the model, as callers say it")
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="with flueman.json; else FLUEMAN_SOURCE is the signed address")
-    parser.add_argument("--token-file", type=Path, help="what callers must send; or FLUEMAN_TOKEN")
+    parser.add_argument("--token-file", type=Path, help="what callers must send; or FLUEMAN_TOKEN; needed off loopback")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--certificate", help="PEM file, for TLS")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from common.errors import Invalid, Unavailable
+from inference.standalone.__main__ import _is_loopback
 from inference.standalone.fetching import fetch, read_index
 from tests.elsewhere.standalone.alone import BASE_DIR, TOKEN, running
 from tests.host.hosting import until
@@ -37,6 +38,23 @@ def test_server_when_its_token_is_empty_then_does_not_start(tmp_path, where):
     )  # fmt: skip
     assert done.returncode != 0
     assert "the token is empty" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.org", "192.0.2.1"])
+def test_server_when_other_machines_reach_it_without_a_token_then_does_not_start(tmp_path, host):
+    words = ["--name", "m", "--folder", str(tmp_path), "--host", host]
+    environment = {name: value for name, value in os.environ.items() if name != "FLUEMAN_TOKEN"}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference.standalone", *words],
+        env=environment, cwd=BASE_DIR, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "give a token" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_address_when_only_this_machine_reaches_it_then_needs_no_token(host):
+    assert _is_loopback(host)
 
 
 def test_server_when_called_answers_json_and_binary(alone):
