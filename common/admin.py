@@ -31,6 +31,7 @@ from common.display import name_of
 from common.errors import FluemanError
 from common.keyset import KeysetChangeListMixin, KeysetPaginator
 from common.list_filters import parameters
+from common.lookups import LONGEST_SEARCH
 from common.onlooker import Onlooker, require
 
 __all__ = [
@@ -53,9 +54,6 @@ __all__ = [
     "confirm_action",
     "require",
 ]
-
-
-LONGEST_SEARCH = 200
 
 
 def _dress(widget: forms.Widget) -> None:

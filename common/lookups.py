@@ -10,6 +10,8 @@ from typing import Any
 from django.db.models import CharField, TextField
 from django.db.models.lookups import IContains, IEndsWith, IExact, IStartsWith
 
+LONGEST_SEARCH = 200  # characters of what somebody looks for: databases refuse conditions without end
+
 
 class _Folded:
     def as_mysql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:

@@ -12,6 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.lookups import LONGEST_SEARCH
 from common.names import composed
 from datasets import services
 from datasets.models import Dataset
@@ -79,7 +80,7 @@ class DatasetFilter(filters.FilterSet):
 
     def with_words(self, queryset: QuerySet[Dataset], _name: str, value: str) -> QuerySet[Dataset]:
         """Search."""
-        words = composed(value)[:200]
+        words = composed(value)[:LONGEST_SEARCH]
         is_like = Q(name__icontains=words) | Q(description__icontains=words) | Q(tags__name__icontains=words)
         return queryset.filter(pk__in=Dataset.objects.filter(is_like).values("pk"))
 

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from common.api import JsonParser
 from common.errors import TooLarge
+from common.lookups import LONGEST_SEARCH
 from files import services
 from files.downloads import send_file
 from files.models import BINARY, StoredFile
@@ -56,7 +57,7 @@ class FileFilter(filters.FilterSet):
     """Narrows the list."""
 
     folder = filters.CharFilter(help_text="the exact folder")
-    name = filters.CharFilter(lookup_expr="icontains", max_length=200, help_text="part of the name")
+    name = filters.CharFilter(lookup_expr="icontains", max_length=LONGEST_SEARCH, help_text="part of the name")
     is_deleted = filters.BooleanFilter(method="in_bin", help_text="the bin instead of what is there")
 
     class Meta:

@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import LONGEST_SEARCH, ModelAdmin, require
+from common.admin import ModelAdmin, require
 from common.confirm import way_on
 from common.display import thousands
 from common.errors import FluemanError
+from common.lookups import LONGEST_SEARCH
 from common.wording import in_words
 from inference import services
 from inference.admin.deploying import VERBS, NewDeploymentForm
