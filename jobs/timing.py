@@ -34,9 +34,12 @@ def check(*, cron: str, every_s: int | None, time_zone: str) -> None:
         raise Invalid(
             gettext("There is no such time zone."), fields={"time_zone": gettext("There is no such time zone.")}
         )
-    if cron and (len(cron.split()) != 5 or not croniter.is_valid(cron) or not _ever_comes(cron)):
+    if cron and (len(cron.split()) != 5 or not croniter.is_valid(cron)):
         text = gettext("This is no cron line: five parts, for example “0 3 * * *”.")
         raise Invalid(text, fields={"cron": text})
+    if cron and not _ever_comes(cron):
+        text = gettext("This time never comes: no month has such a day.")
+        raise Invalid(text, code="never_fires", fields={"cron": text})
     if every_s and not 1 <= every_s <= LONGEST_S:
         text = gettext("An interval is 1 second to 366 days.")
         raise Invalid(text, fields={"every_s": text})

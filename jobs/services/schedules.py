@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -83,7 +84,7 @@ def pause_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Sched
 
 @transactional
 def resume_schedule(*, schedule: Schedule, actor: Any, reason: str = "") -> Schedule:
-    """Let it fire again, from now on: what was missed stays missed. Raises Conflict if it is not paused."""
+    """Let it fire again, from now on: what was missed stays missed. Raises Conflict if it is not paused, Invalid."""
     return _switch(schedule, actor=actor, reason=reason, is_enabled=True)
 
 
@@ -132,14 +133,26 @@ def fire_due() -> int:
 
 
 def _is_fired(schedule: Schedule) -> bool:
-    """Begin a run if its time has come, and tell whether it did; what goes wrong with this one alone is logged."""
+    """Begin a run if its time has come, and tell whether it did; what goes wrong with this one alone is logged.
+
+    One whose times never come is paused, so that the log holds it once.
+    """
     try:
         return _is_due(schedule) and _fire(schedule)
     except (Unavailable, *DATABASE_AWAY):
         raise
     except Exception:
         logger.exception("the schedule %s could not be fired", schedule.name)
+        _pause_if_it_never_fires(schedule)
         return False
+
+
+def _pause_if_it_never_fires(schedule: Schedule) -> None:
+    try:
+        _check(schedule)
+    except Invalid as error:
+        with suppress(Conflict):  # another cluster was quicker
+            pause_schedule(schedule=schedule, actor=None, reason=error.message)
 
 
 def _is_due(schedule: Schedule) -> bool:
@@ -183,14 +196,20 @@ def _next(schedule: Schedule, now: datetime) -> datetime:
     return timing.following(**times, after=after)
 
 
-def _plan(schedule: Schedule) -> None:
+def _check(schedule: Schedule) -> None:
     timing.check(cron=schedule.cron, every_s=schedule.every_s, time_zone=schedule.time_zone)
+
+
+def _plan(schedule: Schedule) -> None:
+    _check(schedule)
     schedule.next_run_at = _next(schedule, timezone.now())
 
 
 def _switch(schedule: Schedule, *, actor: Any, reason: str, is_enabled: bool) -> Schedule:
     other = Schedule.objects.filter(pk=schedule.pk, is_enabled=not is_enabled)
-    if not other.update(is_enabled=is_enabled, next_run_at=_next(schedule, timezone.now())):
+    if is_enabled:
+        _plan(schedule)
+    if not other.update(is_enabled=is_enabled, next_run_at=schedule.next_run_at):
         raise Conflict(gettext("The schedule is in this state already."), code="unchanged")
     schedule.refresh_from_db()
     action = "jobs.schedule_resumed" if is_enabled else "jobs.schedule_paused"

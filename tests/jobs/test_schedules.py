@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from audit.models import AuditEvent
@@ -18,6 +19,7 @@ from common.errors import Conflict, Invalid
 from jobs import services, timing
 from jobs.models import Job, Schedule
 from jobs.runner import run_job
+from tests.accounts.making import make_client, post
 from tests.jobs.work import tasks as work
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +163,33 @@ def test_fire_when_one_schedule_cannot_be_fired_then_logged_and_the_others_fire(
     Schedule.objects.filter(pk=broken.pk).update(time_zone="Moon/Sea", cron="0 3 * * *", every_s=None)
     assert let_fire(whole, next_run_at=timezone.now()) == 1
     assert "a broken one" in caplog.text
+
+
+@pytest.mark.parametrize("next_run_at", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+@translation.override("en")
+def test_fire_when_an_old_line_never_comes_then_logged_once_paused_and_not_resumed(
+    caplog: pytest.LogCaptureFixture, next_run_at: datetime | None
+) -> None:
+    old = make_schedule()
+    fields = {"cron": "0 0 30 2 *", "every_s": None, "next_run_at": next_run_at}
+    assert let_fire(old, **fields) == services.fire_due() == 0
+    assert caplog.text.count("could not be fired") == 1
+    old.refresh_from_db()
+    assert not old.is_enabled
+    assert AuditEvent.objects.get(action="jobs.schedule_paused").reason.startswith("This time never comes")
+    with pytest.raises(Invalid, match="never comes"):
+        services.resume_schedule(schedule=old, actor=make_user("other"))
+
+
+@translation.override("en")
+def test_save_when_the_line_never_comes_then_refused_at_each_door(admin_client: Client) -> None:
+    times = {"name": "never", "kind": "work.recur", "cron": "0 0 30 2 *", "time_zone": "Asia/Seoul"}
+    page = admin_client.post(reverse("admin:jobs_schedule_add"), times, headers={"accept-language": "en"})
+    rest = post(make_client(get_user_model().objects.get()), "schedules", times)
+    assert (page.status_code, rest.status_code) == (200, 400)
+    assert "This time never comes" in page.content.decode()
+    assert rest.json()["error"]["code"] == "never_fires"
+    assert not Schedule.objects.exists()
 
 
 def test_fire_when_kind_is_unknown_to_this_code_then_left_alone() -> None:
