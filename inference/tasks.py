@@ -26,7 +26,7 @@ from registry.steps import STEPS
 CHECK_STEPS = {name: step.label for name, step in STEPS.items()}
 
 
-@handler("inference.check_version", label=_("Check of a version"))
+@handler("inference.check_version", label=_("Check of a version"), is_kept=True)
 def check_version(run: JobRun) -> None:
     """Check a version in the model host, and make it ready or refuse it for what was found."""
     version = ModelVersion.objects.get(pk=run.payload["version_id"])
@@ -43,7 +43,7 @@ def check_version(run: JobRun) -> None:
         services.refuse(version=version, reason=_reason(report), report=report)
 
 
-@handler(MEASURE, label=_("Measurement of a version"))
+@handler(MEASURE, label=_("Measurement of a version"), is_kept=True)
 def measure_version(run: JobRun) -> None:
     """Measure a version in the model host, and keep what was found for its page."""
     version = ModelVersion.objects.get(pk=run.payload["version_id"])

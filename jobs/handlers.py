@@ -22,8 +22,8 @@ class Handler:
     """The work of one kind, and its limits.
 
     `every_s` or `cron` gives the kind a built-in schedule; `is_schedulable` lets people schedule it, without payload.
-    `is_background` says that people do not begin such jobs: the list leaves them out until asked for, and they are
-    forgotten some time after they ended, unless `is_kept` says that a page still shows them.
+    `is_background` says that people do not begin such jobs: the list leaves them out until asked for. `is_kept` says
+    that a page still shows them: they are not forgotten some time after they ended, as others are.
     `deadline_s` and `memory_bytes` of `None` are the installation's own.
     """
 

@@ -27,7 +27,7 @@ def run(*_earlier: str) -> None:
         run_attempt(attempt)
 
 
-@handler("jobs.forget_old", label=_("Forget old background jobs"), every_minutes=24 * 60, is_background=True)
+@handler("jobs.forget_old", label=_("Forget old jobs"), every_minutes=24 * 60, is_background=True)
 def forget_old(run: JobRun) -> None:
-    """Delete background jobs that ended JOBS_KEEP_DAYS ago."""
+    """Delete jobs that ended JOBS_KEEP_DAYS ago."""
     run.result({"deleted": services.forget_old()})

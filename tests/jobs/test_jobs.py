@@ -18,6 +18,8 @@ from django_q.models import OrmQ
 from audit.models import AuditEvent
 from common.errors import Conflict
 from common.ids import floor_of, uuid7
+from datasets.models import PreprocessingJob
+from datasets.services import begin_version, dataset_named
 from jobs import reaper, services
 from jobs.cluster import orphans
 from jobs.models import Job, JobLog, Schedule
@@ -258,7 +260,7 @@ def test_log_when_a_job_writes_without_end_then_is_cut_and_the_error_is_kept(tmp
     assert "Traceback" in lines[-1][1]
 
 
-def test_forget_old_when_background_work_ended_long_ago_then_gone_with_its_log(settings: Any) -> None:
+def test_forget_old_when_work_ended_long_ago_then_gone_with_its_log(settings: Any) -> None:
     settings.JOBS_KEEP_DAYS = 30
     long_ago, now = timezone.now() - timedelta(days=31), timezone.now()
     schedule = Schedule.objects.create(name="each minute", kind="files.thumbnail", every_s=60)
@@ -270,13 +272,19 @@ def test_forget_old_when_background_work_ended_long_ago_then_gone_with_its_log(s
         "unfinished": {**kept, "state": "running", "finished_at": None},
         "scheduled": {**kept, "schedule": schedule},
         "begun by people": {**kept, "kind": "work.count"},
+        "a letter": {**kept, "kind": "accounts.send_password_link"},
+        "of older code": {**kept, "kind": "gone"},
+        "pointed at": {**kept, "kind": "datasets.import"},
         "shown": {**kept, "kind": "datasets.profile"},
+        "shown, too": {**kept, "kind": "inference.check_version"},
     }
     for name, fields in made.items():
         job = Job.objects.create(id=uuid7_at(long_ago), target_label=name, **fields)
         JobLog.objects.create(job=job, message=name)
-    assert services.forget_old() == 2
-    left = {"young", "unfinished", "scheduled", "begun by people", "shown"}
+    version = begin_version(dataset=dataset_named(name="rows", actor=None), actor=None)
+    PreprocessingJob.objects.create(job=Job.objects.get(target_label="pointed at"), version=version, kind="import")
+    assert services.forget_old() == 5
+    left = {"young", "unfinished", "scheduled", "pointed at", "shown", "shown, too"}
     assert set(Job.objects.values_list("target_label", flat=True)) == left
     assert set(JobLog.objects.values_list("message", flat=True)) == left
     settings.JOBS_KEEP_DAYS = 0
