@@ -108,6 +108,7 @@ class ApiKeyViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[ApiKey]):
         "rotate": "accounts.rotate_apikey",
         "partial_update": "accounts.manage_any_apikey",
     }
+    open_to_limited = ("create", "rotate")  # of no wider key
 
     def filter_queryset(self, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         """Keep what the caller may see."""

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 from rest_framework.pagination import BasePagination
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +24,18 @@ from common.numbers import whole
 if TYPE_CHECKING:  # DRF's views read our classes from the settings while they are imported
     from rest_framework.views import APIView
 
-__all__ = ["JsonParser", "JsonRenderer", "KeysetPagination", "ModelPermissions", "exception_handler", "permission_of"]
+__all__ = [
+    "EVERY_ACTION",
+    "JsonParser",
+    "JsonRenderer",
+    "KeysetPagination",
+    "ModelPermissions",
+    "exception_handler",
+    "is_of_all_deployments",
+    "permission_of",
+]
+
+EVERY_ACTION = ("*",)
 
 
 class JsonParser(BaseParser):
@@ -62,11 +73,16 @@ class Caller(Protocol):
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds a permission such as `registry.add_modelversion`."""
 
+    def demand_all_models(self, why: str = "") -> None:
+        """Raise NotAllowed for a key that is open to some deployments only, where all of them are concerned."""
+
 
 class ModelPermissions(BasePermission):
     """Asks for the permission of an action: the view's `permission_map`, else Django's own of its model.
 
-    A permission of `""` asks only for a known caller. An action that neither names is refused.
+    A permission of `""` asks only for a known caller. An action that neither names is refused. To a key for some
+    deployments all that changes something is refused, but for the actions in the view's `open_to_limited`, which look
+    themselves whether they concern these deployments alone; `EVERY_ACTION` are all of a view.
     """
 
     verbs = {
@@ -89,7 +105,16 @@ class ModelPermissions(BasePermission):
         permission = permission_of(view, action)
         if permission is None or (permission and not request.auth.may(permission)):
             raise NotAllowed(gettext("You may not do this."), fields={"permission": permission or ""})
+        if permission and is_of_all_deployments(request.method, view, action):
+            request.auth.demand_all_models()
         return True
+
+
+def is_of_all_deployments(method: str, view: APIView, action: str) -> bool:
+    """Tell whether an action changes what is of no deployment, or of any."""
+    is_held = not {action, *EVERY_ACTION}.isdisjoint(getattr(view, "open_to_limited", ()))
+    is_look = ".view_" in (permission_of(view, action) or "")
+    return not (is_held or is_look or method in SAFE_METHODS)
 
 
 def permission_of(view: APIView, action: str) -> str | None:

@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api import EVERY_ACTION
 from common.api.inputs import FiniteField, checked
 from common.errors import NotAllowed, NotFound
 from common.names import composed
@@ -81,6 +82,7 @@ class ReviewDataViewSet(viewsets.GenericViewSet[ReviewQueue]):
         "export_items": "datasets.export_datasetversion",
         "import_answers": "feedback.adjudicate_reviewqueue",
     }
+    open_to_limited = EVERY_ACTION
 
     @extend_schema(request=NewDataSerializer, responses={202: StartedDataSerializer})
     def create(self, request: Request) -> Response:

@@ -188,6 +188,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     filterset_class = FeedbackFilter
     lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
     permission_map = {"import_rows": "feedback.import_feedback", "erase": "feedback.erase_feedback"}
+    open_to_limited = ("create",)
 
     def get_queryset(self) -> QuerySet[Feedback]:
         """Narrow to what the credential may see."""

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from common.api import EVERY_ACTION
 from common.api.inputs import checked
 from common.errors import Invalid, NotAllowed
 from feedback.api.review_forms import (
@@ -58,6 +59,7 @@ class ReviewQueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
     keyset = "name"
     own_keys = ("next", "preview")  # neither has an effect that could come twice
     slow_actions = ("items",)
+    open_to_limited = EVERY_ACTION
     permission_map = {
         "close": _CHANGE,
         "reopen": _CHANGE,

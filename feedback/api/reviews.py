@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from common.api import EVERY_ACTION
 from common.api.inputs import checked
 from common.errors import Invalid, NotFound
 from common.names import composed
@@ -61,6 +62,7 @@ class ReviewItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     serializer_class = ItemSerializer
     filterset_class = ReviewItemFilter
     lookup_value_regex = "[^/]+"  # what is no handle is not found
+    open_to_limited = EVERY_ACTION
     permission_map = {
         "retrieve": "feedback.view_reviewqueue",
         "review": _REVIEW,

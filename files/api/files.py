@@ -78,6 +78,7 @@ class FileViewSet(Idempotent, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     lookup_value_regex = "[0-9a-fA-F-]{32,36}"
     permission_map = {"content": "files.view_storedfile", "restore": "files.delete_storedfile"}
     slow_actions = ("create",)
+    open_to_limited = ("create",)  # one's own, as the scope `files` says
 
     def get_queryset(self) -> QuerySet[StoredFile]:
         """Narrow to the caller's own; the bin is seen by its list, by id and by `restore` only."""

@@ -18,7 +18,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import JsonParser
+from common.api import EVERY_ACTION, JsonParser
 from common.bodies import take_body
 from common.errors import FluemanError, Invalid
 from files import services
@@ -113,6 +113,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         **dict.fromkeys(("list", "retrieve", "metadata", "parts"), "files.view_storedfile"),
         **dict.fromkeys(("create", "partial_update", "destroy", "complete", "addresses"), "files.add_storedfile"),
     }
+    open_to_limited = EVERY_ACTION  # one's own, as the scope `files` says
 
     own_keys = ("complete", "addresses")  # finishing twice changes nothing, and addresses have no effect
 

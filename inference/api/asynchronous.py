@@ -111,6 +111,7 @@ class AsynchronousPredictionViewSet(
     serializer_class = AsynchronousPredictionSerializer
     lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
     permission_map = {"cancel": "inference.predict_deployment"}
+    open_to_limited = ("cancel",)
 
     def get_queryset(self) -> QuerySet[AsynchronousPrediction]:
         """Narrow to the caller's own, and to the deployments that the key is open to."""

@@ -148,7 +148,6 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=NewEvaluationSerializer, responses={202: EvaluationSerializer})
     def create(self, request: Request) -> Response:
         """Begin an evaluation, and with it that of the version it is compared with if there is none yet."""
-        request.auth.demand_all_models()
         data = checked(NewEvaluationSerializer, request)
         numbers = [data["version"], *data.get("beside", [])]
         versions = [_version(data["model"], number) for number in numbers]
@@ -172,7 +171,6 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @action(detail=False, methods=["post"], pagination_class=None)
     def missing(self, request: Request) -> Response:
         """Begin the evaluations that a version's gate misses."""
-        request.auth.demand_all_models()
         sent = checked(VersionNameSerializer, request)
         made = services.run_missing(version=_version(**sent), actor=request.user)
         return Response(EvaluationSerializer(made, many=True).data, status.HTTP_202_ACCEPTED)
@@ -217,12 +215,10 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget an evaluation that has ended, with its answers."""
-        request.auth.demand_all_models()
         delete_evaluation(evaluation=self.get_object(), actor=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _do(self, request: Request, verb: Any) -> Response:
-        request.auth.demand_all_models()
         sent = checked(EvaluationReasonSerializer, request)
         one = self.get_object()
         verb(evaluation=one, actor=request.user, reason=sent["reason"])

@@ -164,6 +164,7 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
         "input": "inference.view_inferencerequest",
         "feedback_token": "feedback.add_feedback",
     }
+    open_to_limited = ("feedback_token",)
 
     def get_queryset(self) -> QuerySet[InferenceRequest]:
         """Narrow to what the credential may see."""

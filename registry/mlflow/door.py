@@ -43,13 +43,18 @@ class Asked:
 class Call:
     """What answers one address and method, and the permission that it asks for; `is_file` where the body is one.
 
-    `of_all` says what is told of all models, and is therefore refused to keys for some deployments.
+    `of_all` says what is told of all models, and is therefore refused to keys for some deployments, as all changes are.
     """
 
     permission: str
     work: Callable[..., Any]
     is_file: bool = False
     of_all: str = ""
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it changes nothing."""
+        return ".view_" in self.permission
 
 
 def endpoint(**calls: Call) -> Callable[..., HttpResponseBase]:
@@ -62,7 +67,7 @@ def endpoint(**calls: Call) -> Callable[..., HttpResponseBase]:
             if call is None:
                 raise _method_not_allowed(request, calls)
             user, caller = known(request, call.permission)
-            if call.of_all:
+            if call.of_all or not call.is_look:
                 caller.demand_all_models(call.of_all)
             said = {**({} if call.is_file else _said(request)), **where}
             found = call.work(Asked(request, user, caller, Fields(said)))
