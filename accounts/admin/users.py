@@ -121,9 +121,8 @@ class UserAdmin(ModelAdmin):
             return
         # The form has written into `obj` already; the service wants to see what was there before.
         person = User.objects.get(pk=obj.pk)
-        services.change_settings(user=person, actor=request.user, **fields)
-        if "roles" in form.changed_data:
-            services.set_roles(user=person, roles=cleaned["roles"], actor=request.user)
+        roles = cleaned["roles"] if "roles" in form.changed_data else None
+        services.change_account(user=person, actor=request.user, roles=roles, **fields)
 
     def language_view(self, request: HttpRequest) -> HttpResponseRedirect:
         """Keep the language that a person has chosen, in their account and for the log-in page."""

@@ -150,14 +150,9 @@ class UserViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
 
     @extend_schema(summary="Change an account", request=UserChangeIn, responses=UserOut)
     def partial_update(self, request: Request, username: str) -> Response:
-        """Change settings or roles."""
+        """Change settings or roles, all or nothing."""
         user, given = self.get_object(), checked(UserChangeIn, request, partial=True)
-        roles, reason = given.pop("roles", None), given.pop("reason", "")
-        asking = {"user": user, "actor": request.user, "caller": request.auth}
-        if given:
-            services.change_settings(**asking, **given)
-        if roles is not None:
-            services.set_roles(**asking, roles=roles, reason=reason)
+        services.change_account(user=user, actor=request.user, caller=request.auth, **given)
         return self._answer(user)
 
     @extend_schema(summary="Shut a person out", request=ReasonIn, responses=UserOut)

@@ -15,6 +15,7 @@ from accounts.services.keys import (
 )
 from accounts.services.people import (
     activate_user,
+    change_account,
     change_password,
     change_settings,
     create_user,
@@ -51,6 +52,7 @@ __all__ = [
     "activate_user",
     "ask_password_reset",
     "begin_second_factor",
+    "change_account",
     "change_password",
     "change_settings",
     "check_password",

@@ -115,19 +115,40 @@ def change_settings(
 
     For another address a `caller` is asked for more, and the old one gets a letter. Raises Invalid, NotAllowed.
     """
-    changed, before = [name for name, value in _settings(details).items() if getattr(user, name) != value], user.email
+    return change_account(user=user, actor=actor, caller=caller, old_password=old_password, **details)
+
+
+def change_account(
+    *,
+    user: User,
+    actor: Actor,
+    caller: Caller | None = None,
+    roles: Iterable[str] | None = None,
+    reason: str = "",
+    old_password: str = "",
+    **details: str,
+) -> User:
+    """Change settings and, where they are given, roles: all or nothing. Raises Invalid, NotAllowed, Conflict."""
+    changed = [name for name, value in _settings(details).items() if getattr(user, name) != value]
     if caller and "email" in changed:
-        _check_may_move(user, caller, old_password)
-    for name in changed:
-        setattr(user, name, details[name])
-    user.full_clean(exclude=[field.name for field in User._meta.fields if field.name not in changed])
-    if changed:
-        with transaction.atomic():
-            user.save(update_fields=changed)
-            if "email" in changed and before:
-                _tell_old_address(user, before)
-            _note("user_changed", actor, user, {}, {"changed": changed}, "")
+        _check_may_move(user, caller, old_password)  # before the transaction: guesses count, whatever comes of it
+    with transaction.atomic():
+        if roles is not None:
+            set_roles(user=user, roles=roles, actor=actor, reason=reason, caller=caller)
+        if changed:
+            _write_settings(user, {name: details[name] for name in changed}, actor)
     return user
+
+
+def _write_settings(user: User, changes: dict[str, str], actor: Actor) -> None:
+    before = user.email
+    for name, value in changes.items():
+        setattr(user, name, value)
+    user.full_clean(exclude=[field.name for field in User._meta.fields if field.name not in changes])
+    user.save(update_fields=list(changes))
+    if "email" in changes and before:
+        _tell_old_address(user, before)
+    _note("user_changed", actor, user, {}, {"changed": list(changes)}, "")
 
 
 def change_password(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import ApiKey, Session, User
+from audit.models import AuditEvent
 from notify.models import Delivery
 from tests.accounts.making import PASSWORD, bearer, make_client, make_key, make_user, patch, post
 
@@ -141,6 +142,16 @@ def test_accounts_when_the_key_is_limited_are_neither_made_nor_changed(limits: d
             assert named == set(limits) - {"allowed_models"}
             status = 403 if "allowed_models" in limits else 200
             assert (User.objects.count(), patch(client, "users/minji", {"language": "en"}).status_code) == (2, status)
+
+
+@pytest.mark.django_db
+def test_account_when_a_part_of_a_change_is_refused_stays_as_it_was() -> None:
+    boss = make_user("administrator", username="boss")
+    answer = patch(make_client(boss), "users/boss", {"first_name": "Minji", "language": "en", "roles": []})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "last_administrator")
+    boss.refresh_from_db()
+    assert (boss.first_name, boss.language, boss.groups.count()) == ("", "", 1)
+    assert not AuditEvent.objects.filter(action="accounts.user_changed").exists()
 
 
 @pytest.mark.django_db

@@ -161,7 +161,7 @@ def test_account_when_changed_writes_only_what_changed() -> None:
     user.refresh_from_db()
     assert user.email == "m@example.com"
     assert list(user.groups.values_list("name", flat=True)) == ["auditor"]
-    assert actions() == ["accounts.user_changed", "accounts.roles_set"]
+    assert actions() == ["accounts.roles_set", "accounts.user_changed"]
 
 
 @pytest.mark.django_db
