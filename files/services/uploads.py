@@ -107,7 +107,13 @@ def finish_upload(*, upload: Upload) -> Upload:
 
 
 def cancel_upload(*, upload: Upload) -> None:
-    """Forget an upload and what came of it; a file that it has become stays. Raises NotFound if it is gone already."""
+    """Forget an upload and what came of it; a file that it has become stays. Raises NotFound if it is gone already.
+
+    The row goes last, and has expired by then: what is broken off between is gone on with by `expire_uploads`.
+    """
+    Upload.objects.filter(pk=upload.pk).update(expires_at=timezone.now())
+    with told_when_full():
+        place().discard(upload)
     with transaction.atomic():
         held = Upload.objects.filter(pk=upload.pk).select_for_update().first()
         if held is None:
@@ -115,8 +121,6 @@ def cancel_upload(*, upload: Upload) -> None:
         if held.blob:
             release(blob=held.blob)
         held.delete()
-    with told_when_full():
-        place().discard(upload)
 
 
 def find_uploaded(*, ids: Collection[UUID], owner: User) -> dict[UUID, tuple[str, Blob]]:

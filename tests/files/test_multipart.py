@@ -18,8 +18,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 
+from common.errors import Unavailable
 from files.models import Blob, StoredFile, Upload
-from files.services import cancel_upload, open_blob, store
+from files.services import cancel_upload, expire_uploads, open_blob, store
 from files.storage import list_keys
 from tests.accounts.making import make_client, make_user, post
 from tests.files.s3_server import BUCKET, KEYS, S3Server, lying_proxy
@@ -124,6 +125,23 @@ def test_multipart_when_cancelled_then_s3_forgets_it(operator: Client, server: S
     cancel_upload(upload=row)
     pending = server.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     assert row.multipart_id not in {one["UploadId"] for one in pending}
+
+
+def test_multipart_when_cancelled_while_s3_is_away_then_the_housekeeping_goes_on(
+    operator: Client, server: S3Server, settings: Any
+) -> None:
+    put(operator, begin(operator), 1)
+    row, there = Upload.objects.get(), settings.STORAGES
+    s3 = there["default"]
+    away = {**s3, "OPTIONS": {**s3["OPTIONS"], "endpoint_url": "http://127.0.0.1:1"}}
+    settings.STORAGES = {**there, "default": away}
+    with pytest.raises(Unavailable):
+        cancel_upload(upload=row)
+    settings.STORAGES = there
+    assert expire_uploads() == 1
+    pending = server.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+    assert row.multipart_id not in {one["UploadId"] for one in pending}
+    assert not Upload.objects.exists()
 
 
 @pytest.mark.parametrize("numbers", [[0], [-1], [4], [10**9], [], ["x"], list(range(1, 200))])
