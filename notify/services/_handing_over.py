@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from jobs.services import enqueue
-from notify.models import Delivery, Webhook
+from notify.models import Delivery, DeliveryQuerySet, Webhook
 
 DELIVER = "notify.deliver"
 LEASE = timedelta(minutes=3)
@@ -29,11 +29,18 @@ def hand_over(delivery: Delivery, actor: Any = None) -> None:
 
 def is_free(webhook: Webhook) -> bool:
     """Tell whether a webhook does not fail, and few calls of it are under way."""
-    if webhook.failing_since is not None:
-        return False
+    return webhook.failing_since is None and under_way().filter(webhook=webhook)[:AT_ONCE].count() < AT_ONCE
+
+
+def takes_letters(recipient: str) -> bool:
+    """Tell whether few letters to an address are under way."""
+    return under_way().filter(webhook=None, recipient=recipient)[:AT_ONCE].count() < AT_ONCE
+
+
+def under_way() -> DeliveryQuerySet:
+    """Give what workers have, or are about to have."""
     now = timezone.now()
-    under_way = webhook.delivery_set.waiting().filter(due_at__gt=now, due_at__lte=now + LEASE)
-    return under_way[:AT_ONCE].count() < AT_ONCE
+    return Delivery.objects.waiting().filter(due_at__gt=now, due_at__lte=now + LEASE)
 
 
 def lease() -> datetime:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -19,12 +20,13 @@ from common.transactions import transactional
 from notify import mailer, webhooks
 from notify.models import Attempt, Delivery, DeliveryQuerySet, Webhook
 from notify.outcomes import Outcome, pause
-from notify.services._handing_over import AT_ONCE, hand_over, lease
+from notify.services._handing_over import AT_ONCE, hand_over, lease, under_way
 from notify.services.writing import publish, written
 
 State = Delivery.State
 FAILING_TOO_LONG = timedelta(days=5)
 KEPT_ANSWER = 1024
+PLACE = ("webhook_id", "recipient")
 
 
 def tell_webhook_now(*, webhook: Webhook, event: str, payload: Mapping[str, Any]) -> Outcome:
@@ -47,17 +49,22 @@ def deliver(*, delivery_id: str, attempt: int) -> Delivery | None:
     started = time.monotonic()
     outcome = _bring(delivery)
     settled = _settle(delivery, outcome, (time.monotonic() - started) * 1000)
-    if outcome.is_good and delivery.webhook_id:
-        _go_on_with(delivery.webhook_id)
+    if outcome.is_good:
+        _go_on_with(delivery)
     return settled
 
 
 def hand_over_due() -> int:
-    """Give the workers what is due, and tell how much: of each place the oldest, so that none holds up the others."""
-    turn = Window(RowNumber(), partition_by=[F("webhook_id"), F("recipient")], order_by=F("due_at").asc())
+    """Give the workers what is due, and tell how much: of each place the oldest, so that none holds up the others.
+
+    With what is under way it is no more of a place than AT_ONCE.
+    """
+    turn = Window(RowNumber(), partition_by=[F(name) for name in PLACE], order_by=F("due_at").asc())
     due = _due().annotate(turn=turn).filter(turn__lte=AT_ONCE)
-    chosen = due.only("kind", "subject", "event", "attempts", "due_at").order_by("turn", "due_at")
-    return sum(_handed_over(delivery) for delivery in chosen[: AT_ONCE * 50])
+    chosen = due.only(*PLACE, "kind", "subject", "event", "attempts", "due_at").order_by("turn", "due_at")
+    busy = Counter(under_way().values_list(*PLACE))
+    free = (one for one in chosen if one.turn + busy[one.webhook_id, one.recipient] <= AT_ONCE)
+    return sum(_handed_over(delivery) for delivery in islice(free, AT_ONCE * 50))
 
 
 def forget_old(*, days: int = 30) -> int:
@@ -70,9 +77,10 @@ def _due() -> DeliveryQuerySet:
     return Delivery.objects.waiting().filter(due_at__lte=timezone.now())
 
 
-def _go_on_with(webhook_id: UUID) -> None:
-    """Hand over the next of a webhook that takes what comes: what had to wait need not come by sweeps alone."""
-    following = _due().filter(webhook=webhook_id).order_by("due_at").first()
+def _go_on_with(brought: Delivery) -> None:
+    """Hand over the next to a place that takes what comes: what had to wait need not come by sweeps alone."""
+    place = {name: getattr(brought, name) for name in PLACE}
+    following = _due().filter(**place).order_by("due_at").first()
     if following:
         _handed_over(following)
 

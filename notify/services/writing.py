@@ -21,7 +21,7 @@ from common.sealing import seal
 from common.transactions import transactional
 from notify import events, letters, webhooks
 from notify.models import Channel, Delivery, Webhook
-from notify.services._handing_over import hand_over, is_free, lease
+from notify.services._handing_over import hand_over, is_free, lease, takes_letters
 
 
 @transactional
@@ -37,13 +37,15 @@ def send_email(
 ) -> Delivery:
     """Write a letter into the caller's transaction; a worker sends it after the commit, again and again if need be.
 
-    Raises Invalid for an address or template that is none. Its text is kept sealed, and wiped once it was sent.
+    While many to this address are under way it waits for its turn, unless a person asks for it. Raises Invalid for an
+    address or template that is none. Its text is kept sealed, and wiped once it was sent.
     """
     try:
         validate_email(to)
     except ValidationError:
         raise Invalid(_("this is no e-mail address"), fields={"to": _("is no e-mail address")}) from None
     subject, text = letters.write(template, language, context)
+    is_at_once = actor is not None or takes_letters(to)
     delivery = Delivery.objects.create(
         kind=Delivery.Kind.EMAIL,
         event=event or template,
@@ -52,9 +54,10 @@ def send_email(
         subject=subject,
         letter=seal(text),
         channel=channel,
-        due_at=lease(),
+        due_at=lease() if is_at_once else timezone.now(),
     )
-    hand_over(delivery, actor)
+    if is_at_once:
+        hand_over(delivery, actor)
     return delivery
 
 
