@@ -196,5 +196,6 @@ def test_fields_when_an_event_is_read_are_called_as_people_call_them() -> None:
     }
     browser = log_in("auditor")
     for event, names in fields.items():
-        html = browser.get(reverse("admin:audit_auditevent_change", args=[event.pk])).content.decode()
+        address = reverse("admin:audit_auditevent_change", args=[event.pk])
+        html = browser.get(address, headers={"accept-language": "ko"}).content.decode()
         assert [name for name in names if f">{name}<" not in html] == []
