@@ -14,7 +14,8 @@ import orjson
 from inference.bodies.stored import dropped_of, inputs_of, shapes_of
 from registry.signature import Signature, TensorSpec
 
-_DATA = re.compile(r'"(?:data|text_input)"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_DATA = re.compile(r'"data"\s*:\s*|"inputs"\s*:\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_TEXT_INPUT = re.compile(r'"text_input"\s*:\s*')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _FIRST_NUMBERS = 4
@@ -38,16 +39,27 @@ class Shown:
 
 def first_words(start: str) -> str:
     """Give the first value of a stored body or output, of which only the start may be at hand."""
-    found = _DATA.search(start)
-    if not found and '"binary_data_size"' in start:
-        return ""
-    values = start[found.end() :] if found else start.partition(":")[2]
-    values = values.lstrip(" [")
+    values = _first_values(start).lstrip(" [")
     if values.startswith('"'):
         return _unescape(_TEXT.match(values))
     numbers = _NUMBER.findall(values)[: _FIRST_NUMBERS + 1]
     said = ", ".join(f"{float(number):.4g}" for number in numbers[:_FIRST_NUMBERS])
     return f"{said}, …" if len(numbers) > _FIRST_NUMBERS else said
+
+
+def _first_values(start: str) -> str:
+    """Give the text from the first value on; what a call carries beside its inputs was not asked."""
+    try:
+        whole = orjson.loads(start)
+    except orjson.JSONDecodeError:
+        whole = None
+    if isinstance(whole, dict) and not whole.keys().isdisjoint(("inputs", "text_input")):
+        return orjson.dumps(next(iter(inputs_of(start).values()), "")).decode()
+    at = start.find('"inputs"')
+    found = _TEXT_INPUT.search(start) if at < 0 else _DATA.search(start, at)
+    if not found and (at >= 0 or '"binary_data_size"' in start):
+        return ""
+    return start[found.end() :] if found else start.partition(":")[2]
 
 
 def _unescape(found: re.Match[str] | None) -> str:

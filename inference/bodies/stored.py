@@ -66,9 +66,9 @@ def inputs_of(stored: str | bytes) -> dict[str, Any]:
     Flat data of a `/v2` body stays flat; `shapes_of` tells its shape. Bytes that were refused are not kept.
     """
     body, tail = _read(stored)
-    if isinstance(body.get("text_input"), str):
-        return {"text_input": [body["text_input"]]}
     given = body.get("inputs")
+    if "inputs" not in body and isinstance(body.get("text_input"), str):
+        return {"text_input": [body["text_input"]]}
     if isinstance(given, Mapping):
         return dict(given)
     found, at = {}, 0

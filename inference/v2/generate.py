@@ -59,6 +59,9 @@ def _read(body: bytes, signature: Signature) -> Inputs:
     call = loads(body)
     if not isinstance(call, dict):
         raise Invalid("the body must be a JSON object", fields={"body": "not an object"})
+    if "inputs" in call:  # the record of a call shows its inputs, and these would not be what was asked
+        said = "is for infer; generate takes text_input alone"
+        raise Invalid(f"inputs: {said}", fields={"inputs": said})
     if not isinstance(call.get("parameters", {}), dict):
         raise Invalid("parameters: must be an object", fields={"parameters": "must be an object"})
     text = call.get("text_input")

@@ -21,6 +21,7 @@ from files.models import Blob
 from files.services import open_blob
 from guards.limits import Limit
 from inference.bodies import stored
+from inference.bodies.readable import first_words
 from inference.engine import get_engine
 from inference.figures.rollup import roll_up
 from inference.models import Deployment, InferenceRequest, MetricWindow, RunnerState
@@ -294,12 +295,27 @@ def test_generate_when_the_model_takes_and_gives_text_then_answered(words: Servi
 
 @pytest.mark.parametrize(
     "ask",
-    [{}, {"text_input": 7}, {"text_input": ["a"]}, {"text_input": "a\0b"}, {"text_input": "a", "parameters": 1}],
+    [
+        {},
+        {"text_input": 7},
+        {"text_input": ["a"]},
+        {"text_input": "a\0b"},
+        {"text_input": "a", "parameters": 1},
+        {"text_input": "a", "inputs": {"text": ["b"]}},
+        {"text_input": "a", "inputs": None},
+    ],
 )
 def test_generate_when_wrong_then_400_as_json(words: Serving, ask: dict[str, Any]) -> None:
     for path in ("generate", "generate_stream"):
         reply = words.call(f"/v2/models/words/{path}", ask)
         assert (reply.status, list(reply.data)) == (400, ["error"])
+
+
+def test_log_when_a_call_carries_more_than_its_inputs_then_shows_what_the_model_was_asked(words: Serving) -> None:
+    entry = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["물음"]}
+    assert words.call("/v2/models/words/infer", {"text_input": "남", "inputs": [entry]}).status == 200
+    row = InferenceRequest.objects.get()
+    assert (stored.inputs_of(row.input), first_words(row.input)) == ({"text": ["물음"]}, "물음")
 
 
 def test_generate_when_the_model_knows_no_text_then_400_says_why(small: Serving) -> None:
