@@ -18,8 +18,9 @@ from common.errors import Invalid, TooLarge
 from common.ids import uuid7_floor
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
 from files.storage import told_when_full
-from inference.log.cases import inputs_of_call, row_of
+from inference.log.cases import inputs_of_call, row_of, signatures_of
 from inference.models import InferenceRequest, Prediction
+from registry.signature import Signature
 
 AT_ONCE = 500
 TYPES = {"request": "text", "at": "datetime", "model": "text", "version": "integer", "row": "integer", "label": "text"}
@@ -83,12 +84,13 @@ def _lines(options: Mapping[str, Any]) -> Iterator[bytes]:
         made = Prediction.objects.filter(request_id__in=[call.pk for call in found], id__gt=found[0].pk)
         for prediction in made.order_by("id"):
             by_call.setdefault(prediction.request_id, []).append(prediction)
+        signatures = signatures_of(found)
         for call in found:
-            yield from _of_call(call, by_call.get(call.pk, []))
+            yield from _of_call(call, signatures.get(call.version_id), by_call.get(call.pk, []))
 
 
-def _of_call(call: InferenceRequest, predictions: Sequence[Prediction]) -> Iterator[bytes]:
-    inputs = inputs_of_call(call)
+def _of_call(call: InferenceRequest, signature: Signature | None, predictions: Sequence[Prediction]) -> Iterator[bytes]:
+    inputs = inputs_of_call(call, signature)
     for one in predictions:
         row: dict[str, Any] = {
             "request": str(call.pk),

@@ -95,7 +95,7 @@ def _headline(deployment: Deployment, version: ModelVersion | None) -> str:
 
 
 def _boxes(request: HttpRequest, version: ModelVersion, signature: Signature, done: Try) -> list[Box]:
-    earlier = _earlier(request)
+    earlier = _earlier(request, signature)
     own = version.manifest.get("sample") or {}
     boxes = []
     for number, spec in enumerate(signature.inputs):
@@ -106,7 +106,7 @@ def _boxes(request: HttpRequest, version: ModelVersion, signature: Signature, do
     return boxes
 
 
-def _earlier(request: HttpRequest) -> dict[str, str]:
+def _earlier(request: HttpRequest, signature: Signature) -> dict[str, str]:
     """Give the inputs of the call that `from` names, as text; nothing where it is not to be seen or too large."""
     given = request.GET.get("from", "")
     if not given or not request.user.has_perm("inference.view_inferencerequest"):  # type: ignore[union-attr]
@@ -116,7 +116,7 @@ def _earlier(request: HttpRequest) -> dict[str, str]:
         row = visible.filter(pk=given).first()
     except (ValueError, ValidationError):
         return {}
-    return {name: as_typed(data) for name, data in inputs_of(row.input).items()} if row else {}
+    return {name: as_typed(data) for name, data in inputs_of(row.input, signature).items()} if row else {}
 
 
 def _first_inputs(boxes: list[Box]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from files.models import Blob
 from inference import feedback_tokens
 from inference.bodies.stored import inputs_of
 from inference.log import search as log
+from inference.log.cases import signatures_of
 from inference.log.criteria import RANGES, read_criteria, read_uuid
 from inference.log.downloads import input_file
 from inference.models import InferenceRequest, Prediction
@@ -105,7 +106,7 @@ class RequestDetailSerializer(RequestSerializer):
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_inputs(self, row: InferenceRequest) -> dict[str, Any] | None:
         """Values by input name; null for an input kept as a blob, which `/input` gives."""
-        return None if row.input_blob else inputs_of(row.input)
+        return None if row.input_blob else inputs_of(row.input, signatures_of([row]).get(row.version_id))
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, row: InferenceRequest) -> Any:

@@ -76,7 +76,8 @@ def read_inputs(body: str | bytes, signature: Signature | None) -> list[Shown]:
     """Give the inputs of a stored call, as the signature names them; empty if it is no body of ours."""
     specs = {spec.name: spec for spec in signature.inputs} if signature else {}
     shapes = shapes_of(body)
-    shown = [_shown(name, data, specs.get(name), shapes.get(name)) for name, data in inputs_of(body).items()]
+    given = inputs_of(body, signature)
+    shown = [_shown(name, data, specs.get(name), shapes.get(name)) for name, data in given.items()]
     for name, size in dropped_of(body).items():
         spec, shape = specs.get(name), shapes.get(name)
         is_shape = isinstance(shape, list) and all(type(each) is int for each in shape)

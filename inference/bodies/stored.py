@@ -60,15 +60,17 @@ def _values(tensor: Tensor) -> Any:
     return to_array(tensor.datatype, tensor.payload)
 
 
-def inputs_of(stored: str | bytes) -> dict[str, Any]:
+def inputs_of(stored: str | bytes, signature: Signature | None = None) -> dict[str, Any]:
     """Give values by input name from the text or the file of a call that any door has taken.
 
-    Flat data of a `/v2` body stays flat; `shapes_of` tells its shape. Bytes that were refused are not kept.
+    The text of `generate` goes by the name of the signature's one input, else by `text_input`. Flat data of a `/v2`
+    body stays flat; `shapes_of` tells its shape. Bytes that were refused are not kept.
     """
     body, tail = _read(stored)
     given = body.get("inputs")
     if "inputs" not in body and isinstance(body.get("text_input"), str):
-        return {"text_input": [body["text_input"]]}
+        names = [spec.name for spec in signature.inputs] if signature else []
+        return {names[0] if len(names) == 1 else "text_input": [body["text_input"]]}
     if isinstance(given, Mapping):
         return dict(given)
     found, at = {}, 0

@@ -142,6 +142,7 @@ def test_stored_bodies_when_of_either_door_then_read_by_name() -> None:
     assert stored.inputs_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 2.5, 3, 4]}
     assert stored.shapes_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 4]}
     assert stored.inputs_of('{"inputs": {"text": ["안녕"]}}') == {"text": ["안녕"]}
+    assert stored.inputs_of('{"text_input": "안녕"}') == {"text_input": ["안녕"]}
     assert stored.inputs_of('{"text_input": "남", "inputs": {"text": ["안녕"]}}') == {"text": ["안녕"]}
     assert stored.inputs_of("not json") == {}
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import orjson
 import polars as pl
 import pytest
 from django.utils import timezone
@@ -10,6 +11,7 @@ from common.errors import Invalid
 from datasets.services.imports import import_dataset, look_at
 from tests.datasets.making import make_owner, rows_of
 from tests.datasets.sources.importing import work
+from tests.feedback.saying import make_call, make_version
 from tests.inference.log_rows import make_request
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,6 +35,16 @@ def test_predictions_when_imported_are_rows_of_their_time_with_inputs_and_labels
     )
     assert sorted(texts) == ["배송 0", "배송 1", "배송 2", "배송 3", "배송 4", "이제"]
     assert rows["version"].dtype == pl.Int64
+
+
+def test_predictions_when_asked_by_generate_too_then_one_column_holds_the_texts():
+    version = make_version()
+    for body in ({"inputs": {"text": ["배송"]}}, {"text_input": "환불"}):
+        make_call(version, input=orjson.dumps(body).decode())
+    made = import_dataset(dataset="말", kind="predictions", options={"deployment": "intent"}, actor=make_owner())
+    rows = rows_of(work(made))
+    assert sorted(rows["input text"]) == ["배송", "환불"]
+    assert "input text_input" not in rows.columns
 
 
 def test_predictions_when_asked_wrongly_name_the_field():

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from files.services import store
 from inference.models import InferenceRequest, Prediction
 from tests.accounts.making import bearer, make_client, make_key, make_user
+from tests.feedback.saying import make_call, make_version
 from tests.inference.log_rows import make_many, make_prediction, make_request
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +93,12 @@ def test_detail_gives_inputs_and_predictions() -> None:
     assert found["predictions"][0]["output"] == {"label": "배송", "score": 0.93}
     assert found["latency_ms"] == 4.5
     assert found["created_at"].endswith("Z")
+
+
+def test_detail_of_a_call_of_generate_names_its_text_as_the_model_does() -> None:
+    row = make_call(make_version(), input='{"text_input": "환불"}')
+    found = get(make_client(make_user("operator")), f"{LIST}/{row.pk}")
+    assert found["inputs"] == {"text": ["환불"]}
 
 
 def test_predictions_of_many_rows_are_paged_by_row() -> None:

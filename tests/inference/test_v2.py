@@ -287,7 +287,8 @@ def test_generate_when_the_model_takes_and_gives_text_then_answered(words: Servi
     assert reply.data["text_output"] in ("greeting", "goodbye")
     assert 0 < reply.data["score"] <= 1
     row = InferenceRequest.objects.get()
-    assert (stored.inputs_of(row.input), row.client_request_id) == ({"text_input": ["안녕"]}, "mine")
+    inputs = stored.inputs_of(row.input, words.version.parsed_signature())
+    assert (inputs, row.client_request_id) == ({"text": ["안녕"]}, "mine")
     stream = words.call("/v2/models/words/versions/1/generate_stream", ask)
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert orjson.loads(stream.body.removeprefix(b"data: ").removesuffix(b"\n\n")) == reply.data

@@ -24,6 +24,7 @@ from tests.admin.making import log_in
 from tests.datasets.making import make_owner, make_version, rows_of
 from tests.datasets.sources.importing import work
 from tests.feedback.saying import make_call, say
+from tests.feedback.saying import make_version as make_model_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXTS = [
@@ -232,3 +233,11 @@ def test_source_of_feedback_gives_reviewed_items_or_what_was_said_masked() -> No
             look_at(kind="feedback", options=options, actor=owner)
         assert list(error.value.fields) == [field]
     assert Job.objects.filter(state="failed").count() == 0
+
+
+def test_text_when_asked_by_generate_stands_in_the_column_of_its_input() -> None:
+    version = make_model_version()
+    for body in ({"text_input": TEXTS[0]}, {"inputs": {"text": [TEXTS[1]]}}):
+        say(make_call(version, input=json.dumps(body)), thumb=1)
+    made = import_dataset(dataset="글", kind="feedback", options={"deployment": "intent"}, actor=make_owner())
+    assert rows_of(work(made))["text"].to_list() == TEXTS[:2]
