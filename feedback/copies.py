@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feedback.models import ReviewItem
 from feedback.rules import Source
-from inference.log.cases import Case, cases_of
+from inference.log.cases import Asked, Case, cases_of
 
 MOST_TEXT, MOST_NUMBERS = 20_000, 4096
 
 
 def copies_of(sources: Sequence[Source], *, is_masked: bool) -> list[ReviewItem]:
     """Give items, without queue and unsaved, of sources that are still there."""
-    cases = cases_of((one.request_id, one.row) for one in sources if one.request_id)
-    items = [_copy(one, cases.get((one.request_id, one.row)) if one.request_id else None) for one in sources]
+    places: dict[Asked, list[int]] = defaultdict(list)
+    for place, source in enumerate(sources):
+        places[source.request_id, source.row].append(place)
+    made = {place: _copy(sources[place], case) for asked, case in cases_of(places) for place in places[asked]}
+    items = (made.get(place) or _copy(source, None) for place, source in enumerate(sources))
     found = [item for item in items if item is not None]
     if is_masked and found:
         _mask(found)

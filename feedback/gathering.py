@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet
 
 from common.ids import floor_of
 from feedback.models import Feedback, Review, ReviewItem, ReviewQueue
-from inference.log.cases import Case, cases_of
+from inference.log.cases import Asked, Case, cases_of
 
 AT_ONCE = 500
 FINISHED = (ReviewItem.State.AGREED, ReviewItem.State.SETTLED)
@@ -68,13 +68,13 @@ def given_rows(deployment: str, since: datetime | None, until: datetime, dropped
     rows = Feedback.objects.filter(deployment=deployment, target=Feedback.Target.PREDICTION, pk__lt=floor_of(until))
     while found := list(rows.filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
         after = found[-1].pk
-        cases = cases_of((one.request_id, one.row) for one in found if one.request_id)
+        said: dict[Asked, list[Feedback]] = defaultdict(list)
         for one in found:
-            case = cases.get((one.request_id, one.row)) if one.request_id else None
-            if case is None or not case.inputs:
-                dropped[NO_INPUT] += 1
-            else:
-                yield _of_feedback(one, case)
+            said[one.request_id, one.row].append(one)
+        for asked, case in cases_of(list(said)):
+            if case.inputs:
+                yield from (_of_feedback(one, case) for one in said.pop(asked))
+        dropped[NO_INPUT] += sum(map(len, said.values()))
 
 
 def _votes(items: Iterable[ReviewItem]) -> dict[int, tuple[list[int], list[str]]]:

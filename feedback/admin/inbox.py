@@ -134,7 +134,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
         version = _version(obj)
         names, signature = label_names(version), version.parsed_signature() if version else None
         target = (obj.request_id, obj.row)
-        case = cases_of([target]).get(target) if obj.request_id else None
+        case = dict(cases_of([target])).get(target) if obj.request_id else None
         answer: Any = show_output(show_values(case.output, signature), names) if case else ""
         if obj.request_id and withheld(Onlooker(request.user), [obj.request_id]):
             answer = REASON

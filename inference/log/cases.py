@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,9 @@ from inference.models import InferenceRequest, Prediction, prediction_key
 from registry.models import ModelVersion
 from registry.signature import Signature
 
+AT_ONCE = 50  # calls asked for by one query
 MOST_BYTES = 4 << 20  # of an input that is kept as a file
+Asked = tuple[UUID | None, int]  # a call, if it is known, and a row of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,39 @@ class Case:
     score: float | None
 
 
-def cases_of(wanted: Iterable[tuple[UUID, int]]) -> dict[tuple[UUID, int], Case]:
-    """Give those of the rows that are still in the log and were answered, in a few queries for all."""
-    keys = {prediction_key(request, row): (request, row) for request, row in wanted}
-    calls = InferenceRequest.objects.in_bulk({request for request, _row in keys.values()})
+def cases_of(wanted: Iterable[Asked]) -> Iterator[tuple[Asked, Case]]:
+    """Give those of the rows that are still in the log and were answered, call by call.
+
+    The inputs of one call at a time are held: read, a call of some megabytes is a hundred.
+    """
+    rows: dict[UUID, list[int]] = defaultdict(list)
+    for request, row in dict.fromkeys(wanted):
+        if request:
+            rows[request].append(row)
+    keys = list(rows)
+    for at in range(0, len(keys), AT_ONCE):
+        yield from _some_cases({key: rows[key] for key in keys[at : at + AT_ONCE]})
+
+
+def _some_cases(rows: Mapping[UUID, Sequence[int]]) -> Iterator[tuple[Asked, Case]]:
+    calls = InferenceRequest.objects.in_bulk(rows)
     signatures = signatures_of(calls.values())
-    inputs = {key: inputs_of_call(call, signatures.get(call.version_id)) for key, call in calls.items()}
-    found = {}
-    for one in Prediction.objects.filter(pk__in=list(keys)):
-        if call := calls.get(one.request_id):
-            values = row_of(inputs[call.pk], one.row, call.rows)
-            found[keys[one.pk]] = Case(call, one.row, values, orjson.loads(one.output), one.label, one.score)
-    return found
+    answers: dict[UUID, list[Prediction]] = defaultdict(list)
+    wanted = [prediction_key(request, row) for request, some in rows.items() for row in some]
+    for one in Prediction.objects.filter(pk__in=wanted):
+        answers[one.request_id].append(one)
+    for request in rows:
+        if (call := calls.pop(request, None)) and answers[request]:
+            yield from _cases_of_call(call, signatures.get(call.version_id), answers.pop(request))
+
+
+def _cases_of_call(
+    call: InferenceRequest, signature: Signature | None, answers: Iterable[Prediction]
+) -> Iterator[tuple[Asked, Case]]:
+    inputs = inputs_of_call(call, signature)
+    for one in answers:
+        values = row_of(inputs, one.row, call.rows)
+        yield (call.pk, one.row), Case(call, one.row, values, orjson.loads(one.output), one.label, one.score)
 
 
 def signatures_of(calls: Iterable[InferenceRequest]) -> dict[UUID | None, Signature]:
