@@ -26,6 +26,7 @@ FACTS = {
 TYPES = {**FACTS, "label": "text", "answer": "text", "thumb": "integer", "rating": "integer"}
 # Columns without free text: ids would look like numbers of cards to whoever masks.
 CLOSED = (FACTS.keys() | RIGHT.values() | {"thumb"}) - {"model_answer", "feedback_labels", "comment", "note", "answer"}
+CLOSED_SAID = CLOSED - {"label"}  # of feedback: people write right answers as they like
 TOO_LITTLE, NO_INPUT = "too_little_agreement", "no_input"
 Row = dict[str, Any]
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.errors import Invalid, TooLarge
 from datasets.sources.hooks import Fetched, Fetching, SourceField, SourceKind, moment_of, wanted
-from feedback.gathering import CLOSED, TYPES, Row, finished_items, given_rows, keys_of, reviewed_rows
+from feedback.gathering import CLOSED, CLOSED_SAID, TYPES, Row, finished_items, given_rows, keys_of, reviewed_rows
 from feedback.models import Feedback, ReviewQueue
 from feedback.services.exporting import label_of, queues_named
 from files.storage import told_when_full
@@ -79,11 +79,12 @@ class FeedbackSource(SourceKind):
 
         path, rows, written = fetching.folder / "feedback.jsonl", 0, 0
         masker = Masker() if options["mask"] == "yes" else None
+        leave = CLOSED if options["queues"] else CLOSED_SAID
         types: dict[str, str] = {}
         with told_when_full(), path.open("wb") as file:
             for row in islice(_rows(options), fetching.most_rows):
                 types |= {name: TYPES[name] for name in row if name in TYPES}
-                line = orjson.dumps(masker.mask(row, leave=CLOSED) if masker else row) + b"\n"
+                line = orjson.dumps(masker.mask(row, leave=leave) if masker else row) + b"\n"
                 file.write(line)
                 rows, written = rows + 1, written + len(line)
                 if rows % 1000 == 0:

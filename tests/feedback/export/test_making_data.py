@@ -241,3 +241,16 @@ def test_text_when_asked_by_generate_stands_in_the_column_of_its_input() -> None
         say(make_call(version, input=json.dumps(body)), thumb=1)
     made = import_dataset(dataset="글", kind="feedback", options={"deployment": "intent"}, actor=make_owner())
     assert rows_of(work(made))["text"].to_list() == TEXTS[:2]
+
+
+def test_corrections_when_people_wrote_personal_data_are_masked_unless_it_is_to_stay() -> None:
+    said = ["메일은 lee@example.com", {"이름": "김", "전화": "010-1234-5678"}]
+    for one in said:
+        say(make_call(text="말"), thumb=-1, correction=one)
+    options = {"deployment": "intent"}
+    masked = import_dataset(dataset="말", kind="feedback", options=options, actor=make_owner())
+    labels = " ".join(rows_of(work(masked))["label"])
+    assert "[" in labels
+    assert not any(one in labels for one in ("lee@example.com", "010-1234-5678"))
+    whole = import_dataset(dataset="글", kind="feedback", options={**options, "mask": "no"}, actor=make_owner())
+    assert "010-1234-5678" in " ".join(rows_of(work(whole))["label"])
