@@ -16,6 +16,7 @@ from inference.log.cases import Asked, Case, cases_of
 
 AT_ONCE = 500
 FINISHED = (ReviewItem.State.AGREED, ReviewItem.State.SETTLED)
+IS_DATA = {"state__in": FINISHED, "is_golden": False}  # golden items measure people
 RIGHT = {"label": "label", "labels": "labels", "text": "answer", "rating": "rating"}  # column by kind of answer
 # What rows hold besides inputs and the right answer; inputs of these names get "input " before them.
 FACTS = {
@@ -27,7 +28,7 @@ TYPES = {**FACTS, "label": "text", "answer": "text", "thumb": "integer", "rating
 # Columns without free text: ids would look like numbers of cards to whoever masks.
 CLOSED = (FACTS.keys() | RIGHT.values() | {"thumb"}) - {"model_answer", "feedback_labels", "comment", "note", "answer"}
 CLOSED_SAID = CLOSED - {"label"}  # of feedback: people write right answers as they like
-TOO_LITTLE, NO_INPUT = "too_little_agreement", "no_input"
+TOO_LITTLE, NO_INPUT, NOT_FINISHED = "too_little_agreement", "no_input", "not_finished"
 Row = dict[str, Any]
 
 
@@ -37,8 +38,8 @@ def input_column(name: str) -> str:
 
 
 def finished_items(queues: Sequence[ReviewQueue]) -> QuerySet[ReviewItem]:
-    """Give the items of some queues that are agreed or settled; golden ones measure people and are no data."""
-    return ReviewItem.objects.filter(queue__in=queues, state__in=FINISHED, is_golden=False)
+    """Give the items of some queues that are agreed or settled."""
+    return ReviewItem.objects.filter(queue__in=queues, **IS_DATA)
 
 
 def keys_of(items: QuerySet[ReviewItem]) -> list[int]:
@@ -47,9 +48,15 @@ def keys_of(items: QuerySet[ReviewItem]) -> list[int]:
 
 
 def reviewed_rows(keys: Sequence[int], *, least_agreement: float, dropped: Counter[str]) -> Iterator[Row]:
-    """Give a row for each item whose reviewers agree at least so much; count the others by reason."""
+    """Give a row for each item whose reviewers agree at least so much; count the others by reason.
+
+    Items that were left out or opened again since their keys were gathered are counted, too.
+    """
     for start in range(0, len(keys), AT_ONCE):
-        items = list(ReviewItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).select_related("queue"))
+        some = keys[start : start + AT_ONCE]
+        items = list(ReviewItem.objects.filter(pk__in=some, **IS_DATA).select_related("queue"))
+        if len(items) < len(some):
+            dropped[NOT_FINISHED] += len(some) - len(items)
         votes = _votes(items)
         said = Feedback.objects.in_bulk([item.feedback_id for item in items if item.feedback_id])
         for item in sorted(items, key=lambda item: item.pk):

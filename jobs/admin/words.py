@@ -29,6 +29,7 @@ WORDS: dict[str, Any] = {
     "feedback": _("feedback"),
     "too_little_agreement": _("too little agreement"),
     "no_input": _("no input"),
+    "not_finished": _("not decided any more"),
     "same_input": _("the same input"),
     "near_to_training": _("near to training data"),
     "deleted": pgettext_lazy("count", "deleted"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from common.errors import Invalid, NotFound
 from datasets.lineage.graph import lineage_of
 from datasets.models import DatasetVersion, PreprocessingJob
 from datasets.services.imports import import_dataset, look_at
+from feedback.gathering import finished_items, keys_of, reviewed_rows
 from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.services.exporting import make_dataset_version, queues_named
 from jobs.models import Job
@@ -254,3 +256,15 @@ def test_corrections_when_people_wrote_personal_data_are_masked_unless_it_is_to_
     assert not any(one in labels for one in ("lee@example.com", "010-1234-5678"))
     whole = import_dataset(dataset="글", kind="feedback", options={**options, "mask": "no"}, actor=make_owner())
     assert "010-1234-5678" in " ".join(rows_of(work(whole))["label"])
+
+
+def test_items_when_left_out_after_their_keys_were_gathered_are_no_data() -> None:
+    queue = make_queue()
+    items = [make_item(queue, text) for text in TEXTS]
+    keys, dropped = keys_of(finished_items([queue])), Counter[str]()
+    ReviewItem.objects.filter(pk=items[0].pk).update(state="left_out")
+    ReviewItem.objects.filter(pk=items[1].pk).update(state="golden", is_golden=True)
+    items[2].delete()
+    rows = list(reviewed_rows(keys, least_agreement=0, dropped=dropped))
+    assert [row["text"] for row in rows] == [TEXTS[3]]
+    assert dropped == {"not_finished": 3}
