@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,22 @@ from feedback.gathering import FACTS, TYPES
 
 _TYPES: dict[str, pl.DataType] = {
     "text": pl.String(),
+    "truth": pl.Boolean(),
     "integer": pl.Int64(),
+    "long": pl.String(),
     "number": pl.Float64(),
     "datetime": pl.Datetime("us", "UTC"),
-    "list[text]": pl.List(pl.String()),
-    "list[number]": pl.List(pl.Float64()),
 }
+_TYPES |= {f"list[{name}]": pl.List(kind) for name, kind in _TYPES.items()}
 _JSON = "json"
+_NUMBERS = ("truth", "integer", "long", "number")  # each takes in those before it; "long" is beyond 64 bits, as text
+_PLAIN = {type(None): "", str: "text", bool: "truth", float: "number"}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "integer": int,
+    "long": lambda value: str(int(value)),
+    "number": float,
+    "datetime": datetime.fromisoformat,
+}
 
 
 class Columns:
@@ -39,11 +49,7 @@ class Columns:
         """Take in what a row holds."""
         for name, value in row.items():
             known = self._kinds.get(name, "")
-            kind = TYPES.get(name) or _kind(value)
-            if not known or not kind:
-                self._kinds[name] = known or kind
-            elif known != kind:
-                self._kinds[name] = _JSON
+            self._kinds[name] = _together(known, TYPES.get(name) or _kind(value))
 
     def schema(self) -> pl.Schema:
         """Give names and types."""
@@ -64,22 +70,35 @@ class Columns:
             return None
         if kind == _JSON:
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if kind == "datetime":
-            return datetime.fromisoformat(value)
-        if kind == "list[number]":
-            return [float(one) for one in value]
-        return float(value) if kind == "number" else value
+        read = _READ.get(_inner(kind) or kind)
+        if read is None:
+            return value
+        return [read(one) for one in value] if _inner(kind) else read(value)
 
 
 def _kind(value: Any) -> str:
     """Give what a value is, empty for a missing one."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, int | float):
-        return "number"
+    if type(value) in _PLAIN:
+        return _PLAIN[type(value)]
+    if isinstance(value, int):
+        return "integer" if -(1 << 63) <= value < 1 << 63 else "long"
     if isinstance(value, list) and value:
-        kinds = {_kind(one) for one in value}
-        return f"list[{kinds.pop()}]" if kinds in ({"text"}, {"number"}) else _JSON
+        kinds = set(map(_kind, value))
+        kind = reduce(_together, kinds)
+        return f"list[{kind}]" if "" not in kinds and kind in ("text", *_NUMBERS) else _JSON
     return "list[text]" if value == [] else _JSON
+
+
+def _together(one: str, other: str) -> str:
+    """Give the kind that holds values of two kinds."""
+    if one == other or not one or not other:
+        return one or other
+    if one in _NUMBERS and other in _NUMBERS:
+        return max(one, other, key=_NUMBERS.index)
+    inner = _together(_inner(one), _inner(other)) if _inner(one) and _inner(other) else _JSON
+    return f"list[{inner}]" if inner in _NUMBERS else _JSON
+
+
+def _inner(kind: str) -> str:
+    """Give the kind of what a list holds, empty for anything else."""
+    return kind[5:-1] if kind.startswith("list[") else ""

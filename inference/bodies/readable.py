@@ -25,7 +25,8 @@ _FIRST_NUMBERS = 4
 class Shown:
     """One input or output: `texts` or `numbers`, flat and row-major, or neither where it is something else (`raw`).
 
-    `dropped_bytes` came and are not kept.
+    Whole numbers and truths stay what they are: a fraction holds no more than 53 bits. `dropped_bytes` came and are not
+    kept.
     """
 
     name: str
@@ -103,7 +104,7 @@ def _shown(name: str, data: Any, spec: TensorSpec | None, shape: Sequence[int] |
     if flat and all(type(value) is str for value in flat):
         return Shown(name, datatype or "BYTES", tuple(shape or _shape_of(data)), texts=flat)
     if flat and all(type(value) in (int, float, bool) for value in flat):
-        return Shown(name, datatype, _shape(data, shape, spec, len(flat)), numbers=[float(value) for value in flat])
+        return Shown(name, datatype, _shape(data, shape, spec, len(flat)), numbers=flat)
     return Shown(name, datatype, raw=data)
 
 

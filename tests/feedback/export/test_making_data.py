@@ -19,7 +19,9 @@ from datasets.models import DatasetVersion, PreprocessingJob
 from datasets.services.imports import import_dataset, look_at
 from feedback.gathering import finished_items, keys_of, reviewed_rows
 from feedback.models import Review, ReviewItem, ReviewQueue
+from feedback.rules import Source
 from feedback.services.exporting import make_dataset_version, queues_named
+from feedback.services.filling import add_items
 from jobs.models import Job
 from tests.accounts.making import make_client, make_user, post
 from tests.admin.making import log_in
@@ -268,3 +270,35 @@ def test_items_when_left_out_after_their_keys_were_gathered_are_no_data() -> Non
     rows = list(reviewed_rows(keys, least_agreement=0, dropped=dropped))
     assert [row["text"] for row in rows] == [TEXTS[3]]
     assert dropped == {"not_finished": 3}
+
+
+def test_whole_numbers_and_truths_stay_what_they_are() -> None:
+    queue, large = make_queue(), 1 << 53
+    inputs = [
+        {"id": large, "is_new": True, "n": 1, "hash": 5, "xs": [large, 1], "holes": [1, None]},
+        {"id": large + 1, "is_new": False, "n": 0.5, "hash": (1 << 64) - 1, "xs": [large + 1, 1], "holes": None},
+    ]
+    for one in inputs:
+        make_item(queue, None, input=one)
+    made, version = make([queue])
+    assert made.job.error == ""
+    rows = rows_of(version)
+    assert rows["id"].to_list() == [large, large + 1]
+    assert rows["is_new"].to_list() == [True, False]
+    assert rows["n"].to_list() == [1.0, 0.5]
+    assert rows["hash"].to_list() == ["5", "18446744073709551615"]
+    assert rows["xs"].to_list() == [[large, 1], [large + 1, 1]]
+    assert rows["holes"].to_list() == ["[1, null]", None]
+    types = {one["name"]: one["type"] for one in version.columns}
+    assert (types["id"], types["is_new"], types["xs"]) == ("integer", "truth", "list[integer]")
+
+
+def test_whole_numbers_of_calls_come_into_review_and_data_as_they_were_sent() -> None:
+    queue, large = make_queue(), (1 << 53) + 1
+    body = {"inputs": [{"name": "id", "datatype": "INT64", "shape": [1], "data": [large]}]}
+    call = make_call(text="", input=json.dumps(body))
+    add_items(queue=queue, sources=[Source(call.pk)], actor=make_owner())
+    assert queue.items.get().input == {"id": large}
+    say(call, thumb=1)
+    made = import_dataset(dataset="수", kind="feedback", options={"deployment": "intent"}, actor=make_owner())
+    assert rows_of(work(made))["id"].to_list() == [large]
