@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from feedback.models import ReviewItem
@@ -11,6 +12,9 @@ from feedback.rules import Source
 from inference.log.cases import Asked, Case, cases_of
 
 MOST_TEXT, MOST_NUMBERS = 20_000, 4096
+MOST_OF_TEXTS = 10 * MOST_TEXT  # characters of the texts of a list
+MARGIN = 200  # characters behind a cut that are looked at for personal data which begins before it
+_CUT = re.compile(r"…\[\+\d+\]\Z")
 
 
 def copies_of(sources: Sequence[Source], *, is_masked: bool) -> list[ReviewItem]:
@@ -18,18 +22,17 @@ def copies_of(sources: Sequence[Source], *, is_masked: bool) -> list[ReviewItem]
     places: dict[Asked, list[int]] = defaultdict(list)
     for place, source in enumerate(sources):
         places[source.request_id, source.row].append(place)
-    made = {place: _copy(sources[place], case) for asked, case in cases_of(places) for place in places[asked]}
-    items = (made.get(place) or _copy(source, None) for place, source in enumerate(sources))
-    found = [item for item in items if item is not None]
-    if is_masked and found:
-        _mask(found)
-    return found
+    plain = _masking() if is_masked and sources else str
+    made = {place: _copy(sources[place], case, plain) for asked, case in cases_of(places) for place in places[asked]}
+    items = (made.get(place) or _copy(source, None, plain) for place, source in enumerate(sources))
+    return [item for item in items if item is not None]
 
 
-def _copy(source: Source, case: Case | None) -> ReviewItem | None:
+def _copy(source: Source, case: Case | None, plain: Callable[[str], str]) -> ReviewItem | None:
     if case is None and source.input is None:
         return None
     names: Any = case.call if case else source
+    given: Any = source.input if source.input is not None or case is None else case.inputs
     return ReviewItem(
         source_key=source.source_key,
         request_id=source.request_id,
@@ -38,25 +41,41 @@ def _copy(source: Source, case: Case | None) -> ReviewItem | None:
         model=names.model,
         version=names.version,
         version_id=names.version_id,
-        input=_shortened(source.input if source.input is not None else case.inputs),  # type: ignore[union-attr]
-        output=_shortened(source.output or (case.output if case else {})),
+        input=_shortened(given, plain),
+        output=_shortened(source.output or (case.output if case else {}), plain),
     )
 
 
-def _shortened(value: Any) -> Any:
-    """Give a value that a page can show: texts cut, long lists of numbers only counted."""
+def is_cut(value: Any) -> bool:
+    """Whether a value of a copy is a text of which only the beginning was kept, or holds one."""
     if isinstance(value, str):
-        return value if len(value) <= MOST_TEXT else f"{value[:MOST_TEXT]}…"
+        is_older = len(value) == MOST_TEXT + 1 and value.endswith("…")  # cut before the rest was counted
+        return is_older or bool(_CUT.search(value))
+    return isinstance(value, list) and any(map(is_cut, value))
+
+
+def _shortened(value: Any, plain: Callable[[str], str]) -> Any:
+    """Give a value that a page can show: texts `plain` and cut, long lists only counted."""
+    if isinstance(value, str):
+        return _beginning(value, plain)
     if isinstance(value, Mapping):
-        return {str(name): _shortened(inner) for name, inner in value.items()}
+        return {str(name): _shortened(inner, plain) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return {"values_left_out": len(value)} if len(value) > MOST_NUMBERS else [_shortened(one) for one in value]
+        is_long = len(value) > MOST_NUMBERS or sum(len(one) for one in value if isinstance(one, str)) > MOST_OF_TEXTS
+        return {"values_left_out": len(value)} if is_long else [_shortened(one, plain) for one in value]
     return value
 
 
-def _mask(items: Sequence[ReviewItem]) -> None:
+def _beginning(text: str, plain: Callable[[str], str]) -> str:
+    """Give a text, or its beginning and how many characters follow; what is masked across the cut is masked whole."""
+    if len(text) <= MOST_TEXT:
+        return plain(text)
+    start = plain(text[: MOST_TEXT + MARGIN])[:-MARGIN]
+    return f"{start}…[+{len(text) - MOST_TEXT}]"
+
+
+def _masking() -> Callable[[str], str]:
     from feedback.masking import Masker  # noqa: PLC0415 - it brings Polars
 
     masker = Masker()
-    for item in items:
-        item.input, item.output = masker.mask(item.input), masker.mask(item.output)
+    return lambda text: str(masker.mask({"": text})[""])

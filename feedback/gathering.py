@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from common.ids import floor_of
+from feedback.copies import is_cut
 from feedback.models import Feedback, Review, ReviewItem, ReviewQueue
 from inference.log.cases import Asked, Case, cases_of
 
@@ -28,7 +29,7 @@ TYPES = {**FACTS, "label": "text", "answer": "text", "thumb": "integer", "rating
 # Columns without free text: ids would look like numbers of cards to whoever masks.
 CLOSED = (FACTS.keys() | RIGHT.values() | {"thumb"}) - {"model_answer", "feedback_labels", "comment", "note", "answer"}
 CLOSED_SAID = CLOSED - {"label"}  # of feedback: people write right answers as they like
-TOO_LITTLE, NO_INPUT, NOT_FINISHED = "too_little_agreement", "no_input", "not_finished"
+TOO_LITTLE, NO_INPUT, NOT_FINISHED, CUT = "too_little_agreement", "no_input", "not_finished", "cut_text"
 Row = dict[str, Any]
 
 
@@ -66,6 +67,8 @@ def reviewed_rows(keys: Sequence[int], *, least_agreement: float, dropped: Count
                 dropped[TOO_LITTLE] += 1
             elif not item.input or item.final_answer is None or any(isinstance(v, dict) for v in item.input.values()):
                 dropped[NO_INPUT] += 1
+            elif is_cut(list(item.input.values())):
+                dropped[CUT] += 1
             else:
                 yield _of_item(item, agreement, sum(counts), notes, said.get(item.feedback_id))
 

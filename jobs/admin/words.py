@@ -30,6 +30,7 @@ WORDS: dict[str, Any] = {
     "too_little_agreement": _("too little agreement"),
     "no_input": _("no input"),
     "not_finished": _("not decided any more"),
+    "cut_text": _("a text too long to be kept whole"),
     "same_input": _("the same input"),
     "near_to_training": _("near to training data"),
     "deleted": pgettext_lazy("count", "deleted"),

@@ -302,3 +302,15 @@ def test_whole_numbers_of_calls_come_into_review_and_data_as_they_were_sent() ->
     say(call, thumb=1)
     made = import_dataset(dataset="수", kind="feedback", options={"deployment": "intent"}, actor=make_owner())
     assert rows_of(work(made))["id"].to_list() == [large]
+
+
+def test_texts_when_cut_are_no_data_and_are_told_apart() -> None:
+    queue = make_queue()
+    texts = ["가" * 20_000, *("가" * 20_000 + end for end in ("나", "다")), [["말", "가" * 30_000]]]
+    sources = [Source(key=str(place), input={"text": text}) for place, text in enumerate(texts)]
+    add_items(queue=queue, sources=sources, actor=make_owner())
+    queue.items.update(state="agreed", final_answer="delivery", finished_at=timezone.now())
+    make_item(queue, "가" * 20_000 + "…")  # as texts were cut before
+    made, version = make([queue])
+    assert made.job.result["dropped"] == {"cut_text": 4}
+    assert rows_of(version)["text"].to_list() == texts[:1]

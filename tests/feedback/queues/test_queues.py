@@ -6,6 +6,7 @@ import pytest
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
+from feedback.copies import is_cut
 from feedback.models import ReviewItem
 from feedback.rules import RULES, Rule, Source
 from feedback.services.assignment import next_item
@@ -118,11 +119,22 @@ def test_items_when_put_in_by_hand_then_copies_that_outlive_the_log_and_come_onc
 
 def test_items_when_long_then_cut_so_that_a_page_can_show_them() -> None:
     queue = make_queue()
-    long = Source(key="a", input={"text": "가" * 30_000, "pixels": [0.5] * 5000, "few": [1, 2]})
+    texts = {"texts": ["나" * 11_000] * 20, "some": ["나" * 9_000] * 20}
+    long = Source(key="a", input={"text": "가" * 30_000, "pixels": [0.5] * 5000, "few": [1, 2]} | texts)
     add_items(queue=queue, sources=[long], actor=queue.owner)
     (item,) = queue.items.all()
-    assert len(item.input["text"]) == 20_001
+    assert item.input["text"] == "가" * 20_000 + "…[+10000]"
     assert (item.input["pixels"], item.input["few"]) == ({"values_left_out": 5000}, [1, 2])
+    assert (item.input["texts"], item.input["some"]) == ({"values_left_out": 20}, ["나" * 9_000] * 20)
+
+
+def test_items_when_cut_then_personal_data_is_masked_across_the_cut_too() -> None:
+    queue = make_queue(is_masked=True)
+    for before in (19_990, 19_999, 20_190):
+        text = "가" * before + " 010-1234-5678 " + "나" * 5000
+        add_items(queue=queue, sources=[Source(key=str(before), input={"text": text})], actor=queue.owner)
+    texts = [item.input["text"] for item in queue.items.all()]
+    assert all(is_cut(text) and "010" not in text for text in texts)
 
 
 def test_rule_when_another_app_registers_one_then_offered_until_then_refused() -> None:
