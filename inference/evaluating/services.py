@@ -107,13 +107,14 @@ def start_evaluations(
     if not 1 <= len(wanted) <= MOST_VERSIONS:
         said = _("Choose 1 to %(most)d versions.") % {"most": MOST_VERSIONS}
         raise Invalid(said, fields={"versions": said})
-    plans = {version.pk: plan_for(version=version, data=data, given=given) for version in wanted}
+    plan = plan_for(version=wanted[0], data=data, given=given)
+    plans = {wanted[0].pk: plan} | {one.pk: _plan_beside(one, data, given or {}, plan) for one in wanted[1:]}
     against = baseline or (live_version_of(wanted[0].model) if is_compared else None)
     known = None
     if against and against not in wanted:
-        known = _evaluated(against, data, plans[wanted[0].pk])
-        if known is None and (plan := _plan_of_baseline(against, data, plans[wanted[0].pk], is_given=bool(baseline))):
-            plans[against.pk] = plan
+        known = _evaluated(against, data, plan)
+        if known is None and (own := _plan_of_baseline(against, data, plan, is_given=bool(baseline))):
+            plans[against.pk] = own
             wanted.insert(0, against)
     elif against:
         wanted.remove(against)
@@ -141,11 +142,13 @@ def start_evaluations(
 
 
 def _evaluated(version: ModelVersion, data: DatasetVersion, plan: Plan) -> Evaluation | None:
-    """Give the newest finished evaluation over the same rows and right answers, with these slices at least."""
+    """Give the newest finished evaluation over the same rows, inputs and right answers, with these slices at least."""
     done = Evaluation.objects.filter(version=version, dataset_version=data, answers__isnull=False).order_by("-id")
     for one in done[:LOOKED_AT]:
         own = Plan.from_dict(one.options)
         is_same = (own.label, own.split) == (plan.label, plan.split)
+        if own.inputs.keys() == plan.inputs.keys():
+            is_same = is_same and dict(own.inputs) == dict(plan.inputs)
         if one.finished_at and is_same and set(plan.slices) <= set(own.slices):
             return one
     return None
@@ -155,11 +158,18 @@ def _plan_of_baseline(version: ModelVersion, data: DatasetVersion, plan: Plan, *
     """Give the plan of the version to compare with; `None` where nobody chose it and it cannot be evaluated so."""
     given = {"label": plan.label, "slices": plan.slices, "split": plan.split}
     try:
-        return plan_for(version=version, data=data, given=given)
+        return _plan_beside(version, data, given, plan)
     except (Invalid, Conflict):
         if is_given:
             raise
         return None
+
+
+def _plan_beside(version: ModelVersion, data: DatasetVersion, given: Mapping[str, Any], plan: Plan) -> Plan:
+    """Give the plan of a version that is compared: inputs of the same names come from the same columns."""
+    names = {spec.name for spec in version.parsed_signature().inputs}
+    same = {"inputs": plan.inputs} if names == plan.inputs.keys() else {}
+    return plan_for(version=version, data=data, given={**given, **same})
 
 
 @transactional

@@ -197,9 +197,10 @@ class _Judge:
         live = self._live_version()
         if live is None or live.pk == self._version.pk:
             return []
-        other = evaluation_of(live, data, one.split, label=found.options.get("label", ""))
+        same = {"label": found.options.get("label", ""), "inputs": found.options.get("inputs", {})}
+        other = evaluation_of(live, data, one.split, **same)
         if other is None:
-            said = _("The live version %(live)s has not been evaluated over %(data)s, so nothing can be compared.")
+            said = _("The live version %(live)s has not been evaluated over the same columns of %(data)s.")
             said %= {"live": live, "data": named_rows(data, one.split)}
             return [Reason("live_not_evaluated", said, evaluation=found.pk, requirement=place, data=data)]
         figure, theirs = found.metrics.get(one.metric), other.metrics.get(one.metric)
@@ -229,15 +230,21 @@ class _Judge:
 
 
 def evaluation_of(
-    version: ModelVersion, data: DatasetVersion, split: str = "", *, label: str | None = None
+    version: ModelVersion,
+    data: DatasetVersion,
+    split: str = "",
+    *,
+    label: str | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Evaluation | None:
     """Give the newest finished evaluation of a version over a dataset version, or one split of it.
 
-    With `label` it is one that takes the right answers from that column.
+    With `label` it is one that takes the right answers from that column, with `inputs` one that takes inputs of these
+    names from these columns.
     """
     newest = _finished(version).filter(dataset_version=data)
     for one in newest.defer("report")[:LOOKED_AT]:  # reports are large, and one is wanted
-        if _is_over(one, split, label):
+        if _is_over(one, split, label, inputs):
             return newest.filter(pk=one.pk).first()  # type: ignore[no-any-return]
     return None
 
@@ -253,7 +260,10 @@ def _finished(version: ModelVersion) -> Any:
     return done.select_related("dataset_version__dataset").order_by("-id")
 
 
-def _is_over(one: Evaluation, split: str, label: str | None) -> bool:
+def _is_over(one: Evaluation, split: str, label: str | None, inputs: Mapping[str, str] | None = None) -> bool:
+    own = one.options.get("inputs", {})
+    if inputs is not None and inputs.keys() == own.keys() and inputs != own:
+        return False
     return one.options.get("split", "") == split and label in (None, one.options.get("label", ""))
 
 

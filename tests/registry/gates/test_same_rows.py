@@ -52,6 +52,21 @@ def test_comparison_when_the_right_answers_are_of_other_columns_then_none():
     assert compare(live, new)["evaluations"] == []
 
 
+def test_gate_when_the_inputs_are_of_other_columns_then_nothing_is_compared():
+    live, new = make_model_version(), make_model_version()
+    put_live(live)
+    data, right = make_rows(60)
+    before = evaluate(live, data, right, 0.8)
+    own = evaluate(new, data, right, 0.95)
+    rule = {"kind": "live", "dataset": str(data.dataset_id), "metric": "accuracy"}
+    set_policy(model=new.model, requirements=[rule], actor=None)
+    assert failures(version=new) == []
+    Evaluation.objects.filter(pk=own.pk).update(options={**own.options, "inputs": {"text": "easier"}})
+    assert [one.code for one in failures(version=new)] == ["live_not_evaluated"]
+    Evaluation.objects.filter(pk=before.pk).update(options={**before.options, "inputs": {"question": "text"}})
+    assert failures(version=new) == []  # inputs of other names have columns of their own
+
+
 def test_gate_of_slices_when_not_all_that_count_are_told_then_refused():
     version = make_model_version()
     data, right = make_rows(60)
