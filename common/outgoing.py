@@ -256,6 +256,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(host, port, timeout=timeout_s)
         self.default_port = 443 if is_tls else 80
         self._is_tls = is_tls
+        self._opened: socket.socket | None = None  # `sock` is forgotten when an answer ends with its connection
 
     def connect(self) -> None:
         """Connect to a checked number, and make TLS with the name."""
@@ -263,15 +264,15 @@ class _Connection(http.client.HTTPConnection):
         plain = open_socket(self.host, self.port, timeout_s=min(CONNECT_S, timeout_s))
         plain.settimeout(timeout_s)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = plain  # so that it can be cut off, and is closed, whatever happens from here on
+        self.sock = self._opened = plain  # so that it can be cut off, and is closed, whatever happens from here on
         if self._is_tls:
-            self.sock = _tls().wrap_socket(plain, server_hostname=self.host)
+            self.sock = self._opened = _tls().wrap_socket(plain, server_hostname=self.host)
 
     def cut_off(self) -> None:
         """End what is being read or written in another thread."""
-        if self.sock is not None:
+        if self._opened is not None:
             try:
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._opened, socket.SHUT_RDWR)
             except OSError:
                 return  # it has ended by itself
 

@@ -254,24 +254,49 @@ def test_compressed_bomb_when_sent_then_never_unpacked(serve: Any, settings: Any
     table.record(SECTION, "a compression bomb", f"{len(bomb):,} bytes kept as they came", "harmless")
 
 
-@pytest.mark.parametrize("slow", ["connects only", "drips its head", "drips its body"])
-def test_server_when_it_drips_then_ended_at_the_limit(serve: Any, settings: Any, slow: str) -> None:
-    def drip(_request: bytes, peer: socket.socket) -> None:
-        text = (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
-            if slow == "drips its body"
-            else b"HTTP/1.1 200 OK\r\nX: "
-        )
-        if slow == "connects only":
+DRIPS = {
+    "connects only": b"",
+    "drips its head": b"HTTP/1.1 200 OK\r\nX: ",
+    "drips its body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+    "drips and closes": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n",
+    "drips in HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n",
+}
+
+
+def drip(head: bytes) -> Callable[[bytes, socket.socket], None]:
+    """Give what sends a head, and then a byte from time to time for ten seconds."""
+
+    def answer(_request: bytes, peer: socket.socket) -> None:
+        if not head:
             time.sleep(5)
-        peer.sendall(text)
+        peer.sendall(head)
         for _ in range(200):
             peer.sendall(b"x")
             time.sleep(0.05)
 
+    return answer
+
+
+@pytest.mark.parametrize("slow", DRIPS)
+def test_server_when_it_drips_then_ended_at_the_limit(serve: Any, settings: Any, slow: str) -> None:
     settings.OUTGOING_ALLOW = ["127.0.0.0/8"]
-    server, begun = serve(drip), time.monotonic()
+    server, begun = serve(drip(DRIPS[slow])), time.monotonic()
     error = refused(f"a server that {slow}", lambda: outgoing.request(server.url, timeout_s=0.7))
+    assert error.code == "timeout"
+    assert time.monotonic() - begun < 4
+
+
+def test_server_when_it_drips_over_tls_and_closes_then_ended_at_the_limit(
+    serve: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTGOING_ALLOW = ["localhost"]
+    certificate = make_certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    outgoing._tls.cache_clear()
+    server, begun = serve(drip(DRIPS["drips in HTTP/1.0"]), certificate=certificate), time.monotonic()
+    url = f"https://localhost:{server.port}/"
+    error = refused("a server that drips in HTTP/1.0 over TLS", lambda: outgoing.request(url, timeout_s=0.7))
+    outgoing._tls.cache_clear()
     assert error.code == "timeout"
     assert time.monotonic() - begun < 4
 
