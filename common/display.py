@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
@@ -13,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +34,8 @@ _AGENTS = {
 }
 _NOTHING = "–"
 _TREE_ENTRIES = 200
+_TREE_LEVELS = 60  # a page of as many is drawn well within the stack of Python
+_REST_PARTS = 100
 
 
 def person_name(user: Any) -> str:
@@ -142,7 +147,12 @@ def with_figures(text: str, **figures: Any) -> SafeString:
 
 
 def tree(value: Any, name: str = "", depth: int = 0, words: Mapping[str, Any] | None = None) -> SafeString:
-    """Give an object or list as a folded tree for a reader, keys by their `words`; the first level is open."""
+    """Give an object or list as a folded tree for a reader, keys by their `words`; the first level is open.
+
+    What lies deeper than 60 levels is the beginning of its JSON.
+    """
+    if depth == _TREE_LEVELS:
+        return format_html('<div class="fm-leaf"><span>{}</span> <code>{}</code></div>', name, _beginning(value))
     if isinstance(value, Mapping):
         entries = [(str((words or {}).get(key, key)), item) for key, item in value.items()]
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -156,6 +166,12 @@ def tree(value: Any, name: str = "", depth: int = 0, words: Mapping[str, Any] | 
         return format_html('<div class="fm-tree">{}{}</div>', shown, more)
     count = ngettext("%d entry", "%d entries", len(entries)) % len(entries)
     return format_html("<details><summary>{} <small>{}</small></summary>{}{}</details>", name, count, shown, more)
+
+
+def _beginning(value: Any) -> str:
+    """Give the first parts of a value as JSON: written lazily, so no deeper than there are parts."""
+    parts = json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value)
+    return Truncator("".join(islice(parts, _REST_PARTS))).chars(_REST_PARTS)
 
 
 def scalar(value: Any) -> SafeString:

@@ -120,7 +120,7 @@ def tensor(values: Sequence[float], shape: Sequence[int], datatype: str) -> Safe
     columns = shape[-1] if shape else 1
     is_map = rows > 1 and columns >= 4 and rows * columns == len(values)
     picture = _heat_map(values, rows, columns) if is_map else _histogram(known)
-    facts |= {"low": f"{min(known):.4g}", "high": f"{max(known):.4g}", "mean": f"{sum(known) / len(known):.4g}"}
+    facts |= {"low": f"{min(known):.4g}", "high": f"{max(known):.4g}", "mean": f"{_mean_of(known):.4g}"}
     shown: list[str] = []
     if len(values) <= 16:
         shown = [f"{value:.5g}" for value in values]
@@ -190,11 +190,10 @@ def _nice(top: float) -> float:
 
 def _histogram(known: Sequence[float]) -> SafeString:
     low, high = min(known), max(known)
-    width = (high - low) or 1
     count = min(_MOST_BARS, max(4, math.isqrt(len(known))))
     bins = [0] * count
     for value in known:
-        bins[min(count - 1, int((value - low) / width * count))] += 1
+        bins[_part(value, low, high, count)] += 1
     return format_html('<path class="fm-bars" d="{}"/>', _bars(bins, max(bins)))
 
 
@@ -217,7 +216,7 @@ def _heat_map(values: Sequence[float], rows: int, columns: int) -> SafeString:
     paths = [""] * _LEVELS
     for r, row in enumerate(cells):
         for c, value in enumerate(row):
-            level = min(_LEVELS - 1, int((value - low) / ((high - low) or 1) * _LEVELS))
+            level = _part(value, low, high, _LEVELS)
             paths[level] += (
                 f"M{c * 100 / wide:.2f} {r * 100 / tall:.2f}h{100 / wide:.2f}v{100 / tall:.2f}h-{100 / wide:.2f}z"
             )
@@ -232,4 +231,16 @@ def _mean(values: Sequence[float], columns: int, rows: tuple[int, int], across: 
         for value in values[row * columns + across[0] : row * columns + across[1]]
         if value is not None and math.isfinite(value)
     ]
-    return sum(found) / len(found) if found else 0.0
+    return _mean_of(found) if found else 0.0
+
+
+def _mean_of(values: Sequence[float]) -> float:
+    """Give the mean, also of numbers whose sum is too large for a float."""
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else sum(value / len(values) for value in values)
+
+
+def _part(value: float, low: float, high: float, count: int) -> int:
+    """Give in which of `count` equal parts of a range a value lies; by halves, whose difference is never infinite."""
+    width = high / 2 - low / 2
+    return min(count - 1, int((value / 2 - low / 2) / (width or 1) * count))

@@ -69,6 +69,16 @@ def test_tree_when_it_is_long_says_how_much_is_left() -> None:
         assert "and 300 more" in tree(list(range(500)))
 
 
+@pytest.mark.parametrize("depth", [100, 300, 1000])
+def test_tree_when_it_is_deep_ends_with_the_beginning_of_the_rest(depth: int) -> None:
+    value: object = "<leaf>"
+    for _level in range(depth):
+        value = [value]
+    html = tree({"a": value})
+    assert html.count("<details>") == 59
+    assert ("[[[" in html, "&lt;leaf&gt;" in html) == (True, depth == 100)
+
+
 @pytest.mark.parametrize("value", ["<script>alert(1)</script>", {"<b>": "<i>"}, ["<img src=x>"]])
 def test_values_when_hostile_stay_text(value: object) -> None:
     for html in (tree(value), scalar(str(value))):
@@ -86,6 +96,9 @@ def test_values_when_hostile_stay_text(value: object) -> None:
         ([float("nan"), 1.0, 2.0], [3]),
         ([1.0], []),
         ([1.0, float("inf")] * 8, [4, 4]),
+        ([1e308, -1e308] * 3, [1, 6]),
+        ([1e308, 1e308, -1e308, -1e308] * 2, [2, 4]),
+        ([1e308] * 100, [5, 20]),
     ],
 )
 def test_tensor_when_drawn_says_its_shape_and_stays_small(values: list[float], shape: list[int]) -> None:
@@ -93,6 +106,7 @@ def test_tensor_when_drawn_says_its_shape_and_stays_small(values: list[float], s
     assert "FP32" in html
     assert len(html) < 90_000
     assert "nan" not in html.split("<svg")[-1].split("</svg>")[0]
+    assert "inf" not in html.split("<figcaption")[1].split("</figcaption>")[0]
 
 
 def test_probabilities_when_drawn_begin_with_the_likeliest() -> None:

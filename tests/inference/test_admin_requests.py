@@ -48,6 +48,14 @@ def test_requests_page_shows_each_call_as_one_line() -> None:
     assert '{"' not in page
 
 
+@pytest.mark.parametrize(
+    "values", ["[1e308,-1e308,1e308,-1e308]", f"{'[' * 300}null{']' * 300}", f"{'[' * 1000}null{']' * 1000}"]
+)
+def test_request_page_when_a_refused_body_is_extreme_is_shown(values: str) -> None:
+    request = make_request(status=400, input=f'{{"inputs":{{"x":{values}}}}}')
+    assert "sv-" in read(make_browser(), page_of(request))
+
+
 def test_requests_page_without_calls_says_what_belongs_here() -> None:
     assert "No calls in this time" in read(make_browser(), LIST)
 
