@@ -1,22 +1,27 @@
 // Parts of a page that follow what goes on: <div data-live="ADDRESS" data-live-every="700"> is asked for anew that often
-// until an answer bears X-Live-Done. What the reader has opened, focused or selected stays as it is.
+// until an answer bears X-Live-Done. What the reader has opened, focused or selected stays as it is. A part that gets
+// nothing newer says so over itself, and goes on when it does.
+const FAILURES_BEFORE_WORDS = 3;
+
 function keepLive(part) {
   const pause = Number(part.dataset.liveEvery) || 1000;
-  let wait = pause, last = "";
+  let wait = pause, last = "", failures = 0;
+  const note = Object.assign(document.createElement("p"), { className: "fm-error fm-stale", role: "alert" });
 
   async function refresh() {
-    if (!part.isConnected) return;
+    if (!part.isConnected) return note.remove();
     if (document.hidden || isBusy(part)) return plan(pause);
-    let answer;
+    let answer, html;
     try {
-      answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "live" }, redirect: "error" });
+      answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "live" }, redirect: "manual" });
+      html = await answer.text();
     } catch {
-      return plan((wait = Math.min(wait * 2, 15000))); // the server is away: ask less often, go on when it is back
+      return failed(); // the server is away: ask less often, go on when it is back
     }
-    if (answer.status >= 500) return plan((wait = Math.min(wait * 2, 15000)));
-    if (!answer.ok) return;
+    if (!answer.ok) return failed(answer);
     wait = pause;
-    const html = await answer.text();
+    failures = 0;
+    note.remove();
     if (html !== last && !isBusy(part)) {
       const fresh = part.cloneNode();
       fresh.innerHTML = html;
@@ -26,6 +31,23 @@ function keepLive(part) {
     }
     if (answer.headers.has("X-Live-Done")) return part.removeAttribute("data-live");
     plan(pause);
+  }
+
+  // A redirect leads to the log-in; other refusals (no right any more, deleted) are for good.
+  function failed(answer) {
+    const isLoggedOut = answer && (answer.type === "opaqueredirect" || answer.status === 401);
+    const isFinal = answer && !isLoggedOut && answer.status < 500;
+    failures += 1;
+    if (isLoggedOut) say("loggedOut");
+    else if (isFinal || failures >= FAILURES_BEFORE_WORDS) say("stale");
+    if (!isFinal) plan((wait = Math.min(wait * 2, 15000)));
+  }
+
+  function say(what) {
+    const text = document.getElementById("fm-live-words")?.dataset[what] || "";
+    if (note.isConnected && note.textContent === text) return;
+    note.textContent = text;
+    part.before(note);
   }
 
   function plan(delay) { setTimeout(refresh, delay); }

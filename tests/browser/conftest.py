@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
@@ -54,6 +55,20 @@ def chromium() -> Iterator[Browser]:
 def make_page(site: Site, chromium: Browser) -> Iterator[MakePage]:
     """Give a maker of pages of a size; whatever goes wrong in one of them fails the test at its end."""
     yield from pages_at(f"http://127.0.0.1:{site.installation.port}", chromium)
+
+
+@pytest.fixture(scope="module")
+def _in_a_loop() -> Iterator[None]:
+    """Let the database be asked beside Playwright, whose loop runs in this thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture
+def make_live_page(live_server: Any, chromium: Browser) -> Iterator[MakePage]:
+    """Give a maker of pages of the server in this process."""
+    yield from pages_at(live_server.url, chromium)
 
 
 def pages_at(home: str, chromium: Browser) -> Iterator[MakePage]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from tests.house.installation import ROOT
 
 PASSWORD = "long enough to be one"
@@ -20,6 +23,14 @@ def log_in(page: Page, name: str = "손준") -> None:
     page.get_by_label("비밀번호").fill(PASSWORD)
     page.get_by_role("button", name="로그인").click()
     expect(page).to_have_url("/admin/")
+
+
+def come_in(page: Page, home: str, person: User) -> None:
+    """Come in with the cookie of a log-in to the server of this process."""
+    client = Client()
+    client.force_login(person)
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": home}])
 
 
 def keep_picture(page: Page, name: str) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.cache import cache
-from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
@@ -19,10 +16,9 @@ from feedback.rules import Source
 from feedback.services.filling import add_items
 from feedback.services.queues import create_queue
 from tests.accounts.making import make_user
-from tests.browser.conftest import pages_at
-from tests.browser.person import MakePage, keep_picture
+from tests.browser.person import MakePage, come_in, keep_picture
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_in_a_loop")]
 TEXT = "주문한 물건이 언제 도착하는지 알고 싶어요. "
 LONG_LABELS = [
     "아주아주긴라벨이름입니다" * 6,
@@ -32,23 +28,9 @@ LONG_LABELS = [
 HANGUL_S = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ㄴ', code: 'KeyS', bubbles: true}))"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _in_a_loop() -> Iterator[None]:
-    """Let the database be asked beside Playwright, whose loop runs in this thread."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
 @pytest.fixture(autouse=True)
 def _fresh_counts() -> None:
     cache.clear()
-
-
-@pytest.fixture
-def make_live_page(live_server: Any, chromium: Browser) -> Iterator[MakePage]:
-    """Give a maker of pages of the server in this process."""
-    yield from pages_at(live_server.url, chromium)
 
 
 @pytest.fixture
@@ -76,14 +58,6 @@ def make_queue(name: str, count: int, person: User, **fields: Any) -> str:
     return f"/admin/feedback/reviewqueue/{queue.pk}/review/"
 
 
-def log_in(page: Page, home: str, person: User) -> None:
-    """Come in with the cookie of a log-in."""
-    client = Client()
-    client.force_login(person)
-    name = settings.SESSION_COOKIE_NAME
-    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": home}])
-
-
 SMALL = """() => [...document.querySelectorAll(".rv-form button, .rv-choice, .rv-form summary")]
     .filter((one) => one.offsetParent && one.offsetHeight < 44).map((one) => one.outerHTML.slice(0, 80))"""
 
@@ -106,7 +80,7 @@ def test_person_when_judging_with_keys_alone_answers_undoes_skips_and_notes(
 ) -> None:
     queue = make_queue("문의 분류", 15, person, guidelines="물건이 오지 않으면 배송입니다.")
     page = make_live_page(1440, 900)
-    log_in(page, live_server.url, person)
+    come_in(page, live_server.url, person)
     page.goto(queue)
     keep_picture(page, "review")
     seen = set()
@@ -155,7 +129,7 @@ def test_people_when_two_judge_one_queue_are_given_different_items_and_one_settl
     people = [person, make_user("reviewer", username="민지")]
     pages = [make_live_page(900, 800) for _person in people]
     for page, somebody in zip(pages, people, strict=True):
-        log_in(page, live_server.url, somebody)
+        come_in(page, live_server.url, somebody)
         page.goto(single)
     for _round in range(2):
         assert item(pages[0]) != item(pages[1])
@@ -167,7 +141,7 @@ def test_people_when_two_judge_one_queue_are_given_different_items_and_one_settl
             answer(page, key)
         expect(page.locator(".rv-state")).to_be_visible()
     settler = make_live_page(1440, 900)
-    log_in(settler, live_server.url, make_user("operator", username="지우"))
+    come_in(settler, live_server.url, make_user("operator", username="지우"))
     settler.goto(double.replace("review/", "settle/"))
     keep_picture(settler, "settle")
     answer(settler, "1")
@@ -191,7 +165,7 @@ def test_pages_when_on_a_phone_are_no_wider_than_the_screen(
     queues |= {"queue": first.replace("review/", "change/"), "form": first.replace("review/", "edit/")}
     queues |= {"queues": "/admin/feedback/reviewqueue/", "items": "/admin/feedback/reviewitem/"}
     page = make_live_page(390, 844)
-    log_in(page, live_server.url, person)
+    come_in(page, live_server.url, person)
     for name, address in queues.items():
         page.set_viewport_size({"width": 390, "height": 844})
         page.goto(address)
@@ -212,7 +186,7 @@ def test_answer_when_the_network_is_away_stays_and_is_sent_when_it_is_back(
 ) -> None:
     queue = make_queue("별점", 2, person, answer="rating", choices=[])
     page = chromium.new_page(base_url=live_server.url, locale="ko-KR")
-    log_in(page, live_server.url, person)
+    come_in(page, live_server.url, person)
     page.goto(queue)
     page.context.set_offline(True)
     page.keyboard.press("4")
