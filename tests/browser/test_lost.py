@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import User
+from files.models import StoredFile, Upload
 from jobs import services as jobs
 from jobs.models import Job
 from tests.accounts.making import make_user
@@ -71,3 +73,46 @@ def test_live_page_when_what_it_shows_is_deleted_says_that_it_is_old(page: Page,
     page.goto(f"/admin/jobs/job/{job.pk}/change/")
     job.delete()
     expect(page.locator(".fm-stale")).to_contain_text("지난 상태일 수 있습니다")
+
+
+UPLOAD = "/admin/files/storedfile/upload/"
+
+
+def upload_until_lost(page: Page, folder: Path) -> Locator:
+    """Begin an upload whose bytes do not get through; give its line."""
+    page.route("**/*", lambda route: route.abort() if route.request.method == "PATCH" else route.continue_())
+    path = folder / "비밀.txt"
+    path.write_text("0123456789" * 100)
+    page.goto(UPLOAD)
+    page.locator("#pick-files").set_input_files(path)
+    row = page.locator(".fl-item")
+    expect(row).to_contain_text("연결이 끊겼습니다")
+    return row
+
+
+def test_upload_when_cancelled_while_the_connection_is_lost_is_forgotten_once_it_is_back(
+    page: Page, tmp_path: Path
+) -> None:
+    row = upload_until_lost(page, tmp_path)
+    page.context.set_offline(True)
+    row.get_by_role("button", name="취소").click()
+    expect(row).to_have_count(0)
+    page.unroute_all()
+    with page.expect_response(lambda got: got.request.method == "DELETE"):
+        page.context.set_offline(False)
+    page.wait_for_timeout(2000)
+    assert not StoredFile.objects.exists()
+    assert not Upload.objects.filter(state=Upload.State.RECEIVING).exists()
+
+
+def test_upload_when_paused_while_the_connection_is_lost_stays_so_until_told_to_go_on(
+    page: Page, tmp_path: Path
+) -> None:
+    row = upload_until_lost(page, tmp_path)
+    row.get_by_role("button", name="멈추기").click()
+    page.unroute_all()
+    page.wait_for_timeout(2500)
+    expect(row).to_contain_text("멈춤")
+    assert not StoredFile.objects.exists()
+    row.get_by_role("button", name="이어서").click()
+    expect(row).to_contain_text("모두 올렸습니다")

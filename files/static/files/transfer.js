@@ -19,25 +19,53 @@ window.FluemanTransfer = class {
         else this.take(await this.call("GET", this.url));
         return await this.sendAll();
       } catch (problem) {
-        if (this.state === "paused" || this.state === "cancelled") throw problem;
-        const isLasting = problem.status >= 400 && problem.status < 500 && problem.status !== 409;
+        if (this.isStopped) throw problem;
         tries = this.offset > before ? 0 : tries + 1;
-        if (isLasting || tries > FluemanTransfer.WAITS.length) throw this.tell("failed", problem);
+        if (FluemanTransfer.isLasting(problem) || tries > FluemanTransfer.WAITS.length) throw this.tell("failed", problem);
         this.tell("lost", problem);
-        await new Promise((done) => setTimeout(done, 1000 * FluemanTransfer.WAITS[tries ? tries - 1 : 0]));
+        await this.wait(FluemanTransfer.WAITS[tries ? tries - 1 : 0]);
+        if (this.isStopped) throw problem;
       }
     }
   }
 
-  pause() {
-    this.tell("paused");
-    this.request?.abort();
+  get isStopped() {
+    return this.state === "paused" || this.state === "cancelled";
   }
 
+  static isLasting(problem) {
+    return problem.status >= 400 && problem.status < 500 && problem.status !== 409;
+  }
+
+  pause() {
+    this.stop("paused");
+  }
+
+  // Let the server forget what it has, as soon as it can be told; what it is never told of goes by itself later.
   async cancel() {
-    this.tell("cancelled");
+    this.stop("cancelled");
+    if (!this.url) return;
+    for (const seconds of FluemanTransfer.WAITS) {
+      try {
+        return await this.call("DELETE", this.url);
+      } catch (problem) {
+        if (FluemanTransfer.isLasting(problem)) return;
+        await this.wait(seconds);
+      }
+    }
+  }
+
+  stop(state) {
+    this.tell(state);
     this.request?.abort();
-    if (this.url) await this.call("DELETE", this.url);
+    this.wake?.();
+  }
+
+  wait(seconds) {
+    return new Promise((done) => {
+      this.wake = done;
+      setTimeout(done, 1000 * seconds);
+    });
   }
 
   announcement() {
