@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
+from django.urls import reverse
+from django.utils.crypto import get_random_string
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import User
@@ -116,3 +119,37 @@ def test_upload_when_paused_while_the_connection_is_lost_stays_so_until_told_to_
     assert not StoredFile.objects.exists()
     row.get_by_role("button", name="이어서").click()
     expect(row).to_contain_text("모두 올렸습니다")
+
+
+def test_upload_when_the_log_in_ends_says_so_and_goes_on_after_another(
+    page: Page, live_server: Any, person: User, tmp_path: Path
+) -> None:
+    row = upload_until_lost(page, tmp_path)
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.unroute_all()
+    expect(row).to_contain_text(LOGGED_OUT)
+    come_in(page, live_server.url, person)
+    token = {"name": settings.CSRF_COOKIE_NAME, "value": get_random_string(32), "url": live_server.url}
+    page.context.add_cookies([token])  # as a log-in gives a new one
+    row.get_by_role("button", name="이어서").click()
+    expect(row).to_contain_text("모두 올렸습니다")
+    assert StoredFile.objects.count() == 1
+
+
+def test_upload_when_begun_after_the_log_in_has_ended_says_so(page: Page, tmp_path: Path) -> None:
+    page.goto(UPLOAD)
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    path = tmp_path / "a.txt"
+    path.write_text("a")
+    page.locator("#pick-files").set_input_files(path)
+    expect(page.locator(".fl-item")).to_contain_text(LOGGED_OUT)
+
+
+def test_model_when_sent_after_the_log_in_has_ended_says_so(page: Page, tmp_path: Path) -> None:
+    page.goto(reverse("admin:registry_registeredmodel_upload"))
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"weights")
+    page.locator("#pick-files").set_input_files(path)
+    page.locator("#upload button.fm-primary").click()
+    expect(page.locator("#upload-error")).to_contain_text(LOGGED_OUT)

@@ -96,7 +96,7 @@
       row.innerHTML = "<b></b><div></div><span></span><progress max=1 value=0></progress>";
       row.querySelector("b").textContent = file.name;
       document.getElementById("uploads").prepend(row);
-      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, folder: words.folder, told: draw });
+      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, loggedOut: words.loggedOut, folder: words.folder, told: draw });
       transfer.row = row;
       if (file.size > Number(words.maxBytes)) {
         transfer.state = "failed";

@@ -3,9 +3,10 @@ window.FluemanTransfer = class {
   static PIECE = 64 * 1024 * 1024;
   static WAITS = [1, 2, 4, 8, 15, 30, 30, 30];
 
-  // `begin`: address that begins an upload; `token`: the form's CSRF token; `told(event, transfer)` hears of each step.
-  constructor(file, { begin, token, name = file.name, folder = "", isTemporary = false, isPublic = false, url = "", told = () => {} }) {
-    Object.assign(this, { file, begin, token, name, folder, isTemporary, isPublic, url, told });
+  // `begin`: address that begins an upload; `token`: the form's CSRF token; `loggedOut`: what to say when the log-in has
+  // ended; `told(transfer, problem)` hears of each step.
+  constructor(file, { begin, token, loggedOut = "", name = file.name, folder = "", isTemporary = false, isPublic = false, url = "", told = () => {} }) {
+    Object.assign(this, { file, begin, token, loggedOut, name, folder, isTemporary, isPublic, url, told });
     this.offset = 0;
     this.state = "waiting";
   }
@@ -95,7 +96,7 @@ window.FluemanTransfer = class {
     return new Promise((done, failed) => {
       const request = (this.request = new XMLHttpRequest());
       request.open(method, url);
-      request.setRequestHeader("X-CSRFToken", this.token);
+      request.setRequestHeader("X-CSRFToken", FluemanTransfer.token(this.token));
       request.setRequestHeader("Accept", "application/json");
       if (offset !== null) {
         request.setRequestHeader("Upload-Offset", offset);
@@ -107,12 +108,24 @@ window.FluemanTransfer = class {
       }
       request.addEventListener("load", () => {
         const answer = /json/.test(request.getResponseHeader("Content-Type")) ? JSON.parse(request.responseText) : null;
+        if (FluemanTransfer.isLogIn(request, method, url, answer)) return failed(Object.assign(new Error(this.loggedOut), { status: 401 }));
         if (request.status < 300) return done(answer);
         failed(Object.assign(new Error(answer?.error?.message || `${request.status}`), { status: request.status, fields: answer?.error?.fields }));
       });
       for (const way of ["error", "abort", "timeout"]) request.addEventListener(way, () => failed(new Error(way)));
       request.send(body);
     });
+  }
+
+  // Whether the log-in was asked for instead: refused, led to its page, or to one of whoever stands before the server.
+  static isLogIn(request, method, url, answer) {
+    const isElsewhere = new URL(request.responseURL).pathname !== new URL(url, location.href).pathname;
+    return request.status === 401 || isElsewhere || (request.status < 300 && !answer && method !== "DELETE");
+  }
+
+  // The token of the last log-in, which may be newer than the page.
+  static token(given) {
+    return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] || given;
   }
 
   tell(state, problem) {

@@ -82,7 +82,7 @@
       const row = old || makeRow(file);
       const folder = document.getElementById("folder").value;
       const isPublic = document.getElementById("is-public")?.checked || false;
-      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, folder, isPublic, url: old?.dataset.url || "", told: draw });
+      const transfer = new window.FluemanTransfer(file, { begin: words.begin, token, loggedOut: words.loggedOut, folder, isPublic, url: old?.dataset.url || "", told: draw });
       transfer.row = row;
       transfer.offset = Number(old?.dataset.offset || 0);
       row.removeAttribute("data-url");

@@ -126,7 +126,7 @@
       const name = path.split("/").pop();
       const token = form.elements.csrfmiddlewaretoken.value;
       if (!ids.has(file)) {
-        const transfer = new window.FluemanTransfer(file, { begin: form.dataset.begin, token, name, isTemporary: true, told });
+        const transfer = new window.FluemanTransfer(file, { begin: form.dataset.begin, token, loggedOut: form.dataset.loggedOut, name, isTemporary: true, told });
         ids.set(file, (await transfer.run()).id);
       }
       before += file.size;
@@ -134,8 +134,9 @@
       body.append("paths", path);
     }
     words.textContent = form.dataset.sent;
+    body.set("csrfmiddlewaretoken", window.FluemanTransfer.token(body.get("csrfmiddlewaretoken")));
     const answer = await fetch(location.pathname, { method: "POST", body, headers: { Accept: "application/json" } });
-    const said = await answer.json().catch(() => ({ error: form.dataset.lost }));
+    const said = await answer.json().catch(() => ({ error: answer.redirected ? form.dataset.loggedOut : form.dataset.lost }));
     if (said.url) location.assign(said.url);
     else tell(said.error, said.fields);
   };
