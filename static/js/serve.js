@@ -18,18 +18,31 @@ document.addEventListener("change", (event) => {
     try {
       const reply = await fetch(location.pathname, {
         method: "POST",
-        body: new FormData(form),
+        body: filled(),
         headers: { "X-Requested-With": "fetch" },
       });
-      if (reply.redirected || !reply.headers.get("Content-Type")?.includes("json")) return location.reload();
+      if (reply.redirected) return complain(form.dataset.loggedOut);
       show(await reply.json());
     } catch {
-      form.submit();
+      complain(form.dataset.lost);
     } finally {
       button.disabled = false;
       button.textContent = label;
     }
   });
+
+  // The form with the token of the last log-in, which may be newer than the page.
+  const filled = () => {
+    const body = new FormData(form);
+    const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+    if (token) body.set("csrfmiddlewaretoken", token);
+    return body;
+  };
+
+  // Nothing is sent again by itself: the call may have been answered and kept.
+  const complain = (text) => {
+    answer.replaceChildren(Object.assign(document.createElement("div"), { className: "fm-error", role: "alert", textContent: text }));
+  };
 
   const show = ({ html, errors }) => {
     answer.innerHTML = html;

@@ -11,14 +11,16 @@ from django.conf import settings
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils.crypto import get_random_string
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from accounts.models import User
 from files.models import StoredFile, Upload
+from inference.models import InferenceRequest
 from jobs import services as jobs
 from jobs.models import Job
 from tests.accounts.making import make_user
 from tests.browser.person import come_in
+from tests.inference.serving import Serving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_in_a_loop")]
 LOGGED_OUT = "로그아웃되었습니다"
@@ -153,3 +155,42 @@ def test_model_when_sent_after_the_log_in_has_ended_says_so(page: Page, tmp_path
     page.locator("#pick-files").set_input_files(path)
     page.locator("#upload button.fm-primary").click()
     expect(page.locator("#upload-error")).to_contain_text(LOGGED_OUT)
+
+
+def try_page(page: Page, served: Serving) -> Locator:
+    """Open the page that tries a version, with numbers of one's own in it; give their box."""
+    page.goto(reverse("admin:inference_deployment_try", args=[served.deployment.pk]))
+    box = page.locator("#input_0")
+    box.fill("1, 2, 3, 44")
+    return box
+
+
+def lose_answer(route: Route) -> None:
+    """Let the server answer, and nobody hear of it."""
+    if route.request.method == "POST":
+        route.fetch()
+        route.abort()
+    else:
+        route.continue_()
+
+
+def test_try_when_the_answer_is_lost_says_so_calls_once_and_keeps_what_was_typed(page: Page, small: Serving) -> None:
+    box = try_page(page, small)
+    page.route("**/*", lose_answer)
+    page.locator("[data-try] [type=submit]").click()
+    expect(page.locator("#answer .fm-error")).to_contain_text("답을 받지 못했습니다")
+    expect(box).to_have_value("1, 2, 3, 44")
+    assert InferenceRequest.objects.count() == 1
+
+
+def test_try_when_the_log_in_ends_says_so_and_answers_after_another(
+    page: Page, live_server: Any, person: User, small: Serving
+) -> None:
+    box = try_page(page, small)
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.locator("[data-try] [type=submit]").click()
+    expect(page.locator("#answer .fm-error")).to_contain_text(LOGGED_OUT)
+    expect(box).to_have_value("1, 2, 3, 44")
+    come_in(page, live_server.url, person)
+    page.locator("[data-try] [type=submit]").click()
+    expect(page.locator("#answer")).to_contain_text("50")
