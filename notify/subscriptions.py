@@ -81,6 +81,8 @@ def change(*, subscriber: Subscriber, actor: Any, reason: str = "", **fields: An
         setattr(fresh, name, value)
     if isinstance(fresh, Webhook) and changes.get("is_enabled"):
         fresh.failing_since, fresh.disabled_reason = None, ""
+    if "url" in changes:
+        fresh.failing_since = None
     fresh.full_clean()
     fresh.save()
     audit.record(

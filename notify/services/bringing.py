@@ -25,6 +25,7 @@ from notify.services.writing import publish, written
 
 State = Delivery.State
 FAILING_TOO_LONG = timedelta(days=5)
+QUIET = timedelta(days=2)  # longer than any pause between two attempts
 KEPT_ANSWER = 1024
 PLACE = ("webhook_id", "recipient")
 
@@ -136,10 +137,21 @@ def _judge(webhook: Webhook, outcome: Outcome) -> None:
         own.exclude(failing_since=None).update(failing_since=None)
         return
     own.filter(failing_since=None).update(failing_since=timezone.now())
-    too_long = webhook.failing_since is not None and webhook.failing_since < timezone.now() - FAILING_TOO_LONG
-    if not (too_long or outcome.is_gone):
+    if not (outcome.is_gone or _has_failed_too_long(webhook)):
         return
     reason = "it answered that it is gone" if outcome.is_gone else f"it has failed for {FAILING_TOO_LONG.days} days"
     if own.update(is_enabled=False, disabled_reason=reason):
         publish(event="webhook.disabled", payload={"webhook": webhook.name, "reason": reason})
         audit.record(action="notify.webhook_disabled", actor="notify", target=webhook, reason=reason)
+
+
+def _has_failed_too_long(webhook: Webhook) -> bool:
+    """Tell whether a webhook has failed for days on end; for one that was left alone for long they begin anew."""
+    now = timezone.now()
+    own = Webhook.objects.filter(pk=webhook.pk, failing_since__lt=now - FAILING_TOO_LONG)
+    if not own.exists():
+        return False
+    if Attempt.objects.filter(delivery__webhook=webhook, at__gte=now - QUIET)[:2].count() == 2:
+        return True
+    own.update(failing_since=now)
+    return False

@@ -204,6 +204,40 @@ def test_webhook_when_failing_for_days_then_out_of_use_and_somebody_is_told(
     assert again(webhook).failing_since is None
 
 
+def test_webhook_when_its_address_changes_then_earlier_failures_are_forgotten(
+    receiver: HttpServer, answers: list[bytes]
+) -> None:
+    webhook, _ = make_webhook(f"{receiver.url}/old")
+    answers[0] = say("500 Oops")
+    publish()
+    work_off()
+    Webhook.objects.update(failing_since=timezone.now() - services.FAILING_TOO_LONG - timedelta(minutes=1))
+    subscriptions.change(subscriber=webhook, actor=None, url=f"{receiver.url}/new")
+    assert again(webhook).failing_since is None
+    publish()
+    work_off()
+    assert again(webhook).is_enabled
+
+
+def test_webhook_when_it_was_left_alone_after_failures_then_its_next_one_begins_anew(
+    receiver: HttpServer, answers: list[bytes]
+) -> None:
+    webhook, _ = make_webhook(receiver.url)
+    answers[0] = say("500 Oops")
+    first = publish()
+    work_off()
+    long_ago = timezone.now() - services.FAILING_TOO_LONG - timedelta(minutes=1)
+    Delivery.objects.filter(pk=first.pk).update(state="dead", due_at=None)
+    Attempt.objects.update(at=long_ago)
+    Webhook.objects.update(failing_since=long_ago)
+    publish()
+    services.hand_over_due()
+    work_off()
+    assert Attempt.objects.count() == 2
+    assert again(webhook).is_enabled
+    assert again(webhook).failing_since > long_ago + timedelta(days=1)
+
+
 def test_webhook_when_it_is_gone_then_out_of_use_at_once(receiver: HttpServer, answers: list[bytes]) -> None:
     make_webhook(receiver.url)
     answers[0] = say("410 Gone")
