@@ -6,6 +6,7 @@ import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from common.errors import Invalid
@@ -14,7 +15,7 @@ _TRUE, _FALSE = {"true", "yes", "1", "예", "참"}, {"false", "no", "0", "아니
 
 
 def value_of(kind: str, text: str) -> Any:
-    """Read a value of a type. Raises Invalid."""
+    """Read a value of a type; a time that names no zone is in the installation's. Raises Invalid."""
     try:
         return _read(kind, text.strip() if kind != "text" else text)
     except (ValueError, OverflowError):
@@ -46,7 +47,7 @@ def _read(kind: str, text: str) -> Any:
         return date.fromisoformat(text)
     if kind == "datetime":
         found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return (found if found.tzinfo else timezone.make_aware(found)).astimezone(UTC)
     return timedelta(seconds=float(text)) if kind == "duration" else text
 
 

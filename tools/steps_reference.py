@@ -13,6 +13,10 @@ PAGE = ROOT / "docs" / "steps.md"
 HEAD = """# Steps of recipes
 Written by `tools/steps_reference.py` from the steps themselves. In YAML a step is `kind` and `params`; what is left out
 has its default.
+
+Times are kept in UTC. Whatever asks for a day or an hour of them means the calendar of the installation (`TIME_ZONE`),
+and a time that is written without a zone is in that zone too, as in imports; `2026-01-31T12:00Z` or `+09:00` says
+another. A date beside times is the moment at which its day begins there. Only `cast` can be told another zone.
 """
 EXPRESSIONS = """
 ## Expressions

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 import common
 from common.errors import Unavailable
 from datasets.engines.workshop import Marker, Pool, Workshop
@@ -56,7 +58,7 @@ class _Nodes:
 
         if self._work[0] is not args[-1]:
             self._work = args[-1], self._ray.put(cloudpickle.dumps((call, args[-1])))
-        ref = self._remote.remote(self._work[1], *args[:-1])
+        ref = self._remote.remote(self._work[1], settings.TIME_ZONE, *args[:-1])
         self._refs.append(ref)
         return _Told(ref)
 
@@ -89,12 +91,10 @@ def _own(error: BaseException) -> BaseException:
     return cause
 
 
-def _on_node(packed: bytes, stage: Path, item: Any, number: int) -> Marker:
-    """Do a piece on a node."""
-    from django.conf import settings  # noqa: PLC0415 - on the node
-
+def _on_node(packed: bytes, zone: str, stage: Path, item: Any, number: int) -> Marker:
+    """Do a piece on a node, in the time zone of the installation."""
     if not settings.configured:
-        settings.configure(USE_I18N=False)
+        settings.configure(USE_I18N=False, TIME_ZONE=zone)
     if not stage.exists():
         raise Unavailable(f"a node of the Ray cluster does not see {stage}: share it", code="ray_not_shared")
     from ray import cloudpickle  # noqa: PLC0415 - on the node

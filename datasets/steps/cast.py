@@ -48,10 +48,11 @@ class Cast(RowStep):
         shown_if=("to", ("date", "datetime")),
     )
     zone: str = params.choice(
-        _("times without a zone are in"),
-        [("UTC", "UTC"), ("Asia/Seoul", _("Korean time"))],
-        default="UTC",
-        shown_if=("to", ("datetime",)),
+        _("time zone"),
+        [("own", _("the installation's")), ("UTC", "UTC"), ("Asia/Seoul", _("Korean time"))],
+        default="own",
+        help=_("Of times that name none, and of the days that dates are. Times themselves are kept in UTC."),
+        shown_if=("to", ("date", "datetime")),
     )
 
     def out_schema(self, schema: Schema) -> Schema:
@@ -102,7 +103,8 @@ class Cast(RowStep):
         return frame.with_columns(self._value(name, frame.schema[name]).alias(name) for name in names)
 
     def _value(self, name: str, kind: pl.DataType) -> pl.Expr:
-        return converted(at(name), kind, self.to, self.forms, self.zone).cast(TYPES[self.to][1])
+        zone = "" if self.zone == "own" else self.zone
+        return converted(at(name), kind, self.to, self.forms, zone).cast(TYPES[self.to][1])
 
     def _is_misfit(self, name: str, kind: pl.DataType) -> pl.Expr:
         is_there = at(name).is_not_null()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -147,7 +148,7 @@ def fitting(value: Any, kind: pl.DataType, name: str) -> Any:
             return date.fromisoformat(value)
         if isinstance(kind, pl.Datetime):
             found = datetime.fromisoformat(value)
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
+            return found if found.tzinfo else timezone.make_aware(found)
         right = {pl.String: str, pl.Boolean: bool}.get(kind.base_type())
         fits = isinstance(value, right) if right else isinstance(value, int | float) and not isinstance(value, bool)
         if fits and not (kind.is_integer() and value != int(value)) and kind != pl.Duration:

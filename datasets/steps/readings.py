@@ -8,6 +8,7 @@ import polars as pl
 from django.utils.translation import gettext_lazy as _
 
 from datasets.steps.exact import divided
+from datasets.steps.zones import beginning, instant, local
 
 TYPES: dict[str, tuple[object, pl.DataType]] = {
     "text": (_("text"), pl.String()),
@@ -34,19 +35,13 @@ def converted(value: pl.Expr, kind: pl.DataType, to: str, forms: Sequence[str], 
     """Give a value as another type, missing where it does not fit."""
     if to == "text":
         return _as_text(value, kind)
-    return _from_moment(value, kind, to) if kind.is_temporal() else _from_value(value, kind, to, forms, zone)
+    return _from_moment(value, kind, to, zone) if kind.is_temporal() else _from_value(value, kind, to, forms, zone)
 
 
 def _from_value(value: pl.Expr, kind: pl.DataType, to: str, forms: Sequence[str], zone: str) -> pl.Expr:
     if to in ("date", "datetime"):
         moment = _moment(value.cast(pl.String), forms, zone)
-        return (
-            moment
-            if to == "datetime"
-            else moment.dt.convert_time_zone(zone).dt.date()
-            if zone != "UTC"
-            else moment.dt.date()
-        )
+        return moment if to == "datetime" else local(moment, zone).dt.date()
     if kind == pl.String:
         return {"integer": _integer, "number": _number, "truth": _truth}[to](
             value.str.normalize("NFKC").str.strip_chars()
@@ -64,11 +59,11 @@ def _as_text(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
     return value.cast(pl.String)
 
 
-def _from_moment(value: pl.Expr, kind: pl.DataType, to: str) -> pl.Expr:
+def _from_moment(value: pl.Expr, kind: pl.DataType, to: str, zone: str) -> pl.Expr:
     if kind == pl.Date and to == "datetime":
-        return value.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        return beginning(value, zone)
     if isinstance(kind, pl.Datetime) and to == "date":
-        return value.dt.date()
+        return local(value, zone).dt.date()
     if kind == pl.Duration and to in ("integer", "number"):
         seconds = divided(value.dt.total_microseconds(), pl.lit(1_000_000))
         return _whole(seconds) if to == "integer" else seconds
@@ -127,9 +122,9 @@ def _moment(text: pl.Expr, forms: Sequence[str], zone: str) -> pl.Expr:
         elif any(sign in form for sign in ("%z", "%:z", "%Z", "%+")):
             found.append(text.str.to_datetime(form, strict=False, time_unit="us").dt.convert_time_zone("UTC"))
         elif any(sign in form for sign in ("%H", "%I", "%T", "%R", "%X", "%c")):
-            found.append(_in_utc(text.str.to_datetime(form, strict=False, time_unit="us"), zone))
+            found.append(instant(text.str.to_datetime(form, strict=False, time_unit="us"), zone))
         else:
-            found.append(_in_utc(text.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone))
+            found.append(beginning(text.str.to_date(form, strict=False), zone))
     return pl.coalesce(found)
 
 
@@ -137,7 +132,7 @@ def _read_moment(text: pl.Expr, zone: str) -> pl.Expr:
     day = text.str.extract_groups(_DAY).struct
     month, date = pl.coalesce(day[1], day[3]), pl.coalesce(day[2], day[4])
     written = pl.concat_str([day[0], month.str.zfill(2), date.str.zfill(2)], separator="-")
-    midnight = written.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    whole = written.str.to_date("%Y-%m-%d", strict=False)
     rest = day[5].str.strip_chars()
     time = rest.str.extract_groups(_TIME).struct
     half = pl.coalesce(time[0], time[5]).str.to_lowercase()
@@ -149,18 +144,12 @@ def _read_moment(text: pl.Expr, zone: str) -> pl.Expr:
     hour = pl.when(is_half).then(hours % 12 + pl.when(is_late).then(12).otherwise(0)).otherwise(hours)
     part = time[4].str.head(6).str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
     micro = ((hour * 60 + minutes.fill_null(0)) * 60 + seconds.fill_null(0)) * 1_000_000 + part
-    moved = midnight + pl.when(right).then(micro).cast(pl.Duration("us"))
+    moved = whole.cast(pl.Datetime("us")) + pl.when(right).then(micro).cast(pl.Duration("us"))
     offset = time[6].str.to_lowercase()
     shift = (
         offset.str.slice(1, 2).cast(pl.Int64, strict=False) * 60 + offset.str.tail(2).cast(pl.Int64, strict=False)
     ).fill_null(0)
     shift *= pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
     exact = (moved - (shift * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
-    timed = pl.when(offset.is_not_null()).then(exact).otherwise(_in_utc(moved, zone))
-    return pl.when(rest == "").then(_in_utc(midnight, zone)).otherwise(timed)
-
-
-def _in_utc(naive: pl.Expr, zone: str) -> pl.Expr:
-    if zone == "UTC":
-        return naive.dt.replace_time_zone("UTC")
-    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    timed = pl.when(offset.is_not_null()).then(exact).otherwise(instant(moved, zone))
+    return pl.when(rest == "").then(beginning(whole, zone)).otherwise(timed)

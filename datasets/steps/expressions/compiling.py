@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 
 import numpy as np
@@ -16,6 +16,7 @@ from datasets.steps.base import Schema, at
 from datasets.steps.exact import divided
 from datasets.steps.expressions.functions import FUNCTIONS, Typed, words_of
 from datasets.steps.expressions.parsing import Node, parse, refuse
+from datasets.steps.zones import beginning, instant
 
 NUMBERS = ("integer", "number")
 _COMPARED: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
@@ -151,17 +152,22 @@ def _alike(node: Node, found: Sequence[Typed]) -> list[Typed]:
 def _moment(node: Node, found: Typed, kind: str) -> Typed:
     """Give a date for a text that is written down, and a time for a date beside times."""
     if found.type == "date" and kind == "datetime":
-        return Typed(found.value.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), "datetime")
+        return Typed(beginning(found.value), "datetime")
     if found.type != "text" or not isinstance(found.literal, str):
         return found
     try:
-        if kind == "date":
-            return Typed(pl.lit(date.fromisoformat(found.literal)), "date")
-        read = datetime.fromisoformat(found.literal)
-    except ValueError:
+        return Typed(_written(found.literal, kind), kind)
+    except (ValueError, OverflowError):
         refuse(node.at, _("this is no date; write '2026-01-31'"))
-    aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return Typed(pl.lit(aware.astimezone(UTC)).cast(pl.Datetime("us", "UTC")), "datetime")
+
+
+def _written(text: str, kind: str) -> pl.Expr:
+    if kind == "date":
+        return pl.lit(date.fromisoformat(text))
+    read = datetime.fromisoformat(text)
+    if read.tzinfo:
+        return pl.lit(read.astimezone(UTC)).cast(pl.Datetime("us", "UTC"))
+    return beginning(pl.lit(read.date())) if read.time() == time() else instant(pl.lit(read, pl.Datetime("us")))
 
 
 def _negative(node: Node, schema: Schema) -> Typed:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from datasets.hashing import positions
 from datasets.steps.language import language
 from datasets.steps.patterns import checked_pattern
+from datasets.steps.zones import local
 
 LARGEST_PAD = 1000
 
@@ -143,12 +144,21 @@ def _number(given: Sequence[Typed]) -> Typed:
 
 def _date(given: Sequence[Typed]) -> Typed:
     one = given[0]
-    value = one.value.str.to_date("%Y-%m-%d", strict=False) if one.type == "text" else one.value.dt.date()
+    value = one.value.str.to_date("%Y-%m-%d", strict=False) if one.type == "text" else _shown(one).dt.date()
     return Typed(value, "date")
 
 
+def _shown(found: Typed) -> pl.Expr:
+    """Give a time as the clocks of the installation show it, and a date as it is."""
+    return local(found.value) if found.type == "datetime" else found.value
+
+
+def _calendar(form: str, takes: str, part: Callable[[pl.Expr], pl.Expr]) -> Function:
+    return Function(form, (takes,), lambda given: Typed(part(_shown(given[0])).cast(pl.Int64), "integer"))
+
+
 def _days(given: Sequence[Typed]) -> Typed:
-    first, last = (one.value.cast(pl.Date) for one in given)
+    first, last = (_shown(one).dt.date() for one in given)
     return Typed((last - first).dt.total_days(), "integer")
 
 
@@ -221,11 +231,11 @@ FUNCTIONS: dict[str, Function] = {
     "is_nan": _simple("is_nan(number)", "number", "truth", lambda one: one.cast(pl.Float64).is_nan()),
     "min": Function("min(a, b, …)", ("number|text|date|datetime",), _smallest, 2, _MANY, is_alike=True),
     "max": Function("max(a, b, …)", ("number|text|date|datetime",), _largest, 2, _MANY, is_alike=True),
-    "year": _simple("year(date)", "date|datetime", "integer", lambda one: one.dt.year().cast(pl.Int64)),
-    "month": _simple("month(date)", "date|datetime", "integer", lambda one: one.dt.month().cast(pl.Int64)),
-    "day": _simple("day(date)", "date|datetime", "integer", lambda one: one.dt.day().cast(pl.Int64)),
-    "weekday": _simple("weekday(date)", "date|datetime", "integer", lambda one: one.dt.weekday().cast(pl.Int64)),
-    "hour": _simple("hour(time)", "datetime", "integer", lambda one: one.dt.hour().cast(pl.Int64)),
+    "year": _calendar("year(date)", "date|datetime", lambda one: one.dt.year()),
+    "month": _calendar("month(date)", "date|datetime", lambda one: one.dt.month()),
+    "day": _calendar("day(date)", "date|datetime", lambda one: one.dt.day()),
+    "weekday": _calendar("weekday(date)", "date|datetime", lambda one: one.dt.weekday()),
+    "hour": _calendar("hour(time)", "datetime", lambda one: one.dt.hour()),
     "days": Function("days(from, to)", ("date|datetime",), _days, 2, 2),
     "if": Function("if(condition, then, else)", ("truth", "any"), _if, 3, 3, is_alike=True, alike_from=1),
     "coalesce": Function("coalesce(value, instead, …)", ("any",), _coalesce, 2, _MANY, is_alike=True),

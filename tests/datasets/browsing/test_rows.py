@@ -127,7 +127,8 @@ SENTENCES = [n for n in range(ROWS) if n % 10 != 9]
         ({"column": "글", "op": "present"}, SENTENCES),
         ({"column": "글", "op": "contains", "value": "WORD 7,"}, []),
         ({"column": "글", "op": "contains", "value": "WORD 63"}, [90, 91]),
-        ({"column": "때", "op": "lt", "value": "2026-01-01T03:00"}, [0, 1, 2]),
+        ({"column": "때", "op": "lt", "value": "2026-01-01T03:00Z"}, [0, 1, 2]),
+        ({"column": "때", "op": "lt", "value": "2026-01-01 12:00"}, [0, 1, 2]),  # of the installation's zone
         ({"column": "때", "op": "le", "value": "2026-01-01T10:00+09:00"}, [0, 1]),
     ],
 )

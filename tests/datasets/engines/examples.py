@@ -14,7 +14,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "cast": [{"columns": ["text"], "to": "integer", "misfit": "drop"}, {"columns": ["count"], "to": "text"}],
     "chunk_tokens": [{"column": "text", "tokenizer": "ours", "size": 20, "overlap": 5}],
     "constant": [{"name": "new", "value": 1.5}],
-    "derive": [{"name": "new", "expression": "count + 1"}],
+    "derive": [{"name": "new", "expression": "count + 1"}, {"name": "hours", "expression": "hour(at)"}],
     "drop": [{"columns": ["day", "tags"]}],
     "drop_missing": [{"columns": ["text", "count"]}],
     "duplicates": [
@@ -85,7 +85,7 @@ RECIPES: list[list[dict[str, Any]]] = [
     [one("join"), one("fill_missing", 3), one("balance"), one("shuffle")],
     [one("shuffle"), one("fill_missing", 4), one("sample"), one("split_column")],
     [TRAINED, one("truncate_tokens"), one("chunk_tokens"), one("duplicates")],
-    [one("sort"), one("filter"), one("derive"), one("nest")],
+    [one("sort"), one("filter"), one("derive"), one("derive", 1), one("nest")],
     [one("mask_personal_data"), one("replace_pattern"), one("filter_length"), one("balance", 1), one("select")],
     [one("sort"), *[one("balance", 1)] * 6, one("sample")],  # numbers of rows grow beyond 64 bits
 ]

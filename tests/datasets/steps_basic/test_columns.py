@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from common.errors import Invalid
+from datasets.steps.params import make_step
 from tests.datasets.steps_basic.stepping import done, told
 
 FRAME = pl.DataFrame(
@@ -112,13 +113,35 @@ def test_cast_when_times_have_no_zone_then_in_the_one_that_is_said():
         "2026-01-30 15:30:00+00:00",
         "None",
     ]
-    assert str(done("cast", frame, columns=["a"], to="datetime")["a"][0]) == "2026-01-31 15:05:00+00:00"
+    utc = done("cast", frame, columns=["a"], to="datetime", zone="UTC")["a"]
+    assert str(utc[0]) == "2026-01-31 15:05:00+00:00"
+    assert [str(one) for one in done("cast", frame, columns=["a"], to="datetime")["a"]] == found  # the installation's
+
+
+def test_cast_when_days_are_wanted_then_those_of_the_calendar_of_the_zone():
+    values = ["2026-01-31T08:00:00+09:00", "2026-01-30T23:00:00Z", "2026-01-31 00:10", "2026-01-31"]
+    frame = pl.DataFrame({"a": values})
+    days = [date(2026, 1, 31)] * 4
+    assert done("cast", frame, columns=["a"], to="date")["a"].to_list() == days
+    utc = done("cast", frame, columns=["a"], to="date", zone="UTC")["a"].to_list()
+    assert utc == [date(2026, 1, 30), date(2026, 1, 30), *days[2:]]
+    times = done("cast", frame, columns=["a"], to="datetime")
+    assert done("cast", times, columns=["a"], to="date")["a"].to_list() == days
+    assert done("cast", times, columns=["a"], to="date", zone="UTC")["a"].to_list() == [date(2026, 1, 30)] * 4
+
+
+def test_cast_when_clocks_skip_midnight_then_the_day_stays_itself():
+    days = pl.DataFrame({"a": pl.date_range(date(1900, 1, 1), date(2030, 12, 31), eager=True)})
+    to_time, to_date = (make_step("cast", {"columns": ["a"], "to": to}) for to in ("datetime", "date"))
+    assert to_date.apply(to_time.apply(days)).equals(days)
+    assert to_date.apply(days.cast(pl.String)).equals(days)
 
 
 def test_cast_when_forms_are_given_then_only_they_count():
     frame = pl.DataFrame({"a": ["31/01/2026", "1700000000", "2026-01-31"]})
-    days = done("cast", frame, columns=["a"], to="date", forms=["%d/%m/%Y", "unix"])["a"].to_list()
-    assert days == [date(2026, 1, 31), date(2023, 11, 14), None]
+    for zone, day in ("UTC", 14), ("Asia/Seoul", 15):
+        days = done("cast", frame, columns=["a"], to="date", forms=["%d/%m/%Y", "unix"], zone=zone)["a"].to_list()
+        assert days == [date(2026, 1, 31), date(2023, 11, day), None]
 
 
 def test_cast_when_numbers_are_odd_then_they_do_not_fit():

@@ -102,6 +102,28 @@ def test_expression_when_wrong_then_the_message_points_at_the_character(expressi
     assert word in said
 
 
+@pytest.mark.parametrize(
+    ("expression", "seoul", "utc"),
+    [
+        ("hour(ts)", [20, 5], [11, 20]),
+        ("date(ts)", [date(2025, 12, 31), date(2026, 1, 1)], [date(2025, 12, 31)] * 2),
+        ("year(ts) * 10000 + month(ts) * 100 + day(ts)", [20251231, 20260101], [20251231] * 2),
+        ("weekday(ts)", [3, 4], [3, 3]),
+        ("days(ts, d)", [1, 0], [1, 1]),
+        ("ts >= '2026-01-01'", [False, True], [False, False]),
+        ("ts >= d", [False, True], [False, False]),
+        ("ts = '2026-01-01 05:30'", [False, True], [False, False]),
+        ("ts = '2026-01-01T05:30:00+09:00'", [False, True], [False, True]),
+    ],
+)
+def test_expression_when_times_are_asked_for_their_day_then_that_of_the_installation(settings, expression, seoul, utc):
+    moments = [datetime(2025, 12, 31, 11, tzinfo=UTC), datetime(2025, 12, 31, 20, 30, tzinfo=UTC)]
+    frame = pl.DataFrame({"ts": moments, "d": [date(2026, 1, 1)] * 2}).cast({"ts": pl.Datetime("us", "UTC")})
+    assert done("derive", frame, name="new", expression=expression)["new"].to_list() == seoul
+    settings.TIME_ZONE = "UTC"
+    assert done("derive", frame, name="new", expression=expression)["new"].to_list() == utc
+
+
 def test_expression_when_long_but_flat_then_taken():
     condition = " or ".join(["n=1"] * 200)
     assert done("filter", FRAME, condition=condition)["n"].to_list() == [1]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 
 import numpy as np
@@ -79,6 +79,9 @@ def test_fill_when_a_date_is_given_as_text_then_taken():
         date(2025, 12, 31),
         date(2026, 1, 1),
     ]
+    times = pl.DataFrame({"d": [None, datetime(2026, 1, 1, tzinfo=UTC)]})
+    filled = done("fill_missing", times, columns=["d"], value="2026-01-01 09:00")["d"].to_list()
+    assert filled == [datetime(2026, 1, 1, tzinfo=UTC)] * 2
 
 
 @settings(max_examples=50, deadline=None)

@@ -85,7 +85,7 @@ def run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    settings.configure(USE_I18N=False)
+    settings.configure(USE_I18N=False, TIME_ZONE="Asia/Seoul")
     cloudpickle.register_pickle_by_value(primitives)  # the nodes have no tests
     with connected(sys.argv[1]):
         {"compare": compare, "steps": steps, "run": run}[sys.argv[3]](Path(sys.argv[2]))
