@@ -18,6 +18,7 @@ from feedback.models import Review, ReviewItem, ReviewLock, ReviewQueue
 # Asked of the person: a key of theirs that only reads shows no more than they may see.
 JUDGE, SEE_ITEMS = "feedback.add_review", "feedback.view_reviewitem"
 OPEN = (ReviewItem.State.WAITING, ReviewItem.State.GOLDEN)
+UNDECIDED = (ReviewItem.State.WAITING, ReviewItem.State.DISPUTED)
 
 
 class Onlooker(Protocol):
@@ -74,6 +75,23 @@ def knows_golden(onlooker: Onlooker) -> bool:
     return sees_all_items(onlooker) and (
         onlooker.may("feedback.adjudicate_reviewqueue") or not onlooker.person_may(JUDGE)
     )
+
+
+def is_nameless(review: Review, onlooker: Onlooker) -> bool:
+    """Whether it is kept from them who said this: somebody else, of an item that a blind queue has not decided."""
+    is_undecided = review.item.queue.is_blind and review.item.state in _undecided(onlooker)
+    return is_undecided and review.reviewer_id != onlooker.user_id
+
+
+def with_names(reviews: QuerySet[Review], onlooker: Onlooker) -> QuerySet[Review]:
+    """Leave out the reviews that are nameless to them, so that they can be asked for by person."""
+    is_undecided = Q(queue__is_blind=True, item__state__in=_undecided(onlooker))
+    return reviews.filter(~is_undecided | Q(reviewer_id=onlooker.user_id))
+
+
+def _undecided(onlooker: Onlooker) -> tuple[ReviewItem.State, ...]:
+    """Give the states in which nobody is named; to those from whom golden items are hidden these are like others."""
+    return UNDECIDED if knows_golden(onlooker) else (*UNDECIDED, ReviewItem.State.GOLDEN)
 
 
 def answers_hidden(onlooker: Onlooker, calls: Collection[UUID]) -> set[UUID]:

@@ -25,7 +25,7 @@ from feedback.admin.showing import answered_label, names_by_version, show_item, 
 from feedback.admin.wording import reason_words, reasons, skip_words
 from feedback.gathering import FINISHED
 from feedback.models import GoldenAnswer, Review, ReviewItem, ReviewQueue
-from feedback.sight import hidden_of, is_hidden, items_seen_by, knows_golden, reviews_seen_by
+from feedback.sight import hidden_of, is_hidden, is_nameless, items_seen_by, knows_golden, reviews_seen_by, with_names
 
 State = ReviewItem.State
 FILTERS = ("queue", "state", "reason", "reviewer", "answer", "flagged", "skipped", "decided", "golden")
@@ -62,8 +62,8 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         chosen = {name: request.GET.get(name, "").strip() for name in FILTERS}
-        said = reviews_seen_by(Onlooker(request.user))
-        found = _ordered(_filtered(self.get_queryset(request), said, chosen), chosen, request.GET.get("after", ""))
+        filtered = _filtered(self.get_queryset(request), Onlooker(request.user), chosen)
+        found = _ordered(filtered, chosen, request.GET.get("after", ""))
         items = list(found[: PER_PAGE + 1])
         queue = ReviewQueue.objects.filter(pk=whole(chosen["queue"])).first()
         return self.page(
@@ -130,7 +130,6 @@ def state_badge(item: ReviewItem) -> Any:
 
 def reviews_of(item: ReviewItem, names: Any, onlooker: Onlooker) -> list[dict[str, Any]]:
     """Give what was said of an item, oldest first; who said it stays hidden while a blind item is not decided."""
-    is_nameless = item.queue.is_blind and item.state in (State.WAITING, State.DISPUTED)
     reviews = list(reviews_seen_by(onlooker).filter(item=item).select_related("reviewer").order_by("id"))
     people: dict[Any, int] = {}
     for review in reviews:
@@ -139,7 +138,7 @@ def reviews_of(item: ReviewItem, names: Any, onlooker: Onlooker) -> list[dict[st
         {
             "review": review,
             "who": gettext("Reviewer %d") % people[review.reviewer_id or review.reviewer_name]
-            if is_nameless and review.reviewer_id != onlooker.user_id
+            if is_nameless(review, onlooker)
             else _name(review),
             "answer": answer_words(review.answer, names) if review.state != Review.State.SKIPPED else "",
             "why": skip_words(review.skip_reason),
@@ -172,8 +171,8 @@ def _line(item: ReviewItem, names: dict[str, str], *, is_blind: bool) -> Line:
     )
 
 
-def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[str, str]) -> QuerySet[ReviewItem]:
-    """Narrow to what was chosen; by answers only as far as this person may see them."""
+def _filtered(items: QuerySet[ReviewItem], onlooker: Onlooker, chosen: dict[str, str]) -> QuerySet[ReviewItem]:
+    """Narrow to what was chosen; by answers and who gave them only as far as this person may see them."""
     queue, reviewer = whole(chosen["queue"]), whole(chosen["reviewer"])
     if queue is not None:
         items = items.filter(queue=queue)
@@ -185,10 +184,11 @@ def _filtered(items: QuerySet[ReviewItem], said: QuerySet[Review], chosen: dict[
         items = _decided(items, chosen["decided"])
     if chosen["golden"]:
         items = items.filter(is_golden=True)
+    said = reviews_seen_by(onlooker)
     said = said.filter(state=Review.State.SKIPPED if chosen["skipped"] else Review.State.COUNTS)
     said = said if queue is None else said.filter(queue=queue)
     if reviewer is not None:
-        said = said.filter(reviewer=reviewer)
+        said = with_names(said, onlooker).filter(reviewer=reviewer)
     if chosen["answer"]:
         said = said.filter(answer_key=chosen["answer"])
     if chosen["flagged"]:

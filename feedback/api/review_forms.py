@@ -14,7 +14,7 @@ from feedback.models import Review, ReviewItem, ReviewQueue
 from feedback.rules.base import PRIORITIES
 from feedback.services.queues import LOCK_SECONDS, MOST_WORDS
 from feedback.services.reviewing import MOST_NOTE, MOST_REASON
-from feedback.sight import is_hidden, knows_golden
+from feedback.sight import is_hidden, is_nameless, knows_golden
 
 MOST_ITEMS = 1000
 _NAMES = {"many": True, "slug_field": "username", "read_only": True}
@@ -182,11 +182,11 @@ class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
 
 
 class ReviewSerializer(serializers.ModelSerializer[Review]):
-    """What one person said of one item."""
+    """What one person said of one item; who it was is null to others until a blind queue has decided the item."""
 
     item = serializers.SerializerMethodField()
     queue = serializers.CharField(source="item.queue.name", read_only=True)
-    reviewer = serializers.CharField(source="reviewer_name", read_only=True)
+    reviewer = serializers.SerializerMethodField()
     is_right = serializers.SerializerMethodField()
 
     class Meta:
@@ -200,6 +200,10 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     def get_item(self, review: Review) -> str:
         """The item's handle."""
         return handle_of(review.item_id)
+
+    def get_reviewer(self, review: Review) -> str | None:
+        """Who said it, where one may know."""
+        return None if is_nameless(review, self.context["onlooker"]) else review.reviewer_name
 
     def get_is_right(self, review: Review) -> bool | None:
         """Of golden items, for those who may know which these are."""

@@ -32,7 +32,7 @@ from feedback.api.review_forms import (
 from feedback.handles import pk_of
 from feedback.models import Review, ReviewItem
 from feedback.services import assignment, reviewing, settling
-from feedback.sight import items_seen_by, queues_open_to, reviews_seen_by
+from feedback.sight import items_seen_by, queues_open_to, reviews_seen_by, with_names
 
 _REVIEW, _SETTLE, _CHANGE = (
     "feedback.add_review", "feedback.adjudicate_reviewqueue", "feedback.change_reviewqueue",
@@ -176,7 +176,7 @@ class ReviewFilter(django_filters.FilterSet):
 
     queue = django_filters.CharFilter(method=_in_queue)
     item = django_filters.CharFilter(method="of_item")
-    reviewer = django_filters.CharFilter(field_name="reviewer_name")
+    reviewer = django_filters.CharFilter(method="by_person")
 
     class Meta:
         model = Review
@@ -185,6 +185,10 @@ class ReviewFilter(django_filters.FilterSet):
     def of_item(self, rows: QuerySet[Review], _name: str, value: str) -> QuerySet[Review]:
         """By handle."""
         return rows.filter(item_id=pk_of(value))
+
+    def by_person(self, rows: QuerySet[Review], _name: str, value: str) -> QuerySet[Review]:
+        """By user name, as far as names are told."""
+        return with_names(rows, self.request.auth).filter(reviewer_name=value)
 
 
 class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Review]):

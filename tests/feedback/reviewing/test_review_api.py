@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.models import User
 from common.ids import uuid7
 from feedback.handles import handle_of
-from feedback.models import ReviewItem
+from feedback.models import Review, ReviewItem
 from feedback.services.settling import make_golden
 from tests.accounts.making import bearer, make_client, make_key, make_user, patch, post
 from tests.feedback.reviewers import CHOICES, make_items, make_people, make_queue
@@ -86,6 +86,37 @@ def test_blind_queue_when_looked_at_by_any_door_before_ones_review_then_nothing_
     assert (after["output"], after["state"]) == ({"label": "비밀답"}, "agreed")
     assert "비밀답" in make_client(boss).get(f"/api/v1/review-items/{handle}").content.decode()
     assert item.pk
+
+
+def test_reviews_when_a_blind_queue_has_not_decided_then_nobody_is_named_or_asked_for(operator: Client) -> None:
+    queue = make_queue(reviewers_per_item=2)
+    make_items(queue)
+    (first, one), (_second, two) = reviewers(2)
+    handle = take(one)["id"]
+    post(one, f"review-items/{handle}/review", {"answer": "환불"})
+    take(two)
+    post(two, f"review-items/{handle}/review", {"answer": "배송"})
+
+    def told(client: Client, query: str = "") -> list[Any]:
+        return [said["reviewer"] for said in client.get(f"/api/v1/reviews?{query}").json()["results"]]
+
+    assert told(operator) == [None, None]
+    assert told(operator, f"reviewer={first.username}") == []
+    assert told(one) == told(one, f"reviewer={first.username}") == [first.username]
+    post(operator, f"review-items/{handle}/settle", {"answer": "환불"})
+    assert told(operator, f"reviewer={first.username}") == [first.username]
+
+
+def test_reviews_when_golden_items_are_hidden_then_these_name_nobody_either() -> None:
+    queue, boss = make_queue(), make_user("operator")
+    (item,) = make_items(queue)
+    golden = make_golden(item=item, actor=queue.owner, answer="배송")
+    for person in (boss, *make_people(1)):
+        said = {"reviewer": person, "reviewer_name": person.username, "answer": "배송", "seconds": 1}
+        Review.objects.create(item=golden, queue=queue, **said)
+    _key, text = make_key(boss, "read")
+    shown = Client(headers=bearer(text)).get("/api/v1/reviews").json()["results"]
+    assert {said["reviewer"] for said in shown} == {None, boss.username}
 
 
 def test_open_queue_when_not_blind_then_the_answer_is_shown() -> None:

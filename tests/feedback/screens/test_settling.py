@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from feedback.models import ReviewQueue
 from feedback.services.reviewing import submit
+from feedback.services.settling import settle
 from tests.accounts.making import make_user
 from tests.feedback.screens.making import SCRIPT, browser, disagree, hidden, make_items, make_queue
 
@@ -45,6 +46,21 @@ def test_dispute_when_blind_shows_answers_without_names_until_it_is_settled() ->
     assert (item.state, item.final_answer, item.settled_note) == ("settled", "환불", "규칙 3")
     page = client.get(reverse("admin:feedback_reviewitem_change", args=[item.pk])).content.decode()
     assert all(person.username in page for person in people)
+
+
+def test_dispute_when_blind_is_found_by_no_reviewer_until_it_is_settled() -> None:
+    queue = make_queue()
+    (item,) = make_items(queue, "언제 오나요?")
+    person, _other = disagree(queue, item, "환불", "기타")
+    boss = make_user("operator")
+    page, query = reverse("admin:feedback_reviewitem_changelist"), {"queue": queue.pk, "reviewer": person.pk}
+
+    def listed(**more: str) -> int:
+        return browser(boss).get(page, query | more).content.decode().count("rv-words")
+
+    assert (listed(), listed(answer="환불")) == (0, 0)
+    settle(item=item, actor=boss, answer="환불")
+    assert (listed(), listed(answer="환불"), listed(answer="기타")) == (1, 1, 0)
 
 
 def test_dispute_when_another_answer_is_right_takes_it_and_asks_where_there_is_none() -> None:
