@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit import export_verifier
-from audit.anchor import the_anchor
+from audit.anchor import Anchor, the_anchor
 from audit.canonical import fields_of, moment
 from audit.chain import Broken, Row, follow, rows
 from audit.ledger import stored
@@ -27,6 +27,7 @@ from common.errors import Conflict, NotFound
 
 FORM = "flueman.audit.export/1"
 REPORT_EVERY = 5000
+LATE = timedelta(hours=1)  # an event may enter the chain so much later than its time, and clocks may differ so much
 Report = Callable[[float, str], None]
 README = """This is a part of Flueman's audit chain, made so that it proves itself.
 
@@ -53,9 +54,9 @@ def boundaries(
     head = AuditHead.current().sequence
     last = min(last or head, head)
     if since:
-        first = max(first, AuditEvent.objects.filter(at__gte=since).aggregate(n=Min("sequence"))["n"] or head + 1)
+        first = max(first, _first_since(since, head))
     if until:
-        last = min(last, AuditEvent.objects.filter(at__lt=until).aggregate(n=Max("sequence"))["n"] or 0)
+        last = min(last, _last_before(until))
     if first > last:
         raise NotFound(_("There are no events in this range."), code="no_events")
     signed = AuditCheckpoint.objects
@@ -63,14 +64,38 @@ def boundaries(
     return before + 1, signed.filter(sequence__gte=last).aggregate(n=Min("sequence"))["n"] or last
 
 
+def _first_since(since: datetime, head: int) -> int:
+    """Give the first event since a time. Of those under seal the checkpoints tell it, so that none is left out."""
+    live = AuditEvent.objects.filter(at__gte=since).aggregate(n=Min("sequence"))["n"] or head + 1
+    sealed = sealed_until()
+    earlier = AuditCheckpoint.objects.filter(sequence__lte=sealed, at__lt=since - LATE)
+    before = earlier.aggregate(n=Max("sequence"))["n"] or 0
+    return live if before >= sealed else min(live, before + 1)
+
+
+def _last_before(until: datetime) -> int:
+    """Give the last event before a time; of those under seal as above."""
+    live = AuditEvent.objects.filter(at__lt=until).aggregate(n=Max("sequence"))["n"] or 0
+    sealed = sealed_until()
+    later = AuditCheckpoint.objects.filter(sequence__lte=sealed, at__gte=until + LATE)
+    end = later.aggregate(n=Min("sequence"))["n"]
+    return max(live, sealed if end is None else end)
+
+
 def write_export(
     target: Path, *, first: int, last: int, key: Ed25519PrivateKey | None, report: Report | None = None
 ) -> dict[str, Any]:
-    """Write events and what proves them, in constant memory; give the manifest. Raises Conflict for a broken chain."""
+    """Write events and what proves them, in constant memory; give the manifest.
+
+    Raises Conflict for a broken chain or sealed file, Unavailable where the anchor with the sealed ones is away.
+    """
     target.touch(mode=0o600)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         with archive.open(EVENTS, "w", force_zip64=True) as lines:
-            previous_hash, last_hash = _write_events(lines, first, last, report)
+            try:
+                previous_hash, last_hash = _write_events(lines, first, last, report)
+            except Broken as broken:
+                raise Conflict(_("The chain is broken at event %(number)d.") % {"number": broken.event}) from broken
         with archive.open(export_verifier.STATEMENTS, "w", force_zip64=True) as lines:
             signed = _write_statements(lines, first, last)
         manifest = {
@@ -104,10 +129,7 @@ def _write_events(lines: IO[bytes], first: int, last: int, report: Report | None
     for row in _rows(first, last):
         if previous is None:
             previous = before = row[-2]
-        try:
-            previous = follow(row, expected, previous)
-        except Broken as broken:
-            raise Conflict(_("The chain is broken at event %(number)d.") % {"number": broken.event}) from broken
+        previous = follow(row, expected, previous)
         lines.write(b'{"hash":"%s","event":%s}\n' % (previous.encode(), fields_of(row[:-1])))
         expected += 1
         if report and expected % REPORT_EVERY == 0:
@@ -120,8 +142,20 @@ def _write_events(lines: IO[bytes], first: int, last: int, report: Report | None
 def _rows(first: int, last: int) -> Iterator[Row]:
     sealed = sealed_until()
     if first <= sealed:
-        yield from (row for row in sealed_rows(the_anchor()) if first <= row[0] <= last)
+        yield from _sealed(the_anchor(), first, last)
     yield from rows(max(first - 1, sealed), last)
+
+
+def _sealed(anchor: Anchor, first: int, last: int) -> Iterator[Row]:
+    try:
+        yield from (row for row in sealed_rows(anchor, first=first, last=last) if first <= row[0] <= last)
+    except Broken as broken:
+        if "file" not in broken.params:
+            raise
+        said = _(
+            "The sealed events %(first)s to %(last)s cannot be read: %(file)s in %(anchor)s is missing or changed."
+        )
+        raise Conflict(said % {**broken.params, "anchor": anchor.where}, code="segment_unreadable") from broken
 
 
 def _write_statements(lines: IO[bytes], first: int, last: int) -> dict[str, Any]:

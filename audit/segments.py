@@ -29,12 +29,21 @@ def sealed_until() -> int:
     return AuditCheckpoint.objects.filter(kind=SEAL).aggregate(last=Max("sealed_until"))["last"] or 0
 
 
-def sealed_rows(anchor: Anchor, on_away: Callable[[Mapping[str, Any]], None] | None = None) -> Iterator[Row]:
-    """Give all rows under seal in order, as `chain.rows` gives live ones; where the anchor is away `on_away` is told.
+def sealed_rows(
+    anchor: Anchor,
+    on_away: Callable[[Mapping[str, Any]], None] | None = None,
+    *,
+    first: int = 1,
+    last: int | None = None,
+) -> Iterator[Row]:
+    """Give the rows of sealed files in order, as `chain.rows` gives live ones; where the anchor is away `on_away` is
+    told. Files in which nothing from `first` to `last` lies are not opened.
 
     Raises Broken, and Unavailable without `on_away`.
     """
     for seal in AuditCheckpoint.objects.filter(kind=SEAL).order_by("number"):
+        if seal.details["last"] < first or (last and seal.details["first"] > last):
+            continue
         try:
             yield from _rows_of(anchor, seal.details)
         except Unavailable:
@@ -57,7 +66,7 @@ def _rows_of(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[Row]:
 @contextmanager
 def opened(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[IO[bytes]]:
     """Give a local copy of a sealed file whose hash is the one that was signed. Raises Broken, Unavailable."""
-    place = {"first": details["first"], "last": details["last"]}
+    place = {name: details[name] for name in ("first", "last", "file")}
     with tempfile.TemporaryFile() as copy:
         digest = hashlib.sha256()
         try:

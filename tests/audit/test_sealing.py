@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from audit import sealing, triggers
 from audit.anchor import the_anchor
 from audit.checkpoints import checkpoint
 from audit.downloads import export_to
-from audit.models import AuditCheckpoint, AuditEvent
+from audit.exports import boundaries
+from audit.models import AuditCheckpoint, AuditEvent, AuditHead
 from audit.sealing import seal
 from audit.verification import verify
 from common.errors import Conflict, NotFound, Unavailable
@@ -141,3 +142,47 @@ def test_commands_when_run_export_and_seal(tmp_path: Path) -> None:
         call_command("seal_audit", "--before", "1999-01-01")
     call_command("rotate_audit_key", "--reason", "yearly", stdout=told)
     call_command("verify_audit", stdout=told)
+
+
+def make_sealed() -> datetime:
+    """Make ten events a year ago, ten a month later, both sealed, and seven live ones; give the time of the first."""
+    year_ago = timezone.now() - timedelta(days=365)
+    for first, day in (1, 0), (11, 30):
+        make_events(10)
+        with triggers.lifted():
+            for number in range(first + 9, first - 1, -1):
+                forged_at(number, at=year_ago + timedelta(days=day, seconds=number))
+        checkpoint()
+    make_events(5)
+    checkpoint()
+    seal(before=a_month_ago(), actor="tester", reason="retention")
+    with triggers.lifted():  # as if they had been signed at their time
+        AuditCheckpoint.objects.filter(sequence=10).update(at=year_ago + timedelta(minutes=1))
+        AuditCheckpoint.objects.filter(sequence=20).update(at=year_ago + timedelta(days=30, minutes=1))
+    return year_ago
+
+
+def test_export_when_asked_for_by_date_holds_what_left_the_database() -> None:
+    then, day = make_sealed(), timedelta(days=1)
+    head = AuditHead.current().sequence
+    assert AuditEvent.objects.order_by("sequence").values_list("sequence", flat=True)[0] == 21
+    assert boundaries(since=then - day) == (1, head)
+    assert boundaries(until=then - day) == (1, 10)  # when the first of them was, no checkpoint tells
+    assert boundaries(since=then, until=then + 20 * day) == (1, 20)  # nor that none was before the second
+    assert boundaries(since=then + 20 * day, until=then + 40 * day) == (11, 20)
+    assert boundaries(since=then + 20 * day, until=timezone.now()) == (11, head)
+    assert boundaries(since=then + 60 * day) == (21, head)
+    with pytest.raises(NotFound):
+        boundaries(since=then + 60 * day, until=then + 90 * day)
+
+
+def test_export_when_a_sealed_file_cannot_be_read_names_it_and_needs_it_for_its_time_alone(tmp_path: Path) -> None:
+    make_old_chain()
+    done = seal(before=a_month_ago(), actor="tester", reason="retention")
+    assert export_to(tmp_path / "old.zip", actor="tester", until=timezone.now())["first"] == 1
+    assert run(tmp_path / "old.zip", root_key())[0] == 0
+    segment = Path(the_anchor().where) / done.file
+    segment.unlink()
+    with translation.override("en"), pytest.raises(Conflict, match=f"events 1 to 20 cannot be read: {done.file}"):
+        export_to(tmp_path / "none.zip", actor="tester", until=timezone.now())
+    assert export_to(tmp_path / "new.zip", actor="tester", first=21)["first"] == 21
