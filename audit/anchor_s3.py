@@ -78,6 +78,8 @@ class BucketAnchor:
             body: Any = self._s3.get_object(Bucket=self._bucket, Key=self._key(name))["Body"]
         try:
             yield body
+        except BotoCoreError as error:  # the rest does not come
+            raise Unavailable(f"the audit anchor does not answer: {error}", code="anchor_away") from error
         finally:
             body.close()
 

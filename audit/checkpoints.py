@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # An idle chain is signed too: who looks at the anchor alone sees from its silence that nobody signs any more.
 IDLE = timedelta(hours=1)
+AT_ONCE = 10_000
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -98,14 +99,14 @@ def checkpoint_if_possible() -> None:
 def push(anchor: Anchor) -> int:
     """Bring what waits to the anchor, oldest first; give how many statements still wait. Nothing else waits for it."""
     waiting = AuditCheckpoint.objects.filter(anchored_at=None).order_by("number")
-    for row in waiting[:10_000]:
+    for row in waiting[:AT_ONCE]:
         try:
             anchor.append(row.statement)
         except Unavailable as error:
             logger.warning("audit checkpoints wait for their anchor: %s", error.message)
             return waiting.count()
         AuditCheckpoint.objects.filter(pk=row.pk, anchored_at=None).update(anchored_at=timezone.now())
-    return 0
+    return waiting.count()
 
 
 def push_all(anchor: Anchor) -> int:

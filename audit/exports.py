@@ -21,7 +21,7 @@ from audit.canonical import fields_of, moment
 from audit.chain import Broken, Row, follow, rows
 from audit.ledger import stored
 from audit.models import AuditCheckpoint, AuditEvent, AuditHead
-from audit.segments import EVENTS, sealed_rows, sealed_until
+from audit.segments import EVENTS, sealed_rows, sealed_until, unreadable
 from audit.statements import KEY, START, id_of
 from common.errors import Conflict, NotFound
 
@@ -152,10 +152,7 @@ def _sealed(anchor: Anchor, first: int, last: int) -> Iterator[Row]:
     except Broken as broken:
         if "file" not in broken.params:
             raise
-        said = _(
-            "The sealed events %(first)s to %(last)s cannot be read: %(file)s in %(anchor)s is missing or changed."
-        )
-        raise Conflict(said % {**broken.params, "anchor": anchor.where}, code="segment_unreadable") from broken
+        raise unreadable(anchor, broken) from broken
 
 
 def _write_statements(lines: IO[bytes], first: int, last: int) -> dict[str, Any]:

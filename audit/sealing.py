@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
 from audit.anchor import Anchor, the_anchor
@@ -17,7 +17,7 @@ from audit.checkpoints import checkpoint, key_and_last, push, sign
 from audit.export_verifier import Wrong, verify
 from audit.exports import digest_of, write_export
 from audit.models import AuditCheckpoint, AuditEvent, AuditHead
-from audit.segments import sealed_until
+from audit.segments import demand_kept, sealed_until
 from audit.services import Actor, record
 from audit.statements import SEAL
 from common.errors import Conflict, NotFound, Unavailable
@@ -41,15 +41,12 @@ def seal(*, before: datetime, actor: Actor, reason: str, is_dry_run: bool = Fals
     anchor = the_anchor()
     if not is_dry_run:
         checkpoint()
-        _remove(sealed_until())  # what an earlier run has left
+        _take_out(anchor)  # what an earlier run has left
     first, last = _range(before)
     if is_dry_run:
         return Sealing(first, last, AuditEvent.objects.filter(sequence__range=(first, last)).count())
-    name = f"segments/{first:016d}-{last:016d}.zip"
-    _keep(anchor, name, first, last, actor, reason)
-    if push(anchor):
-        raise Unavailable(_("The anchor does not hold the seal yet: no event was removed."), code="anchor_away")
-    return Sealing(first, last, _remove(last), name)
+    name = _keep(anchor, first, last, actor, reason)
+    return Sealing(first, last, _take_out(anchor), name)
 
 
 def _range(before: datetime) -> tuple[int, int]:
@@ -62,8 +59,11 @@ def _range(before: datetime) -> tuple[int, int]:
     return first, last
 
 
-def _keep(anchor: Anchor, name: str, first: int, last: int, actor: Actor, reason: str) -> None:
-    """Write the file, prove it as an auditor would, bring it to the anchor, and sign the seal."""
+def _keep(anchor: Anchor, first: int, last: int, actor: Actor, reason: str) -> str:
+    """Write the file, prove it as an auditor would, bring it to the anchor, and sign the seal; give the file's name.
+
+    The name holds the file's hash, so that of two who seal at one moment none writes over what the other has signed.
+    """
     key, signed = key_and_last(anchor)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "segment.zip"
@@ -73,12 +73,28 @@ def _keep(anchor: Anchor, name: str, first: int, last: int, actor: Actor, reason
         except Wrong as wrong:
             raise Conflict(str(wrong), code="chain_broken") from wrong
         details = {"first": first, "last": last, "last_hash": manifest["last_hash"]}
-        details |= {"file": name, "sha256": digest_of(path)}
+        digest = digest_of(path)
+        name = f"segments/{first:016d}-{last:016d}-{digest[:16]}.zip"
+        details |= {"file": name, "sha256": digest}
         anchor.put(name, path, is_sealed=True)
     with transaction.atomic():
         record(action="audit.sealed", actor=actor, after=details, reason=reason)
         if sign(SEAL, key, signed, AuditHead.current(), details) is None:
             raise Conflict(_("Another process has just signed: try again."), code="signed_meanwhile")
+    return name
+
+
+def _take_out(anchor: Anchor) -> int:
+    """Remove the rows under seal once the anchor holds seals and files; give how many. Raises Unavailable, Conflict."""
+    oldest = AuditEvent.objects.aggregate(n=Min("sequence"))["n"] or 0
+    seals = AuditCheckpoint.objects.filter(kind=SEAL, sealed_until__gte=oldest)
+    if not seals:
+        return 0
+    if push(anchor):
+        raise Unavailable(_("The anchor does not hold the seal yet: no event was removed."), code="anchor_away")
+    for seal_row in seals:
+        demand_kept(anchor, seal_row.details)
+    return _remove(sealed_until())
 
 
 def _remove(last: int) -> int:

@@ -13,13 +13,14 @@ from typing import IO, Any
 
 import orjson
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from audit.anchor import Anchor
 from audit.canonical import FIELDS, hash_row
 from audit.chain import CHUNK, Broken, Row, rows
 from audit.models import AuditCheckpoint
 from audit.statements import SEAL
-from common.errors import NotFound, Unavailable
+from common.errors import Conflict, NotFound, Unavailable
 
 EVENTS = "events.jsonl"
 
@@ -41,15 +42,25 @@ def sealed_rows(
 
     Raises Broken, and Unavailable without `on_away`.
     """
+    until = 0
     for seal in AuditCheckpoint.objects.filter(kind=SEAL).order_by("number"):
-        if seal.details["last"] < first or (last and seal.details["first"] > last):
-            continue
         try:
-            yield from _rows_of(anchor, seal.details)
-        except Unavailable:
-            if on_away is None:
-                raise
-            on_away(seal.details)
+            if seal.details["last"] >= first and (last is None or seal.details["first"] <= last):
+                yield from _rows_or_told(anchor, seal.details, on_away)
+            until = seal.details["last"]
+        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise Broken(until + 1, "checkpoint_odd", checkpoint=seal.number) from error
+
+
+def _rows_or_told(
+    anchor: Anchor, details: Mapping[str, Any], on_away: Callable[[Mapping[str, Any]], None] | None
+) -> Iterator[Row]:
+    try:
+        yield from _rows_of(anchor, details)
+    except Unavailable:
+        if on_away is None:
+            raise
+        on_away(details)
 
 
 def _rows_of(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[Row]:
@@ -80,6 +91,21 @@ def opened(anchor: Anchor, details: Mapping[str, Any]) -> Iterator[IO[bytes]]:
             raise Broken(details["first"], "segment_changed", **place)
         copy.seek(0)
         yield copy
+
+
+def demand_kept(anchor: Anchor, details: Mapping[str, Any]) -> None:
+    """Raise Conflict unless the anchor gives a sealed file as it was signed, Unavailable if it is away."""
+    try:
+        with opened(anchor, details):
+            return
+    except Broken as broken:
+        raise unreadable(anchor, broken) from broken
+
+
+def unreadable(anchor: Anchor, broken: Broken) -> Conflict:
+    """Give the refusal that names a sealed file which is not there or not the one that was signed."""
+    said = _("The sealed events %(first)s to %(last)s cannot be read: %(file)s in %(anchor)s is missing or changed.")
+    return Conflict(said % {**broken.params, "anchor": anchor.where}, code="segment_unreadable")
 
 
 def _chunks(lines: IO[bytes]) -> Iterator[list[Row]]:

@@ -55,6 +55,7 @@ PROBLEMS: Mapping[str, Any] = {
 }
 NOTES: Mapping[str, Any] = {
     "anchor_away": _("The anchor did not answer: nothing was compared with it."),
+    "segment_away": _("A sealed file could not be read: its events were passed over."),
     "unanchored": _("Some checkpoints have not reached the anchor yet."),
     "unsigned": _("No checkpoint has been signed yet: a cut end or a whole rewrite would not be seen."),
     "stale": _("Events wait for a signature for longer than they should: look at the worker."),
@@ -175,7 +176,7 @@ class _Walk:
 
     def _pass_over(self, seal: Mapping[str, Any]) -> None:
         """Go on after a sealed file that cannot be read now, from the hash that was signed with the seal."""
-        self.ledger.notes.add("anchor_away")
+        self.ledger.notes.add("segment_away")
         self.passed_over, self.expected, self.previous = seal["last"], seal["last"] + 1, str(seal["last_hash"])
 
     def _settle(self, due: Due, waiting: Iterator[Signed]) -> Due:

@@ -103,7 +103,7 @@ def test_segment_when_sealed_lies_in_the_bucket_under_lock(bucket: Any, settings
     assert verify().is_whole
     settings.AUDIT_ANCHOR_URL = "s3://anchor?endpoint_url=http://127.0.0.1:9&region_name=us-east-1"
     found = verify()
-    assert (found.is_whole, found.notes) == (True, ("anchor_away",)), str(found)
+    assert (found.is_whole, found.notes) == (True, ("anchor_away", "segment_away")), str(found)
 
 
 class _Broken(BaseHTTPRequestHandler):
@@ -118,6 +118,28 @@ class _Broken(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: Any) -> None:
         """Say nothing."""
+
+
+class _Short(_Broken):
+    """Promises more than it sends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"PK")
+
+
+def test_file_when_its_end_does_not_come_is_away(settings: Any) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Short)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings.AUDIT_ANCHOR_URL = f"s3://anchor?endpoint_url=http://127.0.0.1:{server.server_port}&region_name=us-east-1"
+    try:
+        with pytest.raises(Unavailable), the_anchor().open("segments/1.zip") as file:
+            file.read()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize("status", [0, 500, 403])

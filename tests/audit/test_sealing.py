@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone, translation
 
-from audit import sealing, triggers
+from audit import checkpoints, sealing, triggers
 from audit.anchor import the_anchor
 from audit.checkpoints import checkpoint
 from audit.downloads import export_to
@@ -22,7 +22,7 @@ from audit.models import AuditCheckpoint, AuditEvent, AuditHead
 from audit.sealing import seal
 from audit.verification import verify
 from common.errors import Conflict, NotFound, Unavailable
-from tests.audit.tampering import forged_at
+from tests.audit.tampering import anchor_file, forged_at
 from tests.audit.test_chain import make_events
 from tests.audit.test_exports import root_key, run
 
@@ -106,6 +106,84 @@ def test_sealing_when_the_anchor_is_away_removes_nothing(settings: Any, tmp_path
     with pytest.raises((Unavailable, Conflict)):
         seal(before=a_month_ago(), actor="tester", reason="retention")
     assert AuditEvent.objects.filter(sequence__lte=20).count() == 20
+
+
+def test_sealing_when_the_anchor_takes_files_and_no_statements_removes_nothing_however_often_it_is_run() -> None:
+    make_old_chain()
+    statements = anchor_file()
+    kept = statements.rename(statements.with_name("kept"))
+    statements.mkdir()
+    for _again in range(2):
+        with pytest.raises(Unavailable):
+            seal(before=a_month_ago(), actor="tester", reason="retention")
+        assert AuditEvent.objects.filter(sequence__lte=20).count() == 20
+    statements.rmdir()
+    kept.rename(statements)
+    with pytest.raises(NotFound):  # what is under seal has gone, and there is no more
+        seal(before=a_month_ago(), actor="tester", reason="retention")
+    assert AuditEvent.objects.filter(sequence__lte=20).count() == 0
+    assert verify().is_whole
+
+
+def test_sealing_when_its_file_was_lost_before_the_rows_went_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_old_chain()
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "_remove", lambda last: 0)
+        done = seal(before=a_month_ago(), actor="tester", reason="retention")
+    (Path(the_anchor().where) / done.file).unlink()
+    with pytest.raises(Conflict) as caught:
+        seal(before=a_month_ago(), actor="tester", reason="retention")
+    assert caught.value.code == "segment_unreadable"
+    assert AuditEvent.objects.filter(sequence__lte=20).count() == 20
+
+
+def test_sealing_when_two_do_it_at_one_moment_keeps_the_file_of_the_one_that_signed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_old_chain()
+    prove = sealing.verify
+
+    def while_another_seals(*given: Any) -> Any:
+        monkeypatch.setattr(sealing, "verify", prove)
+        assert seal(before=a_month_ago(), actor="another", reason="retention").removed == 20
+        return prove(*given)
+
+    monkeypatch.setattr(sealing, "verify", while_another_seals)
+    with pytest.raises(Conflict):
+        seal(before=a_month_ago(), actor="tester", reason="retention")
+    assert verify().is_whole, str(verify())
+
+
+def test_verification_when_a_sealed_file_cannot_be_read_still_compares_the_statements() -> None:
+    make_old_chain()
+    done = seal(before=a_month_ago(), actor="tester", reason="retention")
+    make_events(5)
+    checkpoint()
+    segment = Path(the_anchor().where) / done.file
+    segment.unlink()
+    segment.mkdir()
+    found = verify()
+    assert (found.is_whole, found.notes, found.anchored_until) == (True, ("segment_away",), 31)
+    lines = anchor_file().read_bytes().splitlines(keepends=True)
+    anchor_file().write_bytes(b"".join([*lines[:-2], lines[-1]]))
+    assert verify().code == "anchor_lacks"
+
+
+@pytest.mark.parametrize("details", [{}, {"first": "1", "last": [], "file": 3}, {"first": 1, "last": 20, "file": None}])
+def test_seal_when_forged_and_odd_is_named(details: dict[str, Any]) -> None:
+    make_old_chain()
+    last = AuditCheckpoint.objects.order_by("-number")[0]
+    last.number, last.kind, last.details, last.sealed_until, last.anchored_at = 3, "seal", details, 20, None
+    last.save(force_insert=True)
+    assert (verify().first_bad, verify().code) == (1, "checkpoint_odd")
+
+
+def test_statements_when_more_wait_than_go_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "AT_ONCE", 1)
+    make_old_chain()
+    with triggers.lifted():
+        AuditCheckpoint.objects.update(anchored_at=None)
+    assert [checkpoints.push(the_anchor()) for _ in range(2)] == [1, 0]
 
 
 def test_segment_when_lost_or_changed_is_named() -> None:
