@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -196,6 +197,25 @@ def test_page_when_the_role_may_not_see_it_says_who_can_help() -> None:
     assert response.status_code == 403
     assert "관리자가 사용자 메뉴에서 역할을 바꿔 줄 수 있습니다" in response.content.decode()
     assert response.headers["X-Request-ID"] in response.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "said"), [("ko", "처리할 수 없는 요청입니다"), ("en", "This request makes no sense here")]
+)
+def test_page_when_the_address_asks_for_what_it_may_not_says_so(language: str, said: str) -> None:
+    address = f"{reverse('admin:accounts_user_changelist')}?password__startswith=a"
+    response = log_in("administrator", language=language).get(address)
+    assert (response.status_code, said in response.content.decode()) == (400, True)
+    assert response.headers["X-Request-ID"] in response.content.decode()
+    assert "password" not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_page_when_the_host_is_another_is_refused_on_the_same_page(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+    response = Client(headers={"host": "elsewhere.example", "accept-language": "ko"}).get("/admin/login/")
+    assert (response.status_code, "처리할 수 없는 요청입니다" in response.content.decode()) == (400, True)
 
 
 @pytest.mark.django_db
