@@ -23,7 +23,7 @@ from registry.archives import MAX_ENTRIES, unpack
 from registry.formats import PROGRAMS, REFUSED, WEIGHTS, sniff
 from registry.manifest import MANIFEST, Manifest, list_files, read_manifest
 from registry.mlmodel import MLMODEL
-from registry.naming import clashes, file_path
+from registry.naming import MAX_DEPTH, MAX_PATH_CHARACTERS, clashes, file_path
 
 Source = Path | BinaryIO | Blob
 REFUSED_CONTENT = "refused_content"
@@ -51,14 +51,15 @@ def staged(
     """Give a folder with the files, unpacked, judged by content, with their `flueman.json`; it goes when this ends.
 
     `manifest` is what `flueman.json` shall say where none was sent; its format and weights may be left out.
-    Folders of MLflow, and with `is_kept` any, are worth a version that is only kept where they cannot be served.
+    Folders of MLflow, and with `is_kept` any, are worth a version that is only kept where they cannot be served; with
+    `is_kept` each file keeps its path and its bytes.
     Raises Invalid (code `refused_content` for what must not be kept), TooLarge, StorageFull.
     """
     with tempfile.TemporaryDirectory(dir=incoming_folder()) as name, told_when_full():
         folder = Path(name, "sent")
-        known = _copy_all(files, folder)
-        folder = _unpack_lone_archive(folder)
-        folder = _tidy(folder)
+        known = _copy_all(files, folder, is_kept)
+        if not is_kept:
+            folder = _tidy(_unpack_lone_archive(folder))
         paths = list_files(folder)
         if is_kept or MLMODEL in paths:
             judged = mlflow_folders.judge(folder, manifest)
@@ -100,7 +101,7 @@ def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _copy_all(files: Mapping[str, Source], folder: Path) -> dict[int, Blob]:
+def _copy_all(files: Mapping[str, Source], folder: Path, is_kept: bool) -> dict[int, Blob]:
     if not 1 <= len(files) <= MAX_ENTRIES:
         raise Invalid(f"send 1 to {MAX_ENTRIES} files", fields={"files": f"{len(files)} files"})
     left = settings.MAX_UPLOAD_BYTES
@@ -109,9 +110,9 @@ def _copy_all(files: Mapping[str, Source], folder: Path) -> dict[int, Blob]:
     held = folder.with_name("held")
     held.mkdir()
     for name, source in files.items():
-        path = file_path(name)
+        path = file_path(name, deepest=MAX_PATH_CHARACTERS if is_kept else MAX_DEPTH)
         target = folder / path
-        if clashes(path, seen):
+        if not is_kept and clashes(path, seen):
             raise Invalid(f"{path} was sent twice", fields={"files": f"{path} was sent twice"})
         seen.append(path)
         target.parent.mkdir(parents=True, exist_ok=True)

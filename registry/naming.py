@@ -41,14 +41,14 @@ def tag_key(text: str) -> str:
     return key
 
 
-def file_path(text: str) -> str:
+def file_path(text: str, *, deepest: int = MAX_DEPTH) -> str:
     """Give a path inside a version's folder in its one form: relative, with slashes. Raises Invalid naming it."""
     path = str(text).replace("\\", "/").removeprefix("./")
     parts = path.split("/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path) or any(part in ("", ".", "..") for part in parts):
         raise _bad("files", f"{path[:200]!r} is not a plain path inside a folder")
-    if len(parts) > MAX_DEPTH:
-        raise _bad("files", f"{path[:200]!r} lies more than {MAX_DEPTH} folders deep")
+    if len(parts) > deepest:
+        raise _bad("files", f"{path[:200]!r} lies more than {deepest} folders deep")
     path = "/".join(safe_name(part) for part in parts)
     if len(path) > MAX_PATH_CHARACTERS:
         raise _bad("files", f"{path[:80]!r}… has more than {MAX_PATH_CHARACTERS} characters")
