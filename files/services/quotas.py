@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -19,9 +19,10 @@ _others: list[Callable[[User], int]] = []
 _WAITING = Q(state__in=[Upload.State.RECEIVING, Upload.State.CHECKING])
 
 
-def demand_room(*, owner: User, size_bytes: int) -> None:
+def demand_room(*, owner: User, size_bytes: int, blob: Blob | None = None) -> None:
     """Refuse what is more than may be kept: TooLarge for the person, StorageFull for all.
 
+    `blob` is what takes the room, where its bytes are here: of all room it takes none where it is needed already.
     Inside the transaction that takes the room: the person's row stays locked to its end, so that two at once cannot
     both have the last of it.
     """
@@ -33,7 +34,9 @@ def demand_room(*, owner: User, size_bytes: int) -> None:
             % {"used": f"{used:,}", "most": f"{most:,}", "size": f"{size_bytes:,}"},
             code="quota_exceeded",
         )
-    if settings.FILES_QUOTA_BYTES and _all_bytes() + size_bytes > settings.FILES_QUOTA_BYTES:
+    if not settings.FILES_QUOTA_BYTES:
+        return
+    if _all_bytes() + (0 if _is_needed(blob) else size_bytes) > settings.FILES_QUOTA_BYTES:
         raise StorageFull(_("All room that files may take is taken."), code="quota_exceeded")
 
 
@@ -71,7 +74,16 @@ def set_quota(*, user: User, max_bytes: int | None, actor: User) -> None:
         record(action="files.quota_set", actor=actor, target=user, before=before, after={"max_bytes": quota_of(user)})
 
 
+def _is_needed(blob: Blob | None) -> bool:
+    return blob is not None and _needed().filter(pk=blob.pk).exists()
+
+
+def _needed() -> QuerySet[Blob]:
+    """Give the blobs that somebody needs; those of refused tries wait for housekeeping and take nobody's room."""
+    return Blob.objects.filter(references__gt=0)
+
+
 def _all_bytes() -> int:
-    kept = Blob.objects.aggregate(total=Sum("size_bytes"))["total"] or 0
+    kept = _needed().aggregate(total=Sum("size_bytes"))["total"] or 0
     coming = Upload.objects.filter(_WAITING).aggregate(total=Sum("size_bytes"))["total"] or 0
     return kept + coming

@@ -34,7 +34,7 @@ def add_file(*, stream: BinaryIO, name: str, owner: User, folder: str = "") -> S
 def name_blob(*, blob: Blob, name: str, owner: User, folder: str = "", actor: User | str | None = None) -> StoredFile:
     """Make a blob somebody's file, or one of the shelf. Raises Invalid for a bad name, StorageFull past a quota."""
     name, folder = safe_name(name), safe_folder(folder)
-    demand_room(owner=owner, size_bytes=blob.size_bytes)
+    demand_room(owner=owner, size_bytes=blob.size_bytes, blob=blob)
     return make_file(blob=blob, name=name, folder=folder, owner=owner, actor=actor)
 
 
@@ -101,7 +101,7 @@ def restore_file(*, stored: StoredFile, actor: User) -> StoredFile:
     back: dict[str, Any] = {"deleted_at": None}
     with transaction.atomic():
         if stored.owner:
-            demand_room(owner=stored.owner, size_bytes=stored.blob.size_bytes)
+            demand_room(owner=stored.owner, size_bytes=stored.blob.size_bytes, blob=stored.blob)
         if is_shelf(stored.owner):
             name = free_name(stored.folder, stored.name)
             back |= {"name": name, "shelf_path": path_on_shelf(stored.folder, name)}

@@ -35,8 +35,8 @@ class Entry(NamedTuple):
 
 
 @transactional
-def demand_place(*, path: str, size_bytes: int, actor: User) -> str:
-    """Give a path in its one form, once so many bytes may be put at it.
+def demand_place(*, path: str, size_bytes: int, actor: User, blob: Blob | None = None) -> str:
+    """Give a path in its one form, once so many bytes may be put at it; `blob` if they are here.
 
     Raises Invalid for a bad path, Conflict where a folder and a file would have one name, TooLarge or StorageFull past
     a quota.
@@ -44,7 +44,7 @@ def demand_place(*, path: str, size_bytes: int, actor: User) -> str:
     path = writable_path(path)
     held = Artifact.objects.filter(path=path).select_related("blob").first()
     freed = held.blob.size_bytes if held and held.owner_id == actor.pk else 0
-    demand_room(owner=actor, size_bytes=size_bytes - freed)
+    demand_room(owner=actor, size_bytes=size_bytes - freed, blob=blob)
     if held is None:
         _demand_apart(path)
     return path
@@ -56,7 +56,7 @@ def put_artifact(*, path: str, blob: Blob, actor: User, upload_id: UUID | None =
 
     Raises as `demand_place`.
     """
-    path = demand_place(path=path, size_bytes=blob.size_bytes, actor=actor)
+    path = demand_place(path=path, size_bytes=blob.size_bytes, actor=actor, blob=blob)
     new = {"blob": blob, "owner": actor, "upload_id": upload_id}
     artifact, is_new = Artifact.objects.select_for_update().get_or_create(path=path, defaults=new)
     before = {} if is_new else {"sha256": artifact.blob_id}

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.models import AuditEvent
-from common.errors import Conflict, Invalid, NotFound, TooLarge
+from common.errors import Conflict, Invalid, NotFound, StorageFull, TooLarge
 from files.models import Blob, StoredFile
-from files.services import add_file, add_reference, open_blob, purge_bin, release, remove_file, store
+from files.services import add_file, add_reference, open_blob, purge_bin, release, remove_file, restore_file, store
 from files.storage import incoming_folder
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +154,17 @@ def test_remove_file_when_twice_then_the_second_is_told():
         "files.file_added",
         "files.file_removed",
     ]
+
+
+def test_files_when_all_have_a_quota_then_each_blob_counts_once(settings):
+    settings.FILES_QUOTA_BYTES, owner = 100, make_user()
+    first = add_file(stream=io.BytesIO(b"x" * 60), name="a", owner=owner)
+    add_file(stream=io.BytesIO(b"x" * 60), name="b", owner=owner)
+    remove_file(stored=first, actor=owner)
+    restore_file(stored=first, actor=owner)
+    with pytest.raises(StorageFull):
+        add_file(stream=io.BytesIO(b"y" * 50), name="c", owner=owner)
+    add_file(stream=io.BytesIO(b"z" * 40), name="d", owner=owner)
 
 
 def test_purge_bin_when_files_lay_in_it_long_enough_then_gone_and_the_blob_is_free():

@@ -11,13 +11,14 @@ from django.core import signing
 from django.test import Client
 
 from audit.models import AuditEvent
+from common.errors import StorageFull
 from files.housekeeping import wrong_counts
 from files.models import Blob, Upload
 from files.services import set_quota, store
 from registry.artifact_paths import VERSIONS
 from registry.models import Artifact, ModelVersion
 from registry.services import delete_version
-from registry.services.artifacts import artifact_uri, keep_source
+from registry.services.artifacts import artifact_uri, keep_source, put_artifact
 from registry.services.sources import register_source
 from tests.accounts.making import bearer, make_key, make_user
 from tests.mlflow.artifacts.calling import BASE, begin, body, code, get, listed, post, put, put_folder
@@ -180,6 +181,21 @@ def test_put_when_it_takes_the_place_of_another_persons_file_then_counts_whole(c
     set_quota(user=user, max_bytes=10, actor=make_user("administrator"))
     assert code(put(client, "a", b"y" * 50)) == (413, "BAD_REQUEST")
     assert put(client, "a", b"1234567890").status_code == 200
+
+
+def test_put_when_all_files_have_a_quota_then_each_blob_counts_once_and_a_refused_one_not(client, user, settings):
+    settings.FILES_QUOTA_BYTES = 100
+    assert put(client, "a", b"x" * 60).status_code == 200
+    put_artifact(path="b", blob=store(io.BytesIO(b"x" * 60)), actor=user)
+    with pytest.raises(StorageFull):
+        put_artifact(path="c", blob=store(io.BytesIO(b"y" * 50)), actor=user)  # its size was not announced
+    assert code(put(client, "c", b"y" * 50)) == (507, "RESOURCE_EXHAUSTED")
+    made = begin(client, count=1)
+    sent = Client().put(urlsplit(made["credentials"][0]["url"]).path, b"z" * 40, content_type="text/plain")
+    said = {"path": "내 모델.bin", "upload_id": made["upload_id"], "parts": [{"part_number": 1, "etag": sent["ETag"]}]}
+    assert post(client, "mpu/complete/run", said).status_code == 200
+    assert code(put(client, "d", b"1")) == (507, "RESOURCE_EXHAUSTED")
+    assert wrong_counts() == {}
 
 
 def test_put_when_larger_than_any_file_may_be_then_413(client, settings):
