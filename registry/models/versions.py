@@ -81,6 +81,14 @@ class ModelVersion(models.Model):
     source = models.CharField(
         _("source"), max_length=1000, blank=True, db_default="", help_text=_("where it was registered from")
     )
+    storage_location = models.CharField(
+        max_length=1000,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text=_("where the files of a copy lie that has none here, whatever becomes of its original"),
+    )
     source_start = models.GeneratedField(
         expression=Left("source", SOURCE_START),
         output_field=models.CharField(max_length=SOURCE_START),

@@ -39,7 +39,13 @@ def register_source(
         actor=actor,
         description=description,
         metrics=original.metrics if original else None,
-        origin=Origin(source=source, run_id=run_id, run_link=run_link, copied_from=original),
+        origin=Origin(
+            source=source,
+            run_id=run_id,
+            run_link=run_link,
+            copied_from=original,
+            storage_location=download_uri(original) if original and not kept else "",
+        ),
         tags=tags,
     )
 
@@ -57,7 +63,7 @@ def find_named(named: NamedVersion) -> ModelVersion:
 
 def download_uri(version: ModelVersion) -> str:
     """Give the address at which MLflow's clients find the files of a version, or of its original if it has none."""
-    return artifact_uri(version if version.files.exists() else _original(version))
+    return version.storage_location or artifact_uri(version if version.files.exists() else _original(version))
 
 
 def _original(version: ModelVersion) -> ModelVersion:

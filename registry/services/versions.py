@@ -61,6 +61,7 @@ class Origin:
     run_id: str = ""
     run_link: str = ""
     copied_from: ModelVersion | None = None
+    storage_location: str = ""
 
 
 def add_version(
@@ -130,6 +131,7 @@ def insert_version(
         run_id=origin.run_id,
         run_link=origin.run_link,
         copied_from=origin.copied_from,
+        storage_location=origin.storage_location,
     )
     _insert(version, blobs, task=read.task, actor=actor)
     record_training_data(version=version, trained_on=trained_on, actor=actor)

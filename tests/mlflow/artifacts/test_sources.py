@@ -2,10 +2,15 @@
 
 import io
 import zipfile
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
-from registry.services.sources import register_source
+from registry.models import ModelVersion
+from registry.services import delete_version
+from registry.services.purging import purge_version
+from registry.services.sources import download_uri, register_source
 from tests.mlflow.artifacts.calling import put, put_folder
 from tests.registry.make import files_of, make_folder, register_model
 from tests.runner.making_huggingface import make_huggingface
@@ -55,3 +60,20 @@ def test_register_source_when_what_is_served_lies_in_one_folder_then_served_and_
     for version, folder in ((own, "m"), (other, "h")):
         kept = set(version.files.values_list("path", flat=True))
         assert {f"net/{path}" for path in files_of(tmp_path / folder)} <= kept
+
+
+def test_download_uri_when_the_original_of_a_copy_without_files_is_purged_then_where_it_always_was(user):
+    original = register_source(model=register_model(name="a", actor=user), source="s3://bucket/model", actor=user)
+    model = register_model(name="b", actor=user)
+    copies = [register_source(model=model, source=f"models:/{name}/1", actor=user) for name in ("a", "b")]
+    older = register_source(model=model, source="models:/a/1", actor=user)
+    ModelVersion.objects.filter(pk=older.pk).update(storage_location="")  # as versions before the column
+    migration = import_module("registry.migrations.0017_storage_locations_of_copies")
+    migration.fill(apps, None)
+    delete_version(version=original, actor=user)
+    purge_version(version=original, actor=user, typed=str(original))
+    for version in (*copies, older):
+        version.refresh_from_db()
+        assert (version.copied_from, download_uri(version)) == (None, "s3://bucket/model")
+    last = register_source(model=model, source="models:/b/2", actor=user)
+    assert download_uri(last) == "s3://bucket/model"
