@@ -77,9 +77,10 @@ def begin_upload(
 def finish_upload(*, upload: Upload) -> Upload:
     """Check the bytes of an upload and make them a blob and a file, once however often it is called.
 
-    Raises Conflict before all bytes are there, Unprocessable if they are not those that were announced.
+    Raises Conflict before all bytes are there, Unprocessable if they are not those that were announced, NotFound if
+    another call has made something of it, or forgotten it, in the meantime.
     """
-    upload.refresh_from_db()
+    _read_again(upload)
     if upload.state == State.REFUSED:
         raise Unprocessable(upload.refusal, code="wrong_hash", fields={"sha256": upload.refusal})
     if upload.state == State.DONE:
@@ -94,15 +95,15 @@ def finish_upload(*, upload: Upload) -> Upload:
     try:
         with told_when_full(), place().assembled(upload) as whole:
             blob = settle(_checked(upload, whole))
-    except NotFound:
-        upload.refresh_from_db()
+    except (NotFound, FileNotFoundError):
+        _read_again(upload)
         if upload.state != State.DONE:  # another call was quicker, and has cleared up
-            raise
+            raise _lost() from None
         return upload
     if _become(upload, blob):
         with told_when_full():
             place().discard(upload)
-    upload.refresh_from_db()
+    _read_again(upload)
     return upload
 
 
@@ -170,6 +171,17 @@ def _is_done(verb: Callable[..., Any], upload: Upload) -> bool:
         log.warning("upload %s has to wait for the next housekeeping: %s", upload.pk, error)
         return False
     return True
+
+
+def _read_again(upload: Upload) -> None:
+    try:
+        upload.refresh_from_db()
+    except Upload.DoesNotExist:
+        raise _lost() from None
+
+
+def _lost() -> NotFound:
+    return NotFound("the bytes of this upload are gone", code="upload_lost")
 
 
 def _take_parts(upload: Upload) -> None:

@@ -1,5 +1,6 @@
 """Uploads in parts through the artifact proxy: any order, sent again, wrong, aborted, forgotten."""
 
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -9,6 +10,8 @@ from audit.models import AuditEvent
 from files.housekeeping import wrong_counts
 from files.models import Upload
 from files.services import expire_uploads
+from files.staging import disk
+from registry.models import Artifact
 from tests.accounts.making import bearer, make_key, make_user
 from tests.mlflow.artifacts.calling import begin, body, code, get, post, put
 
@@ -134,3 +137,40 @@ def test_upload_of_parts_when_its_owner_calls_it_by_the_other_doors_then_it_take
         "/api/v1/uploads", {"name": "a", "size_bytes": 1, "way": "parts"}, content_type="application/json"
     )
     assert begun.status_code == 400
+
+
+def meet(monkeypatch, meanwhile):
+    """Have something done once, while the bytes of an upload are read back."""
+    whole, waiting = disk.assembled, [meanwhile]
+
+    @contextmanager
+    def interrupted(upload):
+        with whole(upload) as found:
+            while waiting:
+                waiting.pop()()
+            yield found
+
+    monkeypatch.setattr(disk, "assembled", interrupted)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_complete_when_another_comes_while_it_reads_back_then_both_200_and_one_file(client, monkeypatch, count):
+    made, answers = begin(client, count=count), []
+    tags = [(number, send(made, number, b"x" * number)["ETag"]) for number in range(1, count + 1)]
+    meet(monkeypatch, lambda: answers.append(complete(client, made, tags)))
+    answers.append(complete(client, made, tags))
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {})] * 2
+    assert body(get(client, "run/내 모델.bin")) == b"x" * (1 if count == 1 else 3)
+    assert AuditEvent.objects.filter(action="registry.artifact_put").count() == 1
+    assert wrong_counts() == {}
+
+
+def test_complete_when_aborted_while_it_reads_back_then_404_and_nothing_is_kept(client, monkeypatch):
+    made, answers = begin(client, count=1), []
+    tag = send(made, 1, b"x")["ETag"]
+    said = {"path": "내 모델.bin", "upload_id": made["upload_id"]}
+    meet(monkeypatch, lambda: answers.append(post(client, "mpu/abort/run", said)))
+    assert code(complete(client, made, [(1, tag)])) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert answers[0].json() == {}
+    assert not Artifact.objects.exists()
+    assert wrong_counts() == {}
