@@ -21,6 +21,8 @@ from registry.mlflow_artifacts.addresses import LIFE, address_of_file, address_o
 from registry.mlflow_artifacts.tree import ADD, VIEW
 from registry.services.artifacts import demand_place, find_artifact, is_made_of, put_artifact
 
+PART_BYTES = 4096  # of one part in the body of `complete`: clients send its address back, with its signature
+
 
 def create(asked: Asked) -> dict[str, Any]:
     """Begin an upload in parts and give the address of each."""
@@ -104,6 +106,6 @@ def _part(part: Fields) -> tuple[int, str]:
 
 
 create_view = endpoint(POST=Call(ADD, create))
-complete_view = endpoint(POST=Call(ADD, complete))
+complete_view = endpoint(POST=Call(ADD, complete, most_bytes=MOST_PARTS * PART_BYTES))
 abort_view = endpoint(POST=Call(ADD, abort))
 presigned_view = endpoint(GET=Call(VIEW, presign))

@@ -24,8 +24,8 @@ def send(made, number, content):
     return Client().put(urlsplit(url).path, content, content_type="application/octet-stream")
 
 
-def complete(client, made, tags, folder="run", name="/tmp/내 모델.bin"):
-    parts = [{"part_number": number, "etag": tag, "url": "ignored"} for number, tag in tags]
+def complete(client, made, tags, folder="run", name="/tmp/내 모델.bin", url="ignored"):
+    parts = [{"part_number": number, "etag": tag, "url": url} for number, tag in tags]
     said = {"path": name, "upload_id": made["upload_id"], "parts": parts}
     return post(client, f"mpu/complete/{quote(folder)}", said)
 
@@ -174,3 +174,10 @@ def test_complete_when_aborted_while_it_reads_back_then_404_and_nothing_is_kept(
     assert answers[0].json() == {}
     assert not Artifact.objects.exists()
     assert wrong_counts() == {}
+
+
+@pytest.mark.parametrize(("size", "status"), [(17 * 2**20, 200), (40 * 2**20, 413)])
+def test_complete_when_the_addresses_that_clients_send_back_are_long_then_taken_up_to_a_limit(client, size, status):
+    made = begin(client, count=1)
+    tag = send(made, 1, b"x")["ETag"]
+    assert complete(client, made, [(1, tag)], url="x" * size).status_code == status
