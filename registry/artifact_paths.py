@@ -51,7 +51,10 @@ def source_path(source: str) -> str | None:
     """Give the path in our tree that a version's source names, `None` if it lies elsewhere. Raises Invalid."""
     if source[: len(SCHEME) + 1].lower() != f"{SCHEME}:":
         return None
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        raise _bad(source, "is no address") from None
     if parts.query or parts.fragment or "?" in source or "#" in source:
         raise _bad(source, "a source holds no ? and no #")
     if parts.netloc:

@@ -131,7 +131,7 @@ def _read_config(folder: Path, files: Collection[str]) -> Mapping[str, Any]:
             _refuse(f"{CONFIG}: {key}", why)
     if _TOKENISER_CONFIG in files and _load(folder / _TOKENISER_CONFIG).get("auto_map"):
         _refuse(f"{_TOKENISER_CONFIG}: auto_map", _REFUSED_KEYS["auto_map"])
-    if config.get("model_type") not in _TYPES:
+    if not _is_text(config.get("model_type")) or config["model_type"] not in _TYPES:
         _refuse(f"{CONFIG}: model_type", f"must be one of {', '.join(_TYPES)}")
     _check_numbers(config, CONFIG)
     return config

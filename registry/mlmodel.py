@@ -49,8 +49,9 @@ def read_mlmodel(path: Path) -> Mapping[str, Any]:
 
 def facts(value: Mapping[str, Any], files: Collection[str]) -> dict[str, Any]:
     """Give what a reader wants to know of it, as plain data of bounded size."""
-    flavours = sorted(value["flavors"].items())[:_MOST_FLAVOURS]
-    told: dict[str, Any] = {"flavours": [_flavour(name, said) for name, said in flavours]}
+    flavours = value["flavors"]
+    names = sorted(flavours, key=str)[:_MOST_FLAVOURS]
+    told: dict[str, Any] = {"flavours": [_flavour(name, flavours[name]) for name in names]}
     told |= {key: _text(value[key]) for key in _TEXTS if isinstance(value.get(key), str | int | float)}
     told["environment"] = [name for name in ENVIRONMENT if name in files]
     signature = value.get("signature")
@@ -74,7 +75,7 @@ def signature_of(value: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _flavour(name: Any, said: Any) -> dict[str, str]:
     known = said if isinstance(said, Mapping) else {}
-    version = next((known[key] for key in sorted(known) if str(key).endswith("_version")), "")
+    version = next((known[key] for key in sorted(known, key=str) if str(key).endswith("_version")), "")
     loader = known.get("loader_module", "")
     return {"name": _text(name), "version": _text(version), **({"loader": _text(loader)} if loader else {})}
 

@@ -212,6 +212,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "auto_map of the tokeniser": (_write("tokenizer_config.json", b'{"auto_map": {"A": "b.C"}}'), "auto_map"),
     "quantiser": (_config(quantization_config={"quant_method": "hqq"}), "quantiser"),
     "unknown type": (_config(model_type="timm_wrapper"), "model_type: must be one of"),
+    "a type that is no word": (_config(model_type={"bert": 1}), "model_type: must be one of"),
     "code": (_write("modeling_bert.py"), "is code, which is never run"),
     "code in a folder": (_write("2_Dense/custom.PY"), "is code, which is never run"),
     "adapter": (_write("adapter_config.json", b"{}"), "is an adapter"),

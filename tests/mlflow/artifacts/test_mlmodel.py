@@ -113,6 +113,15 @@ def test_facts_when_an_author_writes_anything_then_bounded_plain_text(tmp_path):
     assert "\u202e" not in told["run_id"]
 
 
+def test_facts_when_keys_are_of_several_kinds_then_all_told(tmp_path):
+    value = read(tmp_path, "flavors: {5: x, pytorch: {1: x, null: y, pytorch_version: 2}, true: {}}")
+    assert facts(value, ())["flavours"] == [
+        {"name": "5", "version": ""},
+        {"name": "True", "version": ""},
+        {"name": "pytorch", "version": "2"},
+    ]
+
+
 def test_read_mlmodel_when_no_utf8_then_refused(tmp_path):
     (tmp_path / "MLmodel").write_bytes(b"flavors: {a: '\xff\xfe'}")
     with pytest.raises(Invalid):

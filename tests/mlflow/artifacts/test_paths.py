@@ -61,9 +61,12 @@ def test_source_path_when_it_is_ours_then_the_path_else_none(source, path):
 
 @pytest.mark.parametrize(
     "rest",
-    ["", "/", "//", "///", "/../x", "/a/%2e%2e/x", "/%252e%252e", "/a?b", "/a#b", "/a%3Fb", "/..%2f..%2fetc", "/a%5Cb"],
+    [
+        *("", "/", "//", "///", "/../x", "/a/%2e%2e/x", "/%252e%252e", "/a?b", "/a#b", "/a%3Fb", "/..%2f..%2fetc"),
+        *("/a%5Cb", "//[bad/model", "//[::1/x", "//ex\u2100mple/x"),
+    ],
 )
-def test_source_path_when_it_leads_out_or_to_the_top_then_refused(rest):
+def test_source_path_when_it_leads_out_to_the_top_or_nowhere_then_refused(rest):
     with pytest.raises(Invalid):
         source_path(f"mlflow-artifacts:{rest}")
 
