@@ -192,20 +192,19 @@ def _of_name(one: Condition) -> Q:
 
 
 def _of_tag(one: Condition, tags: QuerySet[Any], owner: str) -> Q:
-    """Ask for rows with a tag; one without the tag has another value than any, and is no prompt."""
+    """Ask for rows that have a tag, also for another value than one; what lacks the tag is no prompt."""
     own = tags.filter(key=one.key)
-    if one.operator == "!=":
-        return ~Q(pk__in=own.filter(value=one.value).values(owner))
     if _means_no_prompt(one):
-        return ~Q(pk__in=own.exclude(value="false").values(owner))
+        return ~Q(pk__in=own.filter(value="true").values(owner))
     if one.operator == "=" and own.model is VersionTag:
         return Q(pk__in=_tagged(one).values(owner))
     return Q(pk__in=own.filter(_of_text(one, "value")).values(owner))
 
 
 def _means_no_prompt(one: Condition) -> bool:
-    """Whether what has no such tag is meant too."""
-    return one.key == IS_PROMPT and (one.operator, one.value) == ("=", "false")
+    """Whether all but prompts are meant, as by any condition on that tag that does not ask for prompts."""
+    asked = one.operator, str(one.value).lower()
+    return one.key == IS_PROMPT and asked not in (("=", "true"), ("!=", "false"))
 
 
 def _tagged(one: Condition) -> QuerySet[VersionTag]:

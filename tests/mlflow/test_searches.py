@@ -59,17 +59,19 @@ MODEL_SEARCHES: dict[str, set[str]] = {
     "name IN ('intent', '의도', 'nothing')": {"intent", "의도"},
     "name NOT IN ('intent', '의도')": set(NAMES) - {"intent", "의도"},
     "tags.stage = 'prod'": {"intent"},
-    "tags.stage != 'prod'": set(NAMES) - {"intent"},
+    "tags.stage != 'prod'": {"Intent", "의도"},
     "tag.`stage` LIKE 'pr%'": {"intent"},
     "tags.stage ILIKE 'pr%'": {"intent", "Intent"},
     "tags.stage LIKE '%[*]?\\'": {"의도"},
     "tags.stage ILIKE '%[*]?\\'": {"의도"},
     "tags.stage LIKE '%\\%'": {"의도"},
     "tags.Stage = 'prod'": set(),
-    "tags.nothing != 'x'": set(NAMES),
+    "tags.nothing != 'x'": set(),
     "tags.nothing = 'x'": set(),
     "tag.`mlflow.prompt.is_prompt` != 'true'": set(NAMES),
     "tag.`mlflow.prompt.is_prompt` = 'false'": set(NAMES),
+    "tag.`mlflow.prompt.is_prompt` = 'true'": set(),
+    "tag.`mlflow.prompt.is_prompt` != 'false'": set(),
     "name LIKE 'i%' AND tags.stage = 'prod' AND tag.`mlflow.prompt.is_prompt` != 'true'": {"intent"},
 }
 
@@ -159,7 +161,9 @@ VERSION_SEARCHES: dict[str, set[str]] = {
     "version_number < 99999999999999999": {"m1", "m2", "m3", "other1"},
     "version_number > -5": {"m1", "m2", "m3", "other1"},
     "tags.k = 'v'": {"m1"},
-    "tags.k != 'v'": {"m2", "m3", "other1"},
+    "tags.k != 'v'": set(),
+    "tags.k != 'w'": {"m1"},
+    "tags.`mlflow.prompt.is_prompt` != 'true'": {"m1", "m2", "m3", "other1"},
     "tags.k LIKE '_'": {"m1"},
 }
 
