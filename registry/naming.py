@@ -11,6 +11,7 @@ from common.names import safe_name
 
 MAX_NAME_CHARACTERS = 100
 MAX_KEY_CHARACTERS = 250
+MAX_VALUE_CHARACTERS = 100_000  # of a tag. Source: MLflow 3, limits of tags in its registry
 MAX_PATH_CHARACTERS = 255
 MAX_DEPTH = 8
 

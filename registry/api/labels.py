@@ -16,6 +16,7 @@ from common.api.inputs import checked
 from common.names import composed
 from registry import services
 from registry.models import ModelAlias, ModelTag, ModelVersion, RegisteredModel, VersionTag
+from registry.naming import MAX_VALUE_CHARACTERS
 
 
 class AliasSerializer(serializers.Serializer[Any]):
@@ -43,7 +44,7 @@ class TagSerializer(serializers.Serializer[Any]):
     """The value of a tag."""
 
     key = serializers.CharField(read_only=True)
-    value = serializers.CharField(allow_blank=True, max_length=5000, trim_whitespace=False)
+    value = serializers.CharField(allow_blank=True, max_length=MAX_VALUE_CHARACTERS, trim_whitespace=False)
 
 
 class AliasViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ModelAlias]):

@@ -8,6 +8,7 @@ from typing import Any
 from common.errors import Invalid
 from common.names import composed
 from common.strict_json import check_text
+from registry.naming import MAX_VALUE_CHARACTERS
 
 LONGEST_TEXT = 20_000
 MOST_ITEMS = 1000
@@ -112,7 +113,7 @@ class Fields:
 
     def tags(self) -> dict[str, str]:
         """Give tags by key; of two of one key the later stands, as MLflow has it."""
-        return {tag.need("key"): tag.text("value") for tag in self.items("tags")}
+        return {tag.need("key"): tag.text("value", most=MAX_VALUE_CHARACTERS) for tag in self.items("tags")}
 
     @staticmethod
     def missing(name: str) -> Invalid:

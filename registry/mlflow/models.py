@@ -13,7 +13,7 @@ from registry.mlflow.newest import STAGES, newest_by_stage, shown
 from registry.mlflow.searching import IS_PROMPT, model_search, present_models
 from registry.mlflow.shown import model_body, version_body, versions_body
 from registry.models import ModelVersion, RegisteredModel
-from registry.naming import tag_key
+from registry.naming import MAX_VALUE_CHARACTERS, tag_key
 from registry.services.stages import stage_name
 
 MODELS_A_PAGE, MOST_MODELS = 100, 1000
@@ -156,7 +156,7 @@ def tag_value(asked: Asked) -> str:
     """Give the value of a tag, which may be empty and must be there."""
     if "value" not in asked.said:
         raise asked.said.missing("value")
-    return asked.said.text("value")
+    return asked.said.text("value", most=MAX_VALUE_CHARACTERS)
 
 
 def _shown(name: str) -> dict[str, Any]:

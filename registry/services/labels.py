@@ -11,10 +11,8 @@ from common.errors import Invalid, NotFound
 from common.transactions import transactional
 from notify.services import publish
 from registry.models import ModelTag, ModelVersion, RegisteredModel, VersionTag
-from registry.naming import tag_key
+from registry.naming import MAX_VALUE_CHARACTERS, tag_key
 from registry.services._state import Actor, demand_present, lock_model
-
-MAX_VALUE_CHARACTERS = 5000
 
 
 @transactional

@@ -145,6 +145,17 @@ def test_version_when_the_newest_was_deleted_then_its_number_is_not_given_again(
         )
 
 
+def test_tags_when_as_long_as_mlflow_lets_them_be_then_kept_whole(mlflow: Mlflow) -> None:
+    long = [{"key": "k", "value": "가" * 100_000}]
+    mlflow("POST", "registered-models/create", name="intent", tags=long)
+    mlflow.version("intent", tags=long)
+    for kind in ("registered-models", "model-versions"):
+        mlflow("POST", f"{kind}/set-tag", name="intent", version="1", key="l", value="나" * 100_000)
+    model = mlflow("GET", "registered-models/get", name="intent")["registered_model"]
+    tags = [*long, {"key": "l", "value": "나" * 100_000}]
+    assert (model["tags"], model["latest_versions"][0]["tags"]) == (tags, tags)
+
+
 def test_version_when_described_or_tagged_then_the_model_does_not_move(mlflow: Mlflow) -> None:
     mlflow.version("intent")
     model, version = RegisteredModel.objects.get(), ModelVersion.objects.get()

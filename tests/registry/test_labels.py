@@ -85,7 +85,7 @@ def test_tags_when_set_and_deleted_on_model_and_version_then_apart(tmp_path):
         delete_tag(target=version, key="팀", actor=None)
 
 
-@pytest.mark.parametrize(("key", "value"), [("", "v"), ("k\0", "v"), ("k", "v" * 5001), ("k", "\0")])
+@pytest.mark.parametrize(("key", "value"), [("", "v"), ("k\0", "v"), ("k", "v" * 100_001), ("k", "\0")])
 def test_tag_when_bad_then_refused_with_the_field(key, value):
     with pytest.raises(Invalid) as caught:
         set_tag(target=register_model(name="m", actor=None), key=key, value=value, actor=None)
