@@ -19,7 +19,8 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def artifact_path(text: str) -> str:
     """Give a path of the tree in its one form: relative, with slashes, in NFC; empty for the top.
 
-    Raises Invalid for what could mean another place to somebody: steps, backslashes, drives, escapes that are left.
+    Raises Invalid for what could mean another place to somebody: steps, backslashes, drives, escapes that are left,
+    space around a name.
     """
     whole = text.strip("/") if text != "/" else ""
     if not whole:
@@ -30,6 +31,8 @@ def artifact_path(text: str) -> str:
         raise _bad(text, "holds a backslash, ?, # or an escape (%..)")
     if _DRIVE.match(whole):
         raise _bad(text, "begins like a drive or an address")
+    if any(part != part.strip() for part in whole.split("/")):
+        raise _bad(text, "holds space around a name")
     try:
         path = "/".join(safe_name(part, field="path") for part in whole.split("/"))
     except Invalid as error:

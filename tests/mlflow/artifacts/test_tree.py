@@ -81,6 +81,7 @@ def test_get_when_redirects_are_set_then_sent_all_the_same(client, settings):
 OUT = (
     *("..", "../x", "a/../../x", "a/..", "..\\x", "a\\..\\x", "C:/x", "%2e%2e/x", "%252e%252e%252fx", "a%2f..%2fx"),
     *("a\u202egpj.exe", "a\u200b", "a\nb", "a?b", "a#b", "a//b", "./a", "/etc/passwd", "x" * 300, "a/" * 200 + "x"),
+    *(" a", "a/ b", "a /b"),
 )
 
 
