@@ -55,13 +55,15 @@ class Tried:
 class Endpoint:
     """A deployment as callers see it.
 
-    `targets` are all versions it routes to; the first answers where nothing else is said. `slots` are the hundred
-    places of `choosing.py`, empty where one version answers all calls.
+    `targets` are all versions it routes to, `answering` those that callers meet and may name: all but the shadows. The
+    first of either answers where nothing else is said. `slots` are the hundred places of `choosing.py`, empty where
+    one version answers all calls.
     """
 
     name: str
     is_enabled: bool
     targets: tuple[Target, ...]
+    answering: tuple[Target, ...]
     slots: tuple[Target, ...] = ()
     canary: Tried | None = None
     shadows: tuple[Tried, ...] = ()
@@ -69,13 +71,14 @@ class Endpoint:
     def choose(self, version: str | None = None, key: str = "") -> Target:
         """Give the version that answers: the one asked for, else that of the key's slot, else the first.
 
-        Raises NotFound for a version that is not served, NotReady if the deployment is out of service.
+        Raises NotFound for a version that is not served, or only as a shadow: nobody has let it answer. Raises NotReady
+        if the deployment is out of service.
         """
-        if not self.is_enabled or not self.targets:
+        if not self.is_enabled or not self.answering:
             raise NotReady(f"deployment '{self.name}' is not in service", code="not_in_service")
         if version is None:
-            return self.slots[slot_of(self.name, key)] if self.slots and key else self.targets[0]
-        for target in self.targets:
+            return self.slots[slot_of(self.name, key)] if self.slots and key else self.answering[0]
+        for target in self.answering:
             if str(target.version) == version:
                 return target
         raise NotFound(f"deployment '{self.name}' does not serve version {version[:40]}", code="unknown_version")
@@ -136,15 +139,16 @@ def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
     by_route = [(route, target_of(route.version)) for route in routes]
     ranked = sorted(by_route, key=_rank)
     targets = tuple(dict.fromkeys(target for _, target in ranked))
+    answering = tuple(dict.fromkeys(target for route, target in ranked if route.kind != Route.Kind.SHADOW))
     taking = [(route, target) for route, target in by_route if route.kind != Route.Kind.SHADOW and route.weight]
     slots: tuple[Target, ...] = ()
     if len(taking) > 1:
         owners = table([(route.slots or (), route.weight) for route, _ in taking])
-        ready = [target if target.state == READY else targets[0] for _, target in taking]
+        ready = [target if target.state == READY else answering[0] for _, target in taking]
         slots = tuple(ready[owner] for owner in owners)
     tried = {kind: [_tried(*pair) for pair in by_route if pair[0].kind == kind] for kind in ("canary", "shadow")}
     canary = tried["canary"][0] if tried["canary"] else None
-    return Endpoint(deployment.name, deployment.is_enabled, targets, slots, canary, tuple(tried["shadow"]))
+    return Endpoint(deployment.name, deployment.is_enabled, targets, answering, slots, canary, tuple(tried["shadow"]))
 
 
 def _rank(pair: tuple[Route, Target]) -> tuple[bool, bool, bool, bool]:

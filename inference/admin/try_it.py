@@ -14,7 +14,7 @@ from common.errors import Invalid
 from inference.admin.answers import Try, run_try, samples_for
 from inference.bodies.stored import inputs_of
 from inference.bodies.typed import as_typed, read_typed, sample
-from inference.models import Deployment, InferenceRequest, RunnerState
+from inference.models import Deployment, InferenceRequest, Route, RunnerState
 from inference.services import live_version
 from registry.models import ModelVersion
 from registry.signature import Signature, TensorSpec
@@ -79,7 +79,8 @@ def try_view(model_admin: ModelAdmin, request: HttpRequest, key: int) -> HttpRes
 
 def _versions(deployment: Deployment) -> list[tuple[str, str]]:
     """Give the versions that can be chosen apart, as number and name; none where one answers everything."""
-    routes = deployment.routes.filter(weight__gt=0).select_related("version__model").order_by("-weight", "-id")
+    answering = deployment.routes.filter(weight__gt=0).exclude(kind=Route.Kind.SHADOW)
+    routes = answering.select_related("version__model").order_by("-weight", "-id")
     found = [(str(one.version.number), f"{one.version} · {one.get_kind_display()} {one.weight} %") for one in routes]
     return found if len(found) > 1 else []
 

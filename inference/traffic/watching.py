@@ -72,7 +72,7 @@ class Watch:
             if error.status >= 500 and error.code not in NOT_ITS_FAULT:
                 counts.failed((perf_counter() - began) * 1000)
                 if is_canary:
-                    answer.target = endpoint.targets[0]
+                    answer.target = endpoint.answering[0]
                     await infer(ask, answer, deadline)
                     return
             raise

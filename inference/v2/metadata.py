@@ -92,4 +92,5 @@ def _tensor(spec: TensorSpec, signature: Signature) -> dict[str, Any]:
 
 
 def _versions(endpoint: Endpoint) -> list[str]:
-    return [str(target.version) for target in endpoint.targets]
+    """Give the versions that a caller may name."""
+    return [str(target.version) for target in endpoint.answering]

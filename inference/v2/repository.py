@@ -43,9 +43,9 @@ async def index(call: Exchange) -> None:
 
 
 def _lines(endpoint: Endpoint) -> Iterator[dict[str, str]]:
-    if not endpoint.targets:
+    if not endpoint.answering:
         yield {"name": endpoint.name, "state": "UNAVAILABLE", "reason": "no version was deployed"}
-    for target in endpoint.targets:
+    for target in endpoint.answering:
         state, reason = _state(endpoint, target)
         yield {"name": endpoint.name, "version": str(target.version), "state": state, "reason": reason}
 
@@ -124,13 +124,13 @@ async def _wait_until_loaded(call: Exchange) -> None:
     until = monotonic() + LOAD_S
     while True:
         endpoint = call.engine.current().endpoint(call.name)
-        states = {target.state: target for target in endpoint.targets}
+        states = {target.state: target for target in endpoint.answering}
         if RunnerState.State.READY.value in states:
             return
         if not states:
             raise NotReady(f"deployment '{call.name}' has no version to load", code="no_version")
         if set(states) == {RunnerState.State.FAILED.value}:
-            raise NotReady(f"the model could not be loaded: {endpoint.targets[0].error}"[:300], code="not_ready")
+            raise NotReady(f"the model could not be loaded: {endpoint.answering[0].error}"[:300], code="not_ready")
         if monotonic() > until:
             raise NotReady("the model is still being loaded", code="not_ready", retry_after_s=5)
         await asyncio.sleep(_LOOK_S)

@@ -56,3 +56,10 @@ def test_try_page_with_a_version_that_is_not_routed_shows_why_beside_the_other(s
     reply = run(make_browser(), small, input_0="1, 2, 3, 4", version="1", against="<b>7")
     assert "does not serve version &lt;b&gt;7" in reply["html"].replace("&#x27;", "'")
     assert "small v1" in reply["html"]
+
+
+def test_try_page_with_a_shadow_offers_no_version_to_choose(small: Serving) -> None:
+    second = try_second(small)
+    services.end_route(route=small.deployment.routes.get(version=second), actor=None)
+    services.start_shadow(deployment=small.deployment, version=second, share_percent=50, actor=None)
+    assert "small v2" not in read(make_browser(), page_of(small))

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from accounts.models import User
 from accounts.services import create_user
 from audit.models import AuditEvent
-from common.errors import Conflict, FluemanError
+from common.errors import Conflict, FluemanError, NotFound
 from common.ids import uuid7_floor
 from inference import services
 from inference.host.states import Identity, release
@@ -162,6 +162,9 @@ def test_shadow_when_started_then_no_caller_meets_it_and_it_can_be_promoted() ->
     endpoint = load_endpoints()["d"]
     assert (endpoint.slots, [one.share for one in endpoint.shadows]) == ((), [50])
     assert [target.version for target in endpoint.targets] == [1, 2]
+    assert [target.version for target in endpoint.answering] == [1]
+    with pytest.raises(NotFound, match="does not serve version 2"):
+        endpoint.choose("2")
     services.promote(deployment=deployment, version=shadow, actor=None)
     assert routes(deployment) == {(2, "live"): 100}
 

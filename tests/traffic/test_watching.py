@@ -127,6 +127,21 @@ def test_calls_when_there_is_a_shadow_then_its_answers_are_compared_and_kept(
     assert ShadowResult.objects.worst("small", 2)[0].difference == 0.5
 
 
+def test_calls_when_they_name_a_shadow_then_they_are_told_that_it_is_not_served(
+    small: Serving, other: ModelVersion
+) -> None:
+    services.start_shadow(deployment=small.deployment, version=other, share_percent=1, actor=None)
+    small.refresh()
+    named = "/v2/models/small/versions/2"
+    replies = [small.call(f"{named}/infer", body(GOOD))]
+    replies += [small.call(f"{named}{path}") for path in ("", "/config", "/ready", "/stats")]
+    assert [(one.status, one.headers["x-error-code"]) for one in replies] == [(404, "unknown_version")] * 5
+    assert small.call("/v2/models/small").data["versions"] == ["1"]
+    assert [line["version"] for line in small.call("/v2/repository/index", {}).data] == ["1"]
+    assert [line["version"] for line in small.call("/v2/models/stats").data["model_stats"]] == ["1", "2"]
+    assert not InferenceRequest.objects.exists()
+
+
 def until_copied(count: int) -> None:
     for _ in range(100):
         write_counts()

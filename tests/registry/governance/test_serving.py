@@ -9,6 +9,7 @@ from common.errors import Conflict, FluemanError
 from inference import services
 from inference.models import Deployment, Revision
 from inference.services.routing import shares_of
+from inference.snapshot import load_endpoints
 from registry.models import GatePolicy
 from registry.services import carry_out
 from registry.services.history import as_of, between
@@ -49,6 +50,7 @@ def test_verbs_when_the_model_is_guarded_then_each_that_lets_a_version_in_asks()
     guard_serving(one.model, fails=True)
     assert [refused(way) for way in ways_in] == ["gate_failed"] * 4
     assert live() == {(1, "live"): 100, (2, "shadow"): 10}
+    assert refused(lambda: load_endpoints()["intent"].choose("2")) == "unknown_version"
     assert not Deployment.objects.filter(name="other").exists()
 
 
