@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from accounts.credentials import Caller
+from common.errors import FluemanError
 from common.ids import uuid7_int
 from guards.limits import Standing, told
 from inference.bodies.payload import Inputs
@@ -16,11 +17,16 @@ from inference.transport import Output
 from registry.signature import Signature, TensorSpec
 
 
+def _always(_error: FluemanError) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Ask:
     """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature.
 
     `json_length` is set where bytes of tensors follow the JSON of the body; `render` sets the same of the answer.
+    `keeps` says whether a failure is the end of the call: one that is tried again is not kept as failed.
     """
 
     deployment: str
@@ -37,6 +43,7 @@ class Ask:
     trace_id: str = ""
     client_id: str = ""
     address: str = ""
+    keeps: Callable[[FluemanError], bool] = _always
     id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
 
     @property

@@ -171,7 +171,7 @@ class Engine:
         return identify(headers, self.current().directory)
 
     async def predict(self, ask: Ask) -> Answer:
-        """Run a call and keep it. Raises a FluemanError; a call that reached a version is kept then, too."""
+        """Run a call and keep it. Raises a FluemanError; one that reached a version and ends with it is kept, too."""
         if ask.deployment not in self.current().endpoints:
             await self.refresh()
         endpoint = self.endpoint(ask.deployment, ask.caller)
@@ -202,7 +202,7 @@ class Engine:
         except FluemanError as error:
             if claimed is not None:
                 await self.loop.run_in_executor(self._threads, _release, claimed)
-            if error.code not in NOT_KEPT:
+            if error.code not in NOT_KEPT and ask.keeps(error):
                 await self._keep_failure(ask, answer, error)
             raise
 

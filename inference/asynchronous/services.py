@@ -115,10 +115,8 @@ def fail(*, prediction: AsynchronousPrediction, code: str, message: str) -> bool
 
 
 def put_back(*, prediction: AsynchronousPrediction, code: str, message: str, is_attempt: bool = False) -> bool:
-    """Let it wait, for what was not there as a rule; that is no attempt. It fails once its deadline has passed."""
+    """Let it wait, for what was not there as a rule; that is no attempt. Its last turn is at its deadline."""
     now = timezone.now()
-    if prediction.deadline_at <= now:
-        return fail(prediction=prediction, code=code, message=message)
     waited = (now - prediction.created_at).total_seconds()
     pause = timedelta(seconds=min(max(waited / 2, 0.2), LONGEST_PAUSE_S))
     told = {"error_code": code[:50], "error": message[:2000], "due_at": min(now + pause, prediction.deadline_at)}

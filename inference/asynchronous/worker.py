@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.callers import Caller
 from common.errors import FluemanError, NotAllowed
@@ -40,6 +41,7 @@ FINAL = frozenset({"model_failed", "output_not_finite", "runner_broken"})
 # The process died, or was silent: it may have been this call that did it, so that counts as an attempt.
 LOST = frozenset({"runner_lost", "deadline_exceeded"})
 NOT_YET = frozenset({"idempotency_in_flight", "idempotency_lost"})
+GIVEN_UP = f"the process that ran it died, or did not answer, at {services.MOST_ATTEMPTS} attempts"
 
 
 class Engine(Protocol):
@@ -128,21 +130,22 @@ class Worker:
 
     async def _attempt(self, prediction: AsynchronousPrediction) -> Callable[[], bool]:
         if prediction.attempts > services.MOST_ATTEMPTS:
-            message = f"the process that ran it died, or did not answer, at {services.MOST_ATTEMPTS} attempts"
-            return partial(services.fail, prediction=prediction, code="given_up", message=message)
+            return partial(services.fail, prediction=prediction, code="given_up", message=GIVEN_UP)
+        ends = partial(_ends, prediction.attempts, timezone.now() >= prediction.deadline_at)
         try:
-            answer = await self._engine.predict(await self._ask(prediction))
+            answer = await self._engine.predict(await self._ask(prediction, ends))
         except FluemanError as error:
             told: dict[str, Any] = {"prediction": prediction, "code": error.code, "message": error.message}
-            is_passing = error.status >= 500 and error.code not in FINAL
-            if not is_passing and error.code not in NOT_YET:
-                return partial(services.fail, **told)
-            return partial(services.put_back, **told, is_attempt=error.code in LOST)
+            if not ends(error):
+                return partial(services.put_back, **told, is_attempt=error.code in LOST)
+            if _is_given_up(prediction.attempts, error):
+                told |= {"code": "given_up", "message": GIVEN_UP}
+            return partial(services.fail, **told)
         body = bytes(answer.body)
         request_id = orjson.loads(body)["request_id"]
         return partial(services.succeed, prediction=prediction, body=body.decode(), request_id=request_id)
 
-    async def _ask(self, prediction: AsynchronousPrediction) -> Ask:
+    async def _ask(self, prediction: AsynchronousPrediction, ends: Callable[[FluemanError], bool]) -> Ask:
         caller = self._caller(prediction)
         if caller is None:
             await self._engine.refresh()  # what was made a moment ago works at once
@@ -154,7 +157,8 @@ class Worker:
         while self._engine.waiting_rows(prediction.deployment) > BUSY_ROWS and perf_counter() < yield_until:
             await asyncio.sleep(YIELD_S)
         key = f"async {prediction.pk.hex}"
-        return ask_of(prediction.deployment, caller, body, idempotency_key=key, address=prediction.address)
+        ask = ask_of(prediction.deployment, caller, body, idempotency_key=key, address=prediction.address)
+        return replace(ask, keeps=ends)
 
     def _caller(self, prediction: AsynchronousPrediction) -> Caller | None:
         """Give who called, as they stand now; `None` if their key has ended meanwhile: it has no calls run."""
@@ -166,6 +170,16 @@ class Worker:
         else:
             caller = directory.user(prediction.user_id)
         return caller and replace(caller, limit=None, rows_limit=None)  # it was counted when it was accepted
+
+
+def _ends(attempts: int, is_late: bool, error: FluemanError) -> bool:
+    """Whether a failure is the last: else the prediction is put back, and runs again."""
+    is_passing = error.code in NOT_YET or (error.status >= 500 and error.code not in FINAL)
+    return is_late or not is_passing or _is_given_up(attempts, error)
+
+
+def _is_given_up(attempts: int, error: FluemanError) -> bool:
+    return error.code in LOST and attempts >= services.MOST_ATTEMPTS
 
 
 async def admit(engine: Engine, ask: Ask) -> list[Standing]:

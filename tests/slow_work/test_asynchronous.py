@@ -16,8 +16,9 @@ from common.errors import Unavailable
 from files.models import Blob
 from guards.services import bump
 from inference.asynchronous import services
-from inference.engine import Engine, get_engine
+from inference.engine import get_engine
 from inference.models import AsynchronousPrediction, InferenceRequest, Prediction, RunnerState
+from inference.running import Running
 from notify.models import Delivery
 from notify.subscriptions import create_webhook
 from tests.host.hosting import until
@@ -132,26 +133,31 @@ def test_async_when_its_process_dies_at_every_attempt_is_given_up(small):
     assert (done["state"], done["error"]["code"]) == ("failed", "given_up")
 
 
-@pytest.mark.parametrize(("code", "attempts"), [("runner_lost", 6), ("deadline_exceeded", 6), ("not_ready", None)])
+@pytest.mark.parametrize(
+    ("code", "is_lost"), [("runner_lost", True), ("deadline_exceeded", True), ("not_ready", False)]
+)
 def test_async_when_its_call_ends_the_process_again_and_again_then_given_up_after_few_attempts(
-    small, monkeypatch, code, attempts
+    small, monkeypatch, code, is_lost
 ):
     tries = []
 
-    async def predict(_engine, _ask):
+    async def run(_running, _endpoint, _ask, _answer):
         tries.append(1)
         raise Unavailable("gone", code=code)
 
-    monkeypatch.setattr(Engine, "predict", predict)
+    monkeypatch.setattr(Running, "run", run)
     monkeypatch.setattr(services, "LONGEST_PAUSE_S", 0.01)
     made = post(small, BODY)
-    if attempts is None:  # nothing was sent: that may go on until the deadline
+    if not is_lost:  # nothing was sent: that may go on until the deadline
         assert until(lambda: len(tries) > 8)
         assert get(small, made["Location"]).json()["state"] in ("queued", "running")
+        assert not InferenceRequest.objects.exists()
         return
     done = until_ended(small, made["Location"])
     assert (done["state"], done["error"]["code"]) == ("failed", "given_up")
-    assert (len(tries), done["attempts"]) == (services.MOST_ATTEMPTS, attempts)
+    assert len(tries) == done["attempts"] == services.MOST_ATTEMPTS
+    row = InferenceRequest.objects.get()
+    assert (row.door, row.status, row.error_code) == ("async", 503, code)
 
 
 def test_async_when_the_version_is_not_there_waits_for_it_and_fails_at_its_deadline(small):
@@ -163,6 +169,7 @@ def test_async_when_the_version_is_not_there_waits_for_it_and_fails_at_its_deadl
     set_served(small, True)
     done = until_ended(small, made["Location"])
     assert (done["state"], done["attempts"]) == ("succeeded", 1)
+    assert sorted(InferenceRequest.objects.values_list("status", flat=True)) == [200, 503]  # waiting is no failed call
 
 
 def test_async_when_cancelled_is_over_and_cannot_be_cancelled_again(small):
