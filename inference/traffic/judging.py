@@ -1,14 +1,15 @@
 """Whether a canary may go on: its errors, its latency and its answers against those of the live versions.
 
-Pure. Errors and latency are shares of calls and are compared by bounds that hold at every moment (`evidence.py`), so
-that looking each second stops no good canary more often than they say.
+Pure. All three are shares of calls and are compared by bounds that hold at every moment (`evidence.py`), so that
+looking each second stops no good canary more often than they say.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from inference.figures.latency import percentile
@@ -32,20 +33,25 @@ State = Literal["watching", "good", "stopped"]
 
 @dataclass(slots=True)
 class Counts:
-    """What one side answered. `errors` are the model's fault; latencies by `latency.bucket`, scores `score_bucket`."""
+    """What one side answered. `errors` are the model's fault; latencies by `latency.bucket`, scores `score_bucket`.
+
+    Scores and labels add up to the calls that had any: a row is a part of its call.
+    """
 
     requests: int = 0
     errors: int = 0
     latency: Counter[str] = field(default_factory=Counter)
-    scores: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
+    scores: defaultdict[str, float] = field(default_factory=partial(defaultdict, float))
+    labels: defaultdict[str, float] = field(default_factory=partial(defaultdict, float))
 
     def add(self, other: Counts) -> None:
         """Add what another process counted."""
         self.requests += other.requests
         self.errors += other.errors
-        for mine, theirs in ((self.latency, other.latency), (self.scores, other.scores), (self.labels, other.labels)):
-            mine.update(theirs)
+        self.latency.update(other.latency)
+        for mine, theirs in ((self.scores, other.scores), (self.labels, other.labels)):
+            for name, calls in theirs.items():
+                mine[name] += calls
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain data."""
@@ -63,7 +69,8 @@ class Counts:
         return cls(
             data.get("requests", 0),
             data.get("errors", 0),
-            *(Counter(data.get(name, {})) for name in ("latency", "scores", "labels")),
+            Counter(data.get("latency", {})),
+            *(defaultdict(float, data.get(name, {})) for name in ("scores", "labels")),
         )
 
 

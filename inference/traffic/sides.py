@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +29,10 @@ class Side(Counts):
         self.latency[str(bucket(latency_ms))] += 1
 
     def answered(self, latency_ms: float, outputs: Outputs) -> None:
-        """Count a call that it answered: its labels, and its scores or else the means of its first numbers."""
+        """Count a call that it answered: its labels, and its scores or else the means of its first numbers.
+
+        Each call adds one to labels and to scores, whatever its rows: those of one call are alike.
+        """
         self.requests += 1
         self.latency[str(bucket(latency_ms))] += 1
         named = {spec.name: output for spec, output in outputs}
@@ -44,7 +46,8 @@ class Side(Counts):
     def _count_labels(self, values: list[bytes]) -> None:
         for value in values:
             label = value.decode("utf-8", "replace")[:LABEL_CHARACTERS]
-            self.labels[label if label in self.labels or len(self.labels) < MOST_LABELS else OTHER_LABELS] += 1
+            named = label if label in self.labels or len(self.labels) < MOST_LABELS else OTHER_LABELS
+            self.labels[named] += 1 / len(values)
 
     def _count_scores(self, score: Output) -> None:
         values = np.asarray(score.values, dtype=np.float64)
@@ -52,8 +55,9 @@ class Side(Counts):
         if len(each) == 1:
             self.scores[str(score_bucket(float(each[0])))] += 1
             return
-        buckets = np.floor(np.arcsinh(each) * SCORE_BUCKETS).astype(int).tolist()
-        self.scores.update(Counter(map(str, buckets)))
+        buckets, rows = np.unique(np.floor(np.arcsinh(each) * SCORE_BUCKETS).astype(int), return_counts=True)
+        for one, n in zip(buckets.tolist(), rows.tolist(), strict=True):
+            self.scores[str(one)] += n / len(each)
 
 
 class Sides:

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import Invalid
 from inference.figures.latency import bucket
-from inference.traffic.evidence import lower_bound, score_bucket, stability, upper_bound
+from inference.traffic.evidence import lower_bound, noise, score_bucket, stability, upper_bound
 from inference.traffic.judging import Counts, Guard, Verdict, judge
 
 GUARD = Guard()
@@ -123,6 +123,12 @@ def test_stability_when_known_by_hand_then_so() -> None:
     assert found[0] == pytest.approx(0.4159, abs=0.003)
     assert stability({"a": 20}, {"a": 900}) is None
     assert stability({"a": 200}, {"a": 900}) == (0.0, 0.0)
+
+
+def test_noise_when_known_by_hand_then_so() -> None:
+    # t = 95: (1 + 100 / 95) (ln(1 + 95 / 100) + 2 ln 1000) / 95
+    assert noise(100, 1900, 2) == pytest.approx(0.3129, abs=0.0001)
+    assert noise(100, 1900, 10) > noise(1000, 19000, 10) > noise(10**5, 10**6, 10) > 0
 
 
 def test_counts_when_kept_and_read_then_the_same() -> None:
