@@ -184,6 +184,10 @@ class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
         is_retired = models.Q(state=SigningKey.State.RETIRED)
         return self.filter(~is_retired | models.Q(is_retired, retire_at__gt=timezone.now()))
 
+    def run_out(self) -> "SigningKeyQuerySet":
+        """Keys whose signatures were good once."""
+        return self.filter(state=SigningKey.State.RETIRED, retire_at__lte=timezone.now())
+
 
 class SigningKey(models.Model):
     """A key that signs tokens: published before it signs, and believed until the last token of it has run out."""

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from accounts import openid
 from accounts.roles import ROLES
@@ -45,6 +45,22 @@ def check_secrets(**_options: Any) -> list[CheckMessage]:
     if not is_good:
         found.append(Error("JWT_PRIVATE_KEY must be P-256 private keys in PEM form, or empty.", id="flueman.E003"))
     return found
+
+
+@register(Tags.database)
+def check_signing_key(**_options: Any) -> list[CheckMessage]:
+    """Warn of a key that is to sign and is believed no more; `migrate` and `check --database` ask."""
+    from accounts.models import SigningKey  # noqa: PLC0415 - settings are checked before there are models
+
+    try:
+        first = next(iter(keys_in(settings.JWT_PRIVATE_KEY)), "")
+        has_run_out = SigningKey.objects.run_out().filter(kid=first).exists()
+    except (ValueError, DatabaseError):  # said by E003; no table yet
+        return []
+    if not has_run_out:
+        return []
+    text = "The first key of JWT_PRIVATE_KEY has run out or was withdrawn: nobody can log in with tokens."
+    return [CheckWarning(text, id="flueman.W005")]
 
 
 def _is_strong(secret: str) -> bool:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import SigningKey, User
 from accounts.tokens import ALGORITHM, Signer, key_id_of, keys_in, make_private_pem, public_pem_of
 from audit.services import record
-from common.errors import Conflict
+from common.errors import Conflict, NotReady
 from common.sealing import seal, unseal
 from common.transactions import transactional
 from guards.services import bump
@@ -99,11 +99,14 @@ def _begin() -> SigningKey:
 
 @lru_cache(maxsize=4)
 def _adopt(pems: str) -> Signer:
-    """Give the first key of the environment, once the table knows all of them: it is what every process believes."""
+    """Give the first key of the environment, once the table knows all of them: it is what every process believes.
+
+    Raises NotReady for one that is believed no more.
+    """
     given = keys_in(pems)
     first = next(iter(given))
     active = SigningKey.objects.filter(state=State.ACTIVE).first()
-    known = set(SigningKey.objects.verifying().values_list("kid", flat=True))
+    known = set(SigningKey.objects.values_list("kid", flat=True))
     if (active and active.kid) != first or not given.keys() <= known:
         _take_over(given, first)
     return Signer(first, given[first])
@@ -112,6 +115,11 @@ def _adopt(pems: str) -> Signer:
 @transactional
 def _take_over(given: dict[str, str], first: str) -> None:
     bump("accounts")
+    if SigningKey.objects.run_out().filter(kid=first).exists():
+        raise NotReady(
+            _("The first key of JWT_PRIVATE_KEY has run out or was withdrawn: put a new one first and start anew."),
+            code="key_withdrawn",
+        )
     _retire_active()
     for kid, pem in given.items():
         _publish(kid, public_pem_of(pem))
@@ -120,10 +128,10 @@ def _take_over(given: dict[str, str], first: str) -> None:
 
 
 def _publish(kid: str, public_pem: str) -> None:
-    """Have the table know a key of the environment as one that does not sign."""
-    given = {"state": State.RETIRED, "retire_at": timezone.now() + OVERLAP}
+    """Have the table know a key of the environment as one that does not sign; one that it knows stays as it is."""
     fixed = {"algorithm": ALGORITHM, "public_key": public_pem}
-    SigningKey.objects.update_or_create(kid=kid, defaults=given, create_defaults={**given, **fixed})
+    given = {"state": State.RETIRED, "retire_at": timezone.now() + OVERLAP}
+    SigningKey.objects.get_or_create(kid=kid, defaults={**given, **fixed})
 
 
 def _retire_active() -> SigningKey | None:

@@ -23,8 +23,9 @@ from accounts.services.signing import signing_key
 from accounts.tokens import key_id_of, make_private_pem, public_pem_of
 from audit.models import AuditEvent
 from audit.verification import verify
-from common.errors import Conflict, NotAuthenticated
+from common.errors import Conflict, NotAuthenticated, NotReady
 from common.sealing import is_sealed, unseal
+from flueman.checks import check_signing_key
 from tests.accounts.making import bearer, make_user
 from tests.admin.making import log_in
 
@@ -155,6 +156,28 @@ def test_key_of_the_environment_when_it_changes_leaves_the_tokens_of_the_old_one
     assert knows(first.access)
     assert knows(second.access)
     assert list(SigningKey.objects.filter(state=State.ACTIVE).values_list("kid", flat=True)) == [kid_of(third.access)]
+
+
+@pytest.mark.django_db
+def test_key_of_the_environment_when_withdrawn_stays_so_and_does_not_sign_again(
+    settings: object, from_environment: str
+) -> None:
+    stolen = services.open_session(user=make_user())
+    settings.JWT_PRIVATE_KEY = make_private_pem() + from_environment  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    assert knows(stolen.access)
+    services.withdraw_signing_key(key=SigningKey.objects.get(kid=kid_of(stolen.access)), actor=None, reason="stolen")
+    for more in ("", make_private_pem()):  # the next start, without and with a new key
+        signing._adopt.cache_clear()
+        settings.JWT_PRIVATE_KEY = more + settings.JWT_PRIVATE_KEY  # type: ignore[attr-defined]
+        pair = services.open_session(user=make_user())
+        assert (knows(stolen.access), knows(pair.access)) == (False, True)
+    assert check_signing_key() == []
+    settings.JWT_PRIVATE_KEY = from_environment  # type: ignore[attr-defined]
+    with pytest.raises(NotReady, match="JWT_PRIVATE_KEY"):
+        services.open_session(user=make_user())
+    assert (knows(stolen.access), knows(pair.access)) == (False, True)
+    assert [one.id for one in check_signing_key()] == ["flueman.W005"]
 
 
 @pytest.mark.django_db
