@@ -1,15 +1,17 @@
 """Counts the requests of each minute into metric windows, so that dashboards touch the rows of the newest minutes only.
 
-A request's key holds its arrival, and its row is there at the latest a deadline later: the last two minutes are counted
-anew each time, older ones stay as they are. Counting twice gives the same windows.
+A request's key holds its arrival, and its row is there at the latest a deadline and `WRITING_S` later: the minutes that
+may still get rows are counted anew each time, older ones stay as they are. Counting twice gives the same windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, FloatField, IntegerField, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Ln, Round, TruncMinute
@@ -20,7 +22,7 @@ from inference.figures.latency import LEAST_MS, LOG_WIDTH
 from inference.models import InferenceRequest, MetricWindow
 
 MINUTE = timedelta(minutes=1)
-OPEN_MINUTES = 2
+WRITING_S = 15  # what a call may take past its deadline, until its row is written
 MOST_MINUTES = 240
 _COUNTED = [
     *("requests", "rows", "errors", "latency_sum_ms", "latency_max_ms", "histogram"),
@@ -29,13 +31,31 @@ _COUNTED = [
 _GOOD, _BAD = Q(status__lt=400), Q(status__gte=400)
 
 
+def open_minutes() -> int:
+    """Give how many minutes, the newest one included, may still get rows; two with the usual deadline."""
+    return 1 + ceil((settings.INFER_DEADLINE_S + WRITING_S) / 60)
+
+
+def last_window() -> datetime | None:
+    """Give the newest minute that was counted, be it whole or not; `None` before the first."""
+    return MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
+
+
+def open_since(last: datetime) -> datetime:
+    """Give the first minute that the next roll-up counts anew, by the newest one that was counted."""
+    return last - (open_minutes() - 1) * MINUTE
+
+
 def roll_up(*, now: datetime | None = None, most_minutes: int = MOST_MINUTES) -> int:
-    """Count the minutes from the last window on, and give how many held requests; the next call goes on from there."""
-    counted = 0
-    for minute in _minutes_with_requests(_begin(), now or timezone.now()):
+    """Count the minutes that are open, and give how many held requests.
+
+    It ends after `most_minutes` and at least one that is new; the next call goes on from there.
+    """
+    last, counted = last_window(), 0
+    for minute in _minutes_with_requests(last and open_since(last), now or timezone.now()):
         write_minute(minute)
         counted += 1
-        if counted >= most_minutes:
+        if counted >= most_minutes and (last is None or minute > last):
             break
     return counted
 
@@ -136,11 +156,6 @@ def _count_batches(requests: QuerySet[InferenceRequest]) -> Iterable[Mapping[str
         .values("deployment", "version", size=Cast(together, IntegerField()))
         .annotate(runs=Sum("executions"), ms=Sum(F("executions") * F("run_ms")))
     )
-
-
-def _begin() -> datetime | None:
-    last = MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
-    return last - (OPEN_MINUTES - 1) * MINUTE if last else None
 
 
 def _minutes_with_requests(begin: datetime | None, end: datetime) -> Iterator[datetime]:

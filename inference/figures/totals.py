@@ -10,7 +10,7 @@ from datetime import datetime
 from time import monotonic
 
 from inference.engine import Engine
-from inference.figures.rollup import MINUTE, OPEN_MINUTES, requests_since, windows_of
+from inference.figures.rollup import last_window, open_since, requests_since, windows_of
 from inference.models import MetricWindow
 
 FRESH_S = 1.0
@@ -69,8 +69,8 @@ class Totals:
 
     def _look(self) -> dict[Key, Total]:
         """Add the minutes that have closed since the last look; count those that are open from their requests."""
-        last = MetricWindow.objects.order_by("-minute").values_list("minute", flat=True).first()
-        begin = last - (OPEN_MINUTES - 1) * MINUTE if last else None
+        last = last_window()
+        begin = open_since(last) if last else None
         if begin:
             closed = MetricWindow.objects.filter(minute__lt=begin)
             _add(self._closed, closed.filter(minute__gte=self._until) if self._until else closed)

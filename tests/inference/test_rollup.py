@@ -11,6 +11,7 @@ import pytest
 from common.ids import uuid7_floor
 from inference.figures import latency, metrics
 from inference.figures.rollup import roll_up
+from inference.figures.totals import Totals
 from inference.models import InferenceRequest, MetricWindow
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -132,6 +133,33 @@ def test_look_when_calls_were_just_made_counts_them_before_any_roll_up_and_once_
         assert [(one.requests, one.errors) for one in metrics.minutes(hour, now=now) if one.requests] == [(3, 2)]
         if age in (3, 61):
             roll_up(now=now)
+
+
+@pytest.mark.parametrize("deadline_s", [10, 60, 180])
+def test_call_when_it_takes_as_long_as_it_may_is_counted_by_all(settings: Any, deadline_s: int) -> None:
+    settings.INFER_DEADLINE_S = deadline_s
+    make_request(NOON, number=1)
+    for second in range(0, deadline_s + 400, 5):
+        now = NOON + timedelta(seconds=second)
+        if second % 60 == 5:  # as the schedule does, while others call
+            make_request(now)
+            roll_up(now=now)
+        if second == deadline_s + 10:
+            make_request(NOON, status=504)
+            assert told(now)[0] == InferenceRequest.objects.count()
+            assert sum(total.errors for total in Totals()._look().values()) == 1
+    roll_up(now=now + timedelta(minutes=1))
+    assert sum(window.errors for window in MetricWindow.objects.all()) == 1
+    assert sum(window.requests for window in MetricWindow.objects.all()) == InferenceRequest.objects.count()
+
+
+def test_roll_up_when_many_minutes_are_open_gets_on_all_the_same(settings: Any) -> None:
+    settings.INFER_DEADLINE_S = 600
+    for minute in range(20):
+        make_request(NOON + timedelta(minutes=minute))
+    for _ in range(18):
+        roll_up(now=NOON + timedelta(minutes=30), most_minutes=3)
+    assert MetricWindow.objects.count() == 20
 
 
 def test_look_when_nothing_was_ever_counted_counts_and_ends_now() -> None:
