@@ -12,21 +12,11 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from inference.figures.latency import merge, percentile
-from inference.figures.rollup import (
-    MINUTE,
-    first_since,
-    last_window,
-    open_minutes,
-    open_since,
-    requests_between,
-    windows_by_minute,
-)
+from inference.figures.rollup import open_span, requests_between, windows_by_minute
 from inference.models import MetricWindow
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
-# A page counts no more than this itself, however long roll-ups stand still.
-MOST_OPEN = 5 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +77,7 @@ def look(*, now: datetime | None = None) -> Look:
     """Give all that has come until now; where roll-ups stand still it ends `MOST_OPEN` after what they left out."""
     now = now or timezone.now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # keys hold milliseconds
-    last = last_window()
-    begin = _hour(now) + HOUR - DAY
-    if last:
-        is_settled = now - last >= (open_minutes() + 1) * MINUTE
-        begin = max(begin, last + MINUTE if is_settled else open_since(last))
-    first = first_since(begin)
-    until = min(now, first + MOST_OPEN) if first else now
+    begin, until = open_span(now, least=_hour(now) + HOUR - DAY)
     return Look(now, begin, until, windows_by_minute(requests_between(begin, until)))
 
 

@@ -22,8 +22,11 @@ from inference.figures.latency import LEAST_MS, LOG_WIDTH
 from inference.models import InferenceRequest, MetricWindow
 
 MINUTE = timedelta(minutes=1)
+# Who looks counts no more minutes of new requests than this, however long roll-ups stand still.
+MOST_OPEN = 5 * MINUTE
 WRITING_S = 15  # what a call may take past its deadline, until its row is written
 MOST_MINUTES = 240
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED = [
     *("requests", "rows", "errors", "latency_sum_ms", "latency_max_ms", "histogram"),
     *("success_rows", "error_sum_ms", "queue_sum_ms", "run_sum_ms", "executions", "last_at", "batches"),
@@ -44,6 +47,18 @@ def last_window() -> datetime | None:
 def open_since(last: datetime) -> datetime:
     """Give the first minute that the next roll-up counts anew, by the newest one that was counted."""
     return last - (open_minutes() - 1) * MINUTE
+
+
+def open_span(now: datetime, *, least: datetime = FIRST) -> tuple[datetime, datetime]:
+    """Give from where to where requests are to be counted themselves: windows before may be added to that.
+
+    It begins with the first minute that is open, for the last window is seldom whole; it ends now, or `MOST_OPEN` after
+    the first request that no window holds. What came before `least` is left out.
+    """
+    last = last_window()
+    begin, after = (max(least, open_since(last)), max(least, last + MINUTE)) if last else (least, least)
+    first = first_since(after)
+    return begin, min(now, first + MOST_OPEN) if first else now
 
 
 def roll_up(*, now: datetime | None = None, most_minutes: int = MOST_MINUTES) -> int:

@@ -13,7 +13,7 @@ from jobs.models import Job
 from registry.services import request_approval
 from tests.accounts.making import make_user
 from tests.admin.making import log_in, make_deployment
-from tests.inference.log_rows import make_request
+from tests.inference.log_rows import close_windows, make_request
 from tests.registry.governance.making import make_ready, protect
 
 
@@ -25,6 +25,7 @@ def make_window(deployment: str, minutes_ago: int, **more: int) -> None:
     minute = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=minutes_ago)
     fields = {"requests": 10, "rows": 10, "histogram": {"25": 10}} | more
     MetricWindow.objects.create(minute=minute, deployment=deployment, version=1, **fields)
+    close_windows()
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ from jobs.models import Job
 from registry.models import ModelVersion, RegisteredModel
 from registry.usage import find_usages, live_usages, next_steps
 from tests.admin.making import make_rows
-from tests.inference.log_rows import make_request
+from tests.inference.log_rows import close_windows, make_request
 from tests.inference.test_admin_requests import make_browser, read
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,7 @@ def test_deployment_page_shows_the_day_by_version() -> None:
         MetricWindow.objects.create(
             minute=minute, deployment="intent", version=version, requests=1200, errors=errors, histogram={"20": 1200}
         )
+    close_windows()
     page = read(make_browser(), page_of(deployment))
     assert page.count("1,200") >= 2
     assert "version=1&amp;status=errors" in page

@@ -10,7 +10,7 @@ import pytest
 
 from common.ids import uuid7_floor
 from inference.figures import latency, metrics
-from inference.figures.rollup import roll_up
+from inference.figures.rollup import MOST_OPEN, roll_up
 from inference.figures.totals import Totals
 from inference.models import InferenceRequest, MetricWindow
 
@@ -162,6 +162,15 @@ def test_roll_up_when_many_minutes_are_open_gets_on_all_the_same(settings: Any) 
     assert MetricWindow.objects.count() == 20
 
 
+def test_look_when_roll_ups_stand_still_tells_of_all_of_the_last_window() -> None:
+    for second in range(0, 60, 6):
+        make_request(NOON + timedelta(seconds=second))
+        if second == 0:
+            roll_up(now=NOON + timedelta(seconds=5))
+    for minutes in (1, 2, 3, 4, 10, 50):
+        assert told(NOON + timedelta(minutes=minutes)) == (10, 10, 10), minutes
+
+
 def test_look_when_nothing_was_ever_counted_counts_and_ends_now() -> None:
     assert told(NOON) == (0, 0, 0)
     make_request(NOON)
@@ -174,5 +183,5 @@ def test_look_when_roll_ups_stand_still_ends_minutes_after_what_they_left_out() 
     for minute in range(60):
         make_request(NOON + minute * timedelta(minutes=1))
     seen = metrics.look(now=NOON + timedelta(hours=1))
-    assert (seen.until, len(seen.open)) == (NOON + metrics.MOST_OPEN, 5)
+    assert (seen.until, len(seen.open)) == (NOON + MOST_OPEN, 6)  # and the last window, which may not be whole
     assert told(NOON + timedelta(hours=1)) == (6, 6, 6)
