@@ -12,6 +12,7 @@ from files.models import Blob
 from inference.asynchronous import services as asynchronous
 from inference.evaluating.services import EVALUATE
 from inference.figures import rollup
+from inference.figures.sums import keep_totals
 from inference.host import client
 from inference.measuring import in_line
 from inference.models import BatchRun
@@ -99,8 +100,9 @@ def forget_shadows(run: JobRun) -> None:
 
 @handler("inference.roll_up", label=_("Counting requests"), every_minutes=1)
 def roll_up(run: JobRun) -> None:
-    """Count the requests of the last minutes for the dashboards."""
+    """Count the requests of the last minutes for the dashboards, and keep totals."""
     run.result({"minutes": rollup.roll_up()})
+    keep_totals()
 
 
 @handler("inference.release_checks", label=_("Versions whose check was ended"), every_minutes=1)

@@ -93,8 +93,8 @@ def windows_of(requests: QuerySet[InferenceRequest]) -> list[MetricWindow]:
         key = row["deployment"], row["version"]
         _add(windows.setdefault(key, MetricWindow(deployment=key[0], version=key[1])), row)
     for row in _count_batches(requests):
-        window = windows[row["deployment"], row["version"]]
-        window.batches = {**(window.batches or {}), str(row["size"]): [row["runs"], row["ms"] or 0]}
+        if window := windows.get((row["deployment"], row["version"])):  # one that came since is left for later
+            window.batches = {**(window.batches or {}), str(row["size"]): [row["runs"], row["ms"] or 0]}
     return list(windows.values())
 
 

@@ -4,7 +4,7 @@ from inference.models.asynchronous import AsynchronousPrediction, AsynchronousPr
 from inference.models.batches import BatchPart, BatchRun, BatchRunQuerySet
 from inference.models.deployments import Deployment, Route, RunnerState
 from inference.models.hosts import ModelHost, Replica
-from inference.models.metrics import MetricWindow
+from inference.models.metrics import MetricWindow, VersionTotal
 from inference.models.remote import RemoteModel, RemoteServer
 from inference.models.requests import (
     InferenceRequest,
@@ -40,5 +40,6 @@ __all__ = [
     "ShadowResult",
     "ShadowResultQuerySet",
     "VersionSettings",
+    "VersionTotal",
     "prediction_key",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.errors import NotAllowed
 from inference.engine import PREDICT
-from inference.figures.totals import Total
+from inference.figures.sums import Total
 from inference.v2.exchange import Exchange
 
 
@@ -50,7 +50,7 @@ def describe(name: str, version: int, total: Total) -> dict[str, Any]:
         "name": name,
         "version": str(version),
         "last_inference": round(total.last_at.timestamp() * 1000) if total.last_at else 0,
-        "inference_count": total.rows,
+        "inference_count": total.success_rows,
         "execution_count": round(total.executions),
         "inference_stats": {
             "success": _duration(total.successes, total.success_sum_ms),
@@ -65,12 +65,12 @@ def describe(name: str, version: int, total: Total) -> dict[str, Any]:
         "response_stats": {},
         "batch_stats": [
             {
-                "batch_size": size,
+                "batch_size": int(size),
                 "compute_input": _duration(count, 0),
                 "compute_infer": _duration(count, ms),
                 "compute_output": _duration(count, 0),
             }
-            for size, (count, ms) in sorted(total.batches.items())
+            for size, (count, ms) in sorted(total.batches.items(), key=lambda one: int(one[0]))
         ],
         "memory_usage": [],
     }

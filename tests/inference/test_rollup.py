@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from common.errors import Conflict
 from common.ids import uuid7_floor
-from inference.figures import latency, metrics
-from inference.figures.rollup import MOST_OPEN, roll_up
-from inference.figures.totals import Totals
-from inference.models import InferenceRequest, MetricWindow
+from inference.figures import latency, metrics, sums
+from inference.figures.rollup import FIRST, MOST_OPEN, roll_up
+from inference.figures.totals import look
+from inference.models import InferenceRequest, MetricWindow, VersionTotal
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -147,7 +148,7 @@ def test_call_when_it_takes_as_long_as_it_may_is_counted_by_all(settings: Any, d
         if second == deadline_s + 10:
             make_request(NOON, status=504)
             assert told(now)[0] == InferenceRequest.objects.count()
-            assert sum(total.errors for total in Totals()._look().values()) == 1
+            assert sum(total.errors for total in look().values()) == 1
     roll_up(now=now + timedelta(minutes=1))
     assert sum(window.errors for window in MetricWindow.objects.all()) == 1
     assert sum(window.requests for window in MetricWindow.objects.all()) == InferenceRequest.objects.count()
@@ -185,3 +186,51 @@ def test_look_when_roll_ups_stand_still_ends_minutes_after_what_they_left_out() 
     seen = metrics.look(now=NOON + timedelta(hours=1))
     assert (seen.until, len(seen.open)) == (NOON + MOST_OPEN, 6)  # and the last window, which may not be whole
     assert told(NOON + timedelta(hours=1)) == (6, 6, 6)
+    assert look()["intent", 1].requests == 6
+
+
+def make_windows(count: int) -> None:
+    """Make windows every ten minutes from noon on, of two versions, each with three calls in two runs."""
+    counted = {"requests": 3, "errors": 1, "success_rows": 4, "latency_sum_ms": 30.0, "executions": 2.0}
+    MetricWindow.objects.bulk_create(
+        MetricWindow(
+            minute=NOON + number * timedelta(minutes=10),
+            deployment="intent",
+            version=1 + number % 2,
+            last_at=NOON + number * timedelta(minutes=10),
+            batches={"1": [1, 5.0], "3": [1, 7.0]},
+            **counted,
+        )
+        for number in range(count)
+    )
+
+
+def test_totals_when_windows_were_closed_come_from_kept_rows_and_are_the_same() -> None:
+    make_windows(200)
+    make_request(NOON + timedelta(minutes=2000), rows=5)
+    roll_up(now=NOON + timedelta(minutes=2001))
+    before = look()
+    first, second = before["intent", 1], before["intent", 2]
+    assert (first.requests, first.errors, first.success_rows, first.executions) == (301, 100, 405, 201)
+    assert (second.requests, second.batches) == (300, {"1": (100, 500.0), "3": (100, 700.0)})
+    assert second.last_at == NOON + timedelta(minutes=1990)
+    for _ in range(2):
+        sums.keep_totals()
+        assert look() == before
+    MetricWindow.objects.filter(minute__lt=NOON + timedelta(minutes=2000)).delete()
+    assert look() == before
+
+
+def test_windows_when_closed_by_two_at_once_are_added_once() -> None:
+    make_windows(10)
+    end = NOON + timedelta(hours=2)
+    sums._keep(FIRST, end)
+    with pytest.raises(Conflict):
+        sums._keep(FIRST, end)
+    assert VersionTotal.objects.get(version=1).requests == 15
+
+
+def test_total_when_windows_are_added_up_leaves_their_histograms_in_the_database() -> None:
+    make_windows(1)
+    (window,) = sums.windows_between(NOON, NOON + timedelta(hours=1))
+    assert "histogram" in window.get_deferred_fields()
