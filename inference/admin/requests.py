@@ -27,7 +27,7 @@ from inference.labels import label_names
 from inference.log import search as log
 from inference.log.criteria import Criteria, read_criteria, read_uuid
 from inference.log.downloads import input_file
-from inference.models import Deployment, InferenceRequest
+from inference.models import Deployment, InferenceRequest, limits_of
 from inference.panels import REQUEST, panels_of
 from inference.withholding import REASON, withheld
 from registry.models import ModelVersion
@@ -60,7 +60,8 @@ class RequestAdmin(ReadOnlyAdmin):
         try:
             cursor = read_uuid(request.GET["cursor"], "cursor") if request.GET.get("cursor") else None
             criteria = read_criteria(params)
-            page = log.search(criteria, visible=self.get_queryset(request), cursor=cursor)
+            limits = limits_of(request.user)  # type: ignore[arg-type]
+            page = log.search(criteria, limits=limits, cursor=cursor)
         except Invalid as invalid:
             error = invalid
         return self.page(

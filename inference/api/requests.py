@@ -28,7 +28,7 @@ from inference.log import search as log
 from inference.log.cases import signatures_of
 from inference.log.criteria import RANGES, read_criteria, read_uuid
 from inference.log.downloads import input_file
-from inference.models import InferenceRequest, Prediction
+from inference.models import InferenceRequest, Prediction, limits_of_caller
 from inference.withholding import REASON, withheld
 
 PREDICTIONS_SHOWN = 100
@@ -177,7 +177,7 @@ class RequestViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Inferenc
         params = request.query_params
         criteria = read_criteria(params.dict())
         cursor = read_uuid(params["cursor"], "cursor") if params.get("cursor") else None
-        page = log.search(criteria, visible=self.get_queryset(), cursor=cursor, size=_page_size(request))
+        page = log.search(criteria, limits=limits_of_caller(request.auth), cursor=cursor, size=_page_size(request))
         return Response(
             {
                 "results": RequestSerializer(page.rows, many=True).data,

@@ -1,8 +1,8 @@
 """Search of the request log: newest first, page by page by key, never a count and never an unbounded scan.
 
-Conditions that an index answers (caller, deployment, version, status) find their rows at any age. Those that none
-answers (words, latency, error, model) look through at most `SCAN_ROWS` rows at a time, a tenth of that where an index
-leads to rows far apart; the page then says how far it looked, and its cursor goes on from there.
+One condition that an index answers (caller, errors, deployment) finds its rows at any age, be it asked for or a limit
+of who asks. All others (a second such one, words, latency, model) look through at most `SCAN_ROWS` rows at a time, a
+tenth of that where an index leads to rows far apart; the page then says how far it looked, and its cursor goes on.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Left, Lower
 
 from common.ids import uuid7_floor, uuid7_time_ms
 from inference.log.criteria import Criteria
-from inference.models import InferenceRequest, Prediction, prediction_key
+from inference.models import InferenceRequest, Limits, Prediction, prediction_key
 
 PAGE_ROWS = 50
 SCAN_ROWS = 20_000
 INDEXED_SHARE = 10
+MOST_WALKS = 20
 PREVIEW_CHARACTERS = 300
 SEARCHED_CHARACTERS = 64 * 1024  # of an input, for words
+Indexed = tuple[str, tuple[Any, ...]]  # a column, and its values, any of them
 # The statuses that doors write: equality with each walks an index in key order, a range of statuses would not.
 ERROR_STATUSES = {
     "4xx": (400, 401, 403, 404, 409, 413, 415, 422, 429, 499),
@@ -47,21 +50,23 @@ class Page:
 def search(
     criteria: Criteria,
     *,
-    visible: QuerySet[InferenceRequest],
+    limits: Limits,
     cursor: UUID | None = None,
     size: int = PAGE_ROWS,
     scan: int = SCAN_ROWS,
 ) -> Page:
-    """Give the page of requests that fit and come after `cursor`, of those that are visible to who asks."""
+    """Give the page of requests that fit and come after `cursor`, within the limits of who asks."""
+    visible = InferenceRequest.objects.within(limits)
     if criteria.request_id is not None:
         return Page(summaries(visible, [criteria.request_id]))
-    indexed, rest = _conditions(criteria)
-    rows = visible.filter(_key_range(criteria, cursor)).filter(indexed).order_by("-id")
+    indexed, rest = _conditions(criteria, limits)
+    rows: QuerySet[InferenceRequest] = InferenceRequest.objects.filter(_key_range(criteria, cursor)).order_by("-id")
     floor = None
     if rest:
-        rows, floor = _candidates(visible, rows, is_indexed=bool(indexed), scan=scan)
+        rows, floor = _candidates(rows, indexed, scan)
         rows = rows.alias(input_lower=Lower(Left("input", SEARCHED_CHARACTERS))).filter(rest)
-    found = list(rows.values_list("id", flat=True)[: size + 1])
+        indexed = None
+    found = _keys(rows, indexed, size + 1)
     if len(found) > size:
         return Page(summaries(visible, found[:size]), found[size - 1])
     if floor is None:
@@ -71,20 +76,41 @@ def search(
 
 
 def _candidates(
-    visible: QuerySet[InferenceRequest], rows: QuerySet[InferenceRequest], *, is_indexed: bool, scan: int
+    rows: QuerySet[InferenceRequest], indexed: Indexed | None, scan: int
 ) -> tuple[QuerySet[InferenceRequest], UUID | None]:
     """Give the newest rows to look through, and the key of the first that is left for the next page.
 
     Rows that an index gives are named by their keys: left to itself, MariaDB walks the whole table in key order there,
     hoping to meet a page of them soon. Each is read from another place of the table, so there are fewer of them.
     """
-    if not is_indexed:
+    if indexed is None:
         floor = rows.values_list("id", flat=True)[scan : scan + 1].first()
         return (rows if floor is None else rows.filter(id__gt=floor)), floor
     most = max(1, scan // INDEXED_SHARE)
-    keys = list(rows.values_list("id", flat=True)[: most + 1])
+    keys = _keys(rows, indexed, most + 1)
     floor = keys[most] if len(keys) > most else None
-    return visible.filter(pk__in=keys[:most]).order_by("-id"), floor
+    return InferenceRequest.objects.filter(pk__in=keys[:most]).order_by("-id"), floor
+
+
+def _keys(rows: QuerySet[InferenceRequest], indexed: Indexed | None, most: int) -> list[UUID]:
+    """Give the newest keys of rows. An index gives those of one value in their order: several are walked one by one."""
+    if indexed is None:
+        return list(rows.values_list("id", flat=True)[:most])
+    column, values = indexed
+    walks = [rows.filter(**{column: value}).values_list("id", flat=True)[:most] for value in values]
+    return _newest_of(walks, most) if len(walks) > 1 else [key for walk in walks for key in walk]
+
+
+def _newest_of(walks: Sequence[QuerySet[InferenceRequest, UUID]], most: int) -> list[UUID]:
+    """Give the newest of the keys that walks give, in one query. Django has no union of limited ones for SQLite."""
+    made = [walk.query.sql_with_params() for walk in walks]
+    parts = [f"SELECT * FROM ({text}) AS walk_{n}" for n, (text, _values) in enumerate(made)]  # noqa: S608 - Django's own
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{' UNION ALL '.join(parts)} ORDER BY id DESC LIMIT {most:d}",
+            [value for _text, values in made for value in values],
+        )
+        return [UUID(str(key)) for (key,) in cursor.fetchall()]
 
 
 def time_of(key: UUID) -> datetime:
@@ -112,22 +138,22 @@ def _floor(moment: datetime) -> UUID:
     return uuid7_floor(max(0, round(moment.timestamp() * 1000)))
 
 
-def _conditions(criteria: Criteria) -> tuple[Q, Q]:
-    """Give the condition that an index answers, and all the others."""
-    wanted: list[Q] = []
-    if criteria.key_ids:
-        wanted.append(Q(key_id__in=criteria.key_ids))
-    if criteria.user_id is not None:
-        wanted.append(Q(user_id=criteria.user_id))
-    errors = _statuses(criteria.status)
-    if errors:
-        wanted.append(Q(status__in=errors))
-    if criteria.deployment:
-        wanted.append(Q(deployment=criteria.deployment))
+def _conditions(criteria: Criteria, limits: Limits) -> tuple[Indexed | None, Q]:
+    """Give the condition that an index answers, of several the one that has fewest rows as a rule, and all others."""
+    asked = {
+        "key_id": criteria.key_ids,
+        "user_id": () if criteria.user_id is None else (criteria.user_id,),
+        "status": _statuses(criteria.status),
+        "deployment": (criteria.deployment,) if criteria.deployment else (),
+    }
+    wanted = [(column, values) for column, values in asked.items() if values] + list(limits.items())
+    wanted.sort(key=lambda one: list(asked).index(one[0]))
+    leading = next((one for one in wanted if len(one[1]) <= MOST_WALKS), None)
     rest = _unindexed(criteria)
-    for condition in wanted[1:]:
-        rest &= condition
-    return (wanted[0] if wanted else Q()), rest
+    for column, values in wanted:
+        if (column, values) != leading:
+            rest &= Q(**{f"{column}__in": values})
+    return leading, rest
 
 
 def _statuses(status: str) -> tuple[int, ...]:

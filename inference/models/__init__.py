@@ -9,8 +9,11 @@ from inference.models.remote import RemoteModel, RemoteServer
 from inference.models.requests import (
     InferenceRequest,
     InferenceRequestQuerySet,
+    Limits,
     Prediction,
     PredictionQuerySet,
+    limits_of,
+    limits_of_caller,
     prediction_key,
 )
 from inference.models.settings import RunSettings, VersionSettings
@@ -25,6 +28,7 @@ __all__ = [
     "Deployment",
     "InferenceRequest",
     "InferenceRequestQuerySet",
+    "Limits",
     "MetricWindow",
     "ModelHost",
     "Prediction",
@@ -41,5 +45,7 @@ __all__ = [
     "ShadowResultQuerySet",
     "VersionSettings",
     "VersionTotal",
+    "limits_of",
+    "limits_of_caller",
     "prediction_key",
 ]

@@ -15,20 +15,40 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+# Which values columns may have, any of them: what a search has to know of who asks, to be led by an index.
+Limits = dict[str, tuple[Any, ...]]
+
+
+def limits_of(user: User) -> Limits:
+    """Give what limits a person: their own requests, or nothing for those who may see other people's."""
+    return {} if user.has_perm("inference.view_any_inferencerequest") else {"user_id": (user.pk,)}
+
+
+def limits_of_caller(caller: Any) -> Limits:
+    """Give what limits a credential: what limits its owner; a key for some models sees only these."""
+    limits: Limits = {}
+    if not caller.may("inference.view_any_inferencerequest"):
+        limits["user_id"] = (caller.user_id,)
+    models = getattr(caller, "allowed_models", None)
+    if models is not None:
+        limits["deployment"] = tuple(sorted(models))
+    return limits
+
+
 class InferenceRequestQuerySet(models.QuerySet["InferenceRequest"]):
     """Reads of the request log."""
 
+    def within(self, limits: Limits) -> InferenceRequestQuerySet:
+        """The requests within limits."""
+        return self.filter(**{f"{column}__in": values for column, values in limits.items()})
+
     def visible_to(self, user: User) -> InferenceRequestQuerySet:
         """All requests for those who may see other people's, else the user's own."""
-        if user.has_perm("inference.view_any_inferencerequest"):
-            return self
-        return self.filter(user_id=user.pk)
+        return self.within(limits_of(user))
 
     def open_to(self, caller: Any) -> InferenceRequestQuerySet:
         """All requests that a credential lets its owner see; a key for some models sees only these."""
-        rows = self if caller.may("inference.view_any_inferencerequest") else self.filter(user_id=caller.user_id)
-        models = getattr(caller, "allowed_models", None)
-        return rows if models is None else rows.filter(deployment__in=models)
+        return self.within(limits_of_caller(caller))
 
 
 class InferenceRequest(models.Model):

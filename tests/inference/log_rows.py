@@ -55,7 +55,7 @@ def make_prediction(request: InferenceRequest, row: int = 0, **more: Any) -> Pre
     return Prediction.objects.create(request=request, row=row, **fields)
 
 
-def make_many(count: int, **more: Any) -> list[InferenceRequest]:
+def make_many(count: int, first: int = 0, **more: Any) -> list[InferenceRequest]:
     """Keep many requests of the last minutes, oldest first."""
     start = datetime.now(UTC) - timedelta(minutes=10)
     rows = [
@@ -75,7 +75,7 @@ def make_many(count: int, **more: Any) -> list[InferenceRequest]:
             }
             | more
         )
-        for n in range(count)
+        for n in range(first, first + count)
     ]
     return InferenceRequest.objects.bulk_create(rows)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,18 +16,14 @@ from common.errors import Invalid
 from common.ids import uuid7
 from inference.log import search as log
 from inference.log.criteria import Criteria, read_criteria
-from inference.models import InferenceRequest, InferenceRequestQuerySet
+from inference.models import InferenceRequest, limits_of
 from tests.inference.log_rows import make_many, make_request, make_superuser, make_user
 
 pytestmark = pytest.mark.django_db
 
 
 def find(viewer: User, **params: str) -> list[InferenceRequest]:
-    return log.search(read_criteria(params), visible=InferenceRequest.objects.visible_to(viewer)).rows
-
-
-def everything() -> InferenceRequestQuerySet:
-    return InferenceRequest.objects.all()
+    return log.search(read_criteria(params), limits=limits_of(viewer)).rows
 
 
 def make_key(user: User, prefix: str = "flm_local_ab12cd") -> ApiKey:
@@ -124,7 +123,7 @@ def test_pages_when_followed_give_each_row_once() -> None:
     rows = make_many(130)
     seen, cursor = [], None
     while True:
-        page = log.search(Criteria(), visible=everything(), cursor=cursor)
+        page = log.search(Criteria(), limits={}, cursor=cursor)
         seen += page.rows
         cursor = page.cursor
         if cursor is None:
@@ -134,7 +133,7 @@ def test_pages_when_followed_give_each_row_once() -> None:
 
 def test_look_through_when_nothing_fits_stops_and_says_how_far_it_got() -> None:
     rows = make_many(100)
-    page = log.search(Criteria(slower_than_ms=1000), visible=everything(), scan=40)
+    page = log.search(Criteria(slower_than_ms=1000), limits={}, scan=40)
     assert page.rows == []
     assert page.searched_to is not None
     assert abs(page.searched_to - rows[59].created_at) < timedelta(milliseconds=2)
@@ -144,13 +143,69 @@ def test_look_through_when_followed_gives_each_fitting_row_once() -> None:
     rows = make_many(100)
     seen, cursor, pages = [], None, 0
     while True:
-        page = log.search(Criteria(slower_than_ms=49), visible=everything(), cursor=cursor, scan=7, size=5)
+        page = log.search(Criteria(slower_than_ms=49), limits={}, cursor=cursor, scan=7, size=5)
         seen, pages = seen + page.rows, pages + 1
         cursor = page.cursor
         if cursor is None:
             break
     assert seen == rows[:49:-1]
     assert pages < 40
+
+
+def test_look_through_own_rows_when_a_second_condition_is_asked_stops_and_is_followed_once_each() -> None:
+    client = make_user()
+    for number, name in enumerate(["other"] * 20 + ["intent"] + ["other"] * 20):
+        make_request(user_id=client.pk, deployment=name, status=400, age=timedelta(minutes=90 - number))
+    make_many(20)
+    for criteria in (Criteria(deployment="intent"), Criteria(status="errors", deployment="intent")):
+        seen: list[InferenceRequest] = []
+        cursor, pages = None, 0
+        while pages == 0 or cursor:
+            page = log.search(criteria, limits=limits_of(client), cursor=cursor, scan=70)
+            seen, cursor, pages = seen + page.rows, page.cursor, pages + 1
+        assert [row.deployment for row in seen] == ["intent"]
+        assert pages == 6
+
+
+def test_search_when_a_credential_is_limited_gives_what_is_within() -> None:
+    client = make_user()
+    own = [
+        make_request(user_id=client.pk, deployment=name, status=503, age=timedelta(minutes=9 - number))
+        for number, name in enumerate("abc")
+    ]
+    make_request(deployment="a", status=503)
+    limits = {"user_id": (client.pk,), "deployment": ("a", "b")}
+    for criteria in (Criteria(), Criteria(status="errors"), Criteria(words="배송")):
+        assert log.search(criteria, limits=limits).rows == own[1::-1], criteria
+    assert log.search(Criteria(), limits={"deployment": ("b", "c", "d")}).rows == own[:0:-1]
+    assert log.search(Criteria(user_id=client.pk + 1), limits=limits).rows == []
+    many = ("c", *(f"d{number}" for number in range(log.MOST_WALKS)))
+    assert log.search(Criteria(), limits={"deployment": many}).rows == own[2:]
+    assert log.search(Criteria(), limits={"deployment": ()}).rows == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="counts the steps of SQLite")
+@pytest.mark.parametrize("limits", [{}, {"user_id": (7,)}, {"deployment": ("intent", "other")}])
+@pytest.mark.parametrize("criteria", [Criteria(status="errors"), Criteria(deployment="intent", status="4xx")])
+def test_search_when_many_rows_fit_takes_no_more_steps_than_for_few(criteria: Criteria, limits: Any) -> None:
+    steps = []
+    for more in (1500, 6000):
+        for number in range(3):
+            make_many(more // 3, status=(400, 429, 503)[number], user_id=7, first=more + number * more)
+        with counted_steps() as count:
+            log.search(criteria, limits=limits, size=10, scan=200)
+        steps.append(count())
+    assert steps[1] < steps[0] * 1.5, steps
+
+
+@contextmanager
+def counted_steps() -> Iterator[Callable[[], int]]:
+    """Count, by hundreds, the steps that SQLite takes."""
+    calls: list[None] = []
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(lambda: calls.append(None), 100)
+    yield lambda: len(calls)
+    connection.connection.set_progress_handler(None, 0)
 
 
 def test_search_when_rows_grow_asks_the_same_number_of_queries() -> None:
