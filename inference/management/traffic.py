@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.models import User
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from common.errors import NotFound
 from common.names import composed
 from inference.models import Deployment, Route
 from inference.services import live_version
 from inference.services.deployments import Actor
 from registry.models import ModelVersion
+
+MAY = "inference.deploy_deployment"
 
 
 class TrafficCommand(BaseCommand):
@@ -32,7 +33,7 @@ class TrafficCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Change, and tell what is routed then."""
-        actor = _actor(options["user"])
+        actor = acting(options["user"], MAY)
         with told_as_command_errors():
             deployment = self.change(options=options, actor=actor)
         for line in lines_of(deployment):
@@ -88,12 +89,3 @@ def _state(route: Route) -> str:
 def plain(text: str) -> str:
     """Give a text for a terminal: what somebody typed, or a model said, cannot steer it."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _actor(username: str) -> Actor:
-    if not username:
-        return ACTOR
-    user = User.objects.filter(username=composed(username)).first()
-    if user is None:
-        raise CommandError(f"there is no user {username}")
-    return user

@@ -1,24 +1,12 @@
-"""What the commands of aliases and approvals share: which model and version, and who acts."""
+"""What the commands of aliases and approvals share: which model, version and request."""
 
 from __future__ import annotations
 
-from accounts.models import User
-from common.commands import ACTOR
 from common.errors import NotFound
 from common.names import composed
 from registry.models import ApprovalRequest, ModelVersion, RegisteredModel
 
 WISH = "VERSION is MODEL:NUMBER, such as intent:7"
-
-
-def find_actor(username: str) -> User | str:
-    """Give who does it, nobody in particular without a name. Raises NotFound."""
-    if not username:
-        return ACTOR
-    user = User.objects.filter(username=composed(username)).first()
-    if user is None:
-        raise NotFound(f"there is no user {username}")
-    return user
 
 
 def find_model(name: str) -> RegisteredModel:

@@ -38,7 +38,7 @@ def test_import_model_when_ready_then_alias_and_deployment(tmp_path):
     folder = make_folder(tmp_path / "m")
     run(folder, "--name", "m", "--no-wait")
     make_ready(ModelVersion.objects.get())
-    user = make_user()
+    user = make_user(is_superuser=True)
     for _ in range(2):
         lines = run(folder, "--name", "m", "--alias", "champion", "--deploy", "--user", user.username)
         assert lines[-1] == "m v1 ready, alias champion, deployed"

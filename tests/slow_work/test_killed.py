@@ -152,7 +152,8 @@ def test_batch_run_when_killed_three_times_has_every_row_once(served, tmp_path):
     model, rows = make_network(tmp_path / "model"), tmp_path / "rows.parquet"
     make_rows(rows)
     served.manage("import_model", str(model), "--name", "wide")
-    command = ["run_batch", str(rows), "--model", "wide", "-n", "1", "--user", "app", "--id-column", "id"]
+    served.manage("create_user", "ops", "--role", "operator")
+    command = ["run_batch", str(rows), "--model", "wide", "-n", "1", "--user", "ops", "--id-column", "id"]
     served.manage(*command, "--no-wait")
     site = served.site
     kills = [

@@ -8,8 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from common.names import composed
 from datasets import services
 from datasets.formats.facts import ENCODINGS, FORMATS
@@ -43,10 +42,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Store, begin, follow; the last line says what came of it."""
+        known = Dataset.objects.filter(name=composed(options["name"])).first()
+        actor = acting(options["user"], "datasets.add_source", *["datasets.add_dataset"] * (known is None))
         if not options["path"].is_file():
             raise CommandError(f"there is no file {options['path']}")
         with told_as_command_errors():
-            version = _known_or_begun(options)
+            version = _known_or_begun(options, known, actor)
         if isinstance(version, PreprocessingJob):
             assert version.job is not None
             follow(version.job, self.stdout)
@@ -56,10 +57,9 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(told))
 
 
-def _known_or_begun(options: dict[str, Any]) -> DatasetVersion | PreprocessingJob:
+def _known_or_begun(options: dict[str, Any], known: Dataset | None, actor: Any) -> DatasetVersion | PreprocessingJob:
     reading = _reading(options)
     blob = store(options["path"])
-    known = Dataset.objects.filter(name=composed(options["name"])).first()
     if not options["again"] and (
         same := services.same_version(dataset=known, blob=blob, reading=asdict(reading_of(reading)))
     ):
@@ -71,7 +71,7 @@ def _known_or_begun(options: dict[str, Any]) -> DatasetVersion | PreprocessingJo
         stored=(blob, options["path"].name),
         reading=reading,
         limit=options["limit_rejects"],
-        actor=_actor(options["user"]),
+        actor=actor,
     )
 
 
@@ -86,10 +86,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not column or not value:
         raise CommandError(f"{text}: write it as COLUMN=VALUE")
     return column, value
-
-
-def _actor(name: str | None) -> Any:
-    user = User.objects.filter(username=name).first() if name else None
-    if name and user is None:
-        raise CommandError(f"there is no user {name}")
-    return user or ACTOR

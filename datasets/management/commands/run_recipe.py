@@ -7,8 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from common.names import composed
 from datasets.models import PreprocessingJob, Recipe, RecipeVersion
 from datasets.recipe_yaml import LARGEST_BYTES
@@ -34,13 +33,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, follow; the last line says what came of it."""
+        actor = acting(options["user"], "datasets.run_recipe")
         with told_as_command_errors():
-            actor = _actor(options["user"])
             run = services.run_recipe(
-                recipe_version=_recipe(options["recipe"], actor),
+                recipe_version=_recipe(options["recipe"], options["user"]),
                 version=find_version(options["dataset"]),
                 actor=actor,
                 to=options["to"],
+                may_add=not options["user"] or actor.has_perm("datasets.add_dataset"),
                 engine=options["engine"],
                 is_again=options["again"],
             )
@@ -50,14 +50,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"{run.version}: {run.version.state}, {run.version.rows:,} rows"))
 
 
-def _actor(name: str | None) -> Any:
-    user = User.objects.filter(username=name).first() if name else None
-    if name and user is None:
-        raise CommandError(f"there is no user {name}")
-    return user or ACTOR
-
-
-def _recipe(named: str, actor: Any) -> RecipeVersion:
+def _recipe(named: str, username: str) -> RecipeVersion:
     """Give the last version of a recipe, of one kept now if a file is named."""
     if found := Recipe.objects.filter(name=composed(named)).first():
         return services.latest(found)
@@ -70,4 +63,4 @@ def _recipe(named: str, actor: Any) -> RecipeVersion:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise CommandError(f"{named}: not UTF-8 at byte {error.start}") from None
-    return services.import_recipe(text=text, actor=actor)[0]
+    return services.import_recipe(text=text, actor=acting(username, "datasets.add_recipe"))[0]

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
-from common.errors import FluemanError
+from common.commands import acting, told_as_command_errors
 from feedback.services.importing import begin_import
 from files.services import add_file
 from jobs.following import follow
@@ -29,17 +28,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, follow, tell the rows that were set aside; the last line counts."""
-        user = User.objects.filter(username=options["user"]).first()
-        if user is None or not options["path"].is_file():
-            raise CommandError("there is no such user, or no such file")
-        if not user.has_perm("feedback.import_feedback"):
-            raise CommandError(f"{user} may not bring in feedback")
-        try:
+        user = acting(options["user"], "feedback.import_feedback")
+        if not options["path"].is_file():
+            raise CommandError(f"there is no file {options['path']}")
+        with told_as_command_errors():
             with options["path"].open("rb") as stream:
                 file = add_file(stream=stream, name=options["path"].name, owner=user)
             job = begin_import(file=file, actor=user)
-        except FluemanError as error:
-            raise CommandError(error.message) from error
         self.stdout.write(f"job {job.pk}")
         if options["no_wait"]:
             return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.models import User
-from common.errors import FluemanError
+from common.commands import acting, told_as_command_errors
+from common.names import composed
+from datasets.models import Dataset
 from datasets.services.splits import DEFAULT_SHARES
 from datasets.services.versions import find_version
 from feedback.services.exporting import LIKENESS, make_dataset_version, queues_named
@@ -35,10 +36,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin and follow; the last line says what came of it."""
-        user = User.objects.filter(username=options["user"]).first()
-        if user is None or not user.has_perm("datasets.add_datasetversion"):
-            raise CommandError("there is no such user, or they may not make dataset versions")
-        try:
+        is_new = not Dataset.objects.filter(name=composed(options["name"])).exists()
+        user = acting(options["user"], "datasets.add_datasetversion", *["datasets.add_dataset"] * is_new)
+        with told_as_command_errors():
             made = make_dataset_version(
                 queues=queues_named(options["queue"]),
                 dataset=options["name"],
@@ -49,8 +49,6 @@ class Command(BaseCommand):
                 split=DEFAULT_SHARES if options["split"] else (),
                 mask=not options["keep_personal_data"],
             )
-        except FluemanError as error:
-            raise CommandError(error.message) from error
         self.stdout.write(f"job {made.job_id}: {made.version}")
         if made.job and not options["no_wait"]:
             result = follow(made.job, self.stdout).result

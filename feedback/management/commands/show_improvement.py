@@ -7,10 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
+from common.commands import acting
 from common.names import composed
 from common.onlooker import Onlooker
 from feedback.improving.shown import improvement_of
+from feedback.next_steps import SEE
 from registry.models import RegisteredModel
 
 
@@ -39,10 +40,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show the steps; the last line is the next action."""
+        reader = _reader(options["user"])
         model = RegisteredModel.objects.present().filter(name=composed(options["model"])).first()
         if model is None:
             raise CommandError(f"there is no model {options['model']}")
-        found = improvement_of(model, _reader(options["user"]))
+        found = improvement_of(model, reader)
         for step in found["steps"]:
             figures = ", ".join(_told(figure) for figure in step["figures"])
             self.stdout.write(f"{step['title']}: {step['state_words']}. {step['words']}{figures and f' ({figures})'}")
@@ -58,10 +60,7 @@ class Command(BaseCommand):
 def _reader(name: str) -> Any:
     if not name:
         return _Everybody()
-    person = User.objects.filter(username=name, is_active=True).first()
-    if person is None:
-        raise CommandError(f"there is no user {name}")
-    return Onlooker(person)
+    return Onlooker(acting(name, SEE))
 
 
 def _told(figure: dict[str, Any]) -> str:

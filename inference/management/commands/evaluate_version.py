@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from common.errors import FluemanError
+from common.commands import acting, told_as_command_errors
 from datasets.models import DatasetVersion
 from inference.evaluating import services
 from inference.evaluating.wording import headline
@@ -41,10 +41,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, follow; a line for each version."""
-        try:
-            found = _known(options) or _begin(options)
-        except FluemanError as error:
-            raise CommandError(error.message) from error
+        user = acting(options["user"], "registry.add_evaluation")
+        with told_as_command_errors():
+            found = _known(options) or _begin(options, user)
         if not options["no_wait"]:
             found = self._follow(found)
         for one in found:
@@ -70,10 +69,7 @@ def _rows() -> Any:
     return Evaluation.objects.select_related("version__model", "dataset_version__dataset", "job")
 
 
-def _begin(options: dict[str, Any]) -> list[Evaluation]:
-    user = User.objects.filter(username=options["user"]).first()
-    if user is None:
-        raise CommandError(f"there is no user {options['user']}")
+def _begin(options: dict[str, Any], user: User) -> list[Evaluation]:
     columns = dict(pair.partition("=")[::2] for pair in options["column"])
     given = {"inputs": columns, "label": options["label"], "slices": options["slice"], "split": options["split"]}
     against = options["baseline"]

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from common.errors import FluemanError
+from common.commands import acting, told_as_command_errors
+from common.names import composed
 from datasets.services import find_version
 from inference.management.waiting import wait_for_check
 from inference.services import deploy
@@ -16,9 +17,7 @@ from registry import services
 from registry.conversion import NotServable, demand_servable_kind
 from registry.huggingface import TASKS
 from registry.manifest import list_files, load_json
-from registry.models import ModelVersion
-
-ACTOR = "command line"
+from registry.models import ModelVersion, RegisteredModel
 
 
 class Command(BaseCommand):
@@ -49,8 +48,8 @@ class Command(BaseCommand):
         """Import, wait, name, deploy; the last line says what there is now."""
         if options["no_wait"] and (options["alias"] or options["deploy"]):
             raise CommandError("--alias and --deploy need a version that passed its check: leave out --no-wait")
-        actor = _actor(options["user"])
-        try:
+        actor = acting(options["user"], *_permissions(options))
+        with told_as_command_errors():
             if options["show"]:
                 self.stdout.write(services.show_manifest(**_sources(options)))
                 return
@@ -61,8 +60,6 @@ class Command(BaseCommand):
                 services.set_alias(model=version.model, name=options["alias"], version=version, actor=actor)
             if options["deploy"]:
                 deploy(name=version.model.name, version=version, actor=actor, reason="")
-        except FluemanError as error:
-            raise CommandError(error.message) from error
         done = [f"alias {options['alias']}"] * bool(options["alias"]) + ["deployed"] * options["deploy"]
         self.stdout.write(self.style.SUCCESS(", ".join([f"{version} {version.state}", *done])))
 
@@ -79,13 +76,15 @@ class Command(BaseCommand):
             wait_for_check(version, actor, options["timeout"], self.stdout.write)
 
 
-def _actor(username: str) -> User | str:
-    if not username:
-        return ACTOR
-    user = User.objects.filter(username=username).first()
-    if user is None:
-        raise CommandError(f"there is no user {username}")
-    return user
+def _permissions(options: dict[str, Any]) -> list[str]:
+    """Give what somebody needs who does this."""
+    is_new = not RegisteredModel.objects.present().filter(name=composed(options["name"])).exists()
+    return (
+        ["registry.add_modelversion"]
+        + ["registry.add_registeredmodel"] * is_new
+        + ["registry.change_modelalias"] * bool(options["alias"])
+        + ["inference.deploy_deployment"] * options["deploy"]
+    )
 
 
 def _sources(options: dict[str, Any]) -> dict[str, Any]:

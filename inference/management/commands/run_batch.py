@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from common.errors import FluemanError
+from common.commands import acting, told_as_command_errors
 from files.models import StoredFile
 from files.services import name_blob, open_blob, store
 from inference.batches import services
@@ -44,16 +44,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, follow, fetch; the last line says what came of it."""
-        try:
-            batch = _begin(options)
+        user = acting(options["user"], "inference.add_batchrun", "files.add_storedfile")
+        with told_as_command_errors():
+            batch = _begin(options, user)
             self.stdout.write(f"batch run {batch.pk}: {batch.version} over {batch.file_name}")
             if not options["no_wait"]:
                 batch = self._follow(batch)
                 if options["output"] and batch.result:
                     with open_blob(batch.result.blob) as source, options["output"].open("wb") as target:
                         shutil.copyfileobj(source, target)
-        except FluemanError as error:
-            raise CommandError(error.message) from error
         told = f"{batch.job.state}: {batch.rows_done:,} rows, {batch.rows_wrong:,} wrong"
         self.stdout.write(self.style.SUCCESS(told))
 
@@ -72,10 +71,7 @@ class Command(BaseCommand):
             time.sleep(LOOK_EVERY_S)
 
 
-def _begin(options: dict[str, Any]) -> BatchRun:
-    user = User.objects.filter(username=options["user"]).first()
-    if user is None:
-        raise CommandError(f"there is no user {options['user']}")
+def _begin(options: dict[str, Any], user: User) -> BatchRun:
     found = ModelVersion.objects.select_related("model")
     version = found.filter(model__name=options["model"], number=options["version_number"]).first()
     if version is None:

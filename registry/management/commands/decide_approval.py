@@ -6,9 +6,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from common.commands import told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from registry import services
-from registry.management.asking import find_actor, find_request
+from registry.management.asking import find_request
+
+DECIDE = "registry.decide_approvalrequest"
+PERMISSIONS = {
+    "approve": DECIDE,
+    "reject": DECIDE,
+    "withdraw": "registry.add_approvalrequest",
+    "carry-out": "registry.change_modelalias",
+}
 
 
 class Command(BaseCommand):
@@ -19,15 +27,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the request, what to do with it, why, and who."""
         parser.add_argument("request", metavar="ID", help="the id, or how it begins")
-        parser.add_argument("verb", choices=["approve", "reject", "withdraw", "carry-out"])
+        parser.add_argument("verb", choices=list(PERMISSIONS))
         parser.add_argument("--comment", default="", help="why")
         parser.add_argument("--user", required=True, help="who does it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it; the last line is the state of the request."""
         verb, comment = options["verb"], options["comment"]
+        actor = acting(options["user"], PERMISSIONS[verb])
         with told_as_command_errors():
-            actor, asked = find_actor(options["user"]), find_request(options["request"])
+            asked = find_request(options["request"])
             if verb == "withdraw":
                 asked = services.withdraw(request=asked, actor=actor, comment=comment)
             elif verb == "carry-out":

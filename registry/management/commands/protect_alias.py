@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from common.commands import told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from common.errors import NotFound
 from registry import services
-from registry.management.asking import find_actor, find_model
+from registry.management.asking import find_model
 from registry.models import AliasRule
 from registry.services.alias_rules import MOVERS
 
@@ -32,8 +32,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Protect it, or not; the last line says what counts."""
+        reason, verb = options["reason"], "delete" if options["remove"] else "add"
+        actor = acting(options["user"], f"registry.{verb}_aliasrule")
         with told_as_command_errors():
-            actor, reason = find_actor(options["user"]), options["reason"]
             model = find_model(options["model"]) if options["model"] else None
             if options["remove"]:
                 rule = AliasRule.objects.filter(model=model, name=options["alias"]).first()

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from common.commands import told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from registry import services
-from registry.management.asking import WISH, find_actor, find_version
+from registry.management.asking import WISH, find_version
 
 
 class Command(BaseCommand):
@@ -29,10 +29,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask; the last line has the id to decide by."""
+        actor = acting(options["user"], "registry.add_approvalrequest")
         with told_as_command_errors():
             asked = services.request_approval(
                 version=find_version(options["version"]),
-                actor=find_actor(options["user"]),
+                actor=actor,
                 alias=options["alias"],
                 deployment=options["deployment"],
                 comment=options["comment"],

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from common.commands import told_as_command_errors
+from common.commands import acting, told_as_command_errors
 from registry import services
-from registry.management.asking import WISH, find_actor, find_model, find_version
+from registry.management.asking import WISH, find_model, find_version
 
 
 class Command(BaseCommand):
@@ -30,8 +30,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it; the last line says where the alias points."""
         name, reason = options["alias"], options["reason"]
+        verb = "delete" if options["remove"] else "change"
+        actor = acting(options["user"], f"registry.{verb}_modelalias")
         with told_as_command_errors():
-            actor = find_actor(options["user"])
             if options["remove"]:
                 services.delete_alias(model=find_model(options["version"]), name=name, actor=actor, reason=reason)
                 self.stdout.write(f"{options['version']}@{name} is gone")
