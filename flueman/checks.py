@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
@@ -141,6 +142,11 @@ def check_contradictions(**_options: Any) -> list[CheckMessage]:
         )
     if not settings.STORAGE_URL.startswith(("file://", "s3://", "gs://")):
         found.append(Error("STORAGE_URL must begin with file://, s3:// or gs://.", id="flueman.E022"))
+    found += [
+        Error(f"{name}: write file:///absolute/folder.", id="flueman.E024")
+        for name in ("STORAGE_URL", "AUDIT_ANCHOR_URL")
+        if (url := urlsplit(getattr(settings, name))).scheme == "file" and (url.netloc or not url.path)
+    ]
     return found
 
 

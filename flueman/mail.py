@@ -20,6 +20,8 @@ def read(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "console":
         return {"EMAIL_BACKEND": f"{_BACKENDS}.console.EmailBackend"}
+    if parts.scheme == "file" and parts.netloc:
+        raise ImproperlyConfigured("EMAIL_URL: write file:///absolute/folder")
     if parts.scheme == "file" and parts.path:
         return {"EMAIL_BACKEND": f"{_BACKENDS}.filebased.EmailBackend", "EMAIL_FILE_PATH": unquote(parts.path)}
     if parts.scheme not in _PORTS or not parts.hostname:
