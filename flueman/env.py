@@ -1,4 +1,4 @@
-"""Typed readers of environment variables. An empty variable counts as not set.
+"""Typed readers of environment variables. An empty variable counts as not set; one pair of quotes is taken off.
 
 Any variable may also stand in a file that `<NAME>_FILE` names (Docker and Kubernetes secrets), or in the JSON secret of
 AWS Secrets Manager that SECRETS_URL names: `aws://<secret id>?region_name=…&endpoint_url=…`.
@@ -26,12 +26,18 @@ def text(name: str, default: str = "") -> str:
 
     Raises ImproperlyConfigured if it is set in two places, or its file cannot be read.
     """
-    value, place = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    value, place = _unquoted(os.environ.get(name, "")), _unquoted(os.environ.get(f"{name}_FILE", ""))
     if value and place:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
     if place:
         value = _read(name, Path(place))
-    return value or _stored(os.environ.get("SECRETS_URL") or "").get(name) or default
+    return value or _stored(_unquoted(os.environ.get("SECRETS_URL", ""))).get(name) or default
+
+
+def _unquoted(value: str) -> str:
+    """Give a value without the quotes that a shell and systemd take off, and `docker run --env-file` leaves."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else value
 
 
 def _read(name: str, place: Path) -> str:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 from pathlib import Path
+
+import pytest
+
+from flueman import env
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERNAL = {"FLUEMAN_CONSOLE", "FLUEMAN_PYTHON", "FLUEMAN_ROOT", "FLUEMAN_SUPERVISOR_PID", "FLUEMAN_TEST_DATABASE_FILE"}
@@ -22,6 +28,24 @@ def test_variables_when_documented_are_read_by_the_code() -> None:
 
 def test_example_when_used_as_it_stands_sets_nothing() -> None:
     assert [line for line in example().splitlines() if line and not line.startswith("#")] == []
+
+
+def test_example_when_all_lines_count_then_a_shell_and_docker_read_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = re.findall(r"^# ([A-Z][A-Z0-9_]*=.*)$", example(), flags=re.MULTILINE)
+    (tmp_path / ".env").write_text("\n".join(lines))
+    shell = 'set -ae; . "$1"; exec env -0'
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", str(tmp_path / ".env")],
+        env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    sourced = dict(pair.partition("=")[::2] for pair in done.stdout.split("\0") if pair)
+    for name, _, literal in (line.partition("=") for line in lines if not line.startswith("SECRETS_URL=")):
+        monkeypatch.setenv(name, literal)
+        assert env.text(name) == sourced[name], name
+    assert sourced["EMAIL_FROM"] == "Flueman <flueman@localhost>"
 
 
 def example() -> str:
