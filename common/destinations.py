@@ -59,6 +59,10 @@ class Rules:
         """The allowed host names."""
         return frozenset(one.lower().rstrip(".") for one in self.allowed if "/" not in one and not _is_number(one))
 
+    def mistyped(self) -> list[str]:
+        """Give what is neither a network, an address nor a host name, and so would allow nothing."""
+        return [one for one in self.allowed if not _is_network(one) and not _NAME.fullmatch(one.lower().rstrip("."))]
+
     def names_host(self, host: str) -> bool:
         """Whether a host is allowed by its name, whatever it resolves to."""
         return host in self.names
@@ -68,6 +72,14 @@ class Rules:
         if address in METADATA:
             return any(network.num_addresses == 1 and address in network for network in self.networks)
         return any(address.version == network.version and address in network for network in self.networks)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def split(url: str, *, schemes: Iterable[str] = ("https", "http")) -> SplitResult:

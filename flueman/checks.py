@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,12 +18,16 @@ from accounts import openid
 from accounts.roles import ROLES
 from accounts.tokens import keys_in
 from common.commands import CHECKS_OF_SETTINGS
+from common.destinations import Rules
+from flueman import env
 from inference.reach import LEAST_TOKEN_CHARACTERS
 
 SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT")
 SECRET_LENGTH = 32
 PASSWORD_LENGTH = 16
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
+DATABASES = ("postgresql", "postgres", "mysql", "mariadb")
 EXACT_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin")
 
 
@@ -148,6 +154,61 @@ def check_contradictions(**_options: Any) -> list[CheckMessage]:
         if (url := urlsplit(getattr(settings, name))).scheme == "file" and (url.netloc or not url.path)
     ]
     return found
+
+
+@register(Tags.compatibility)
+def check_addresses(**_options: Any) -> list[CheckMessage]:
+    """Refuse addresses of our own parts that are none, and would be left aside or fail at the first call."""
+    found: list[CheckMessage] = []
+    if not settings.AUDIT_ANCHOR_URL.startswith(("file://", "s3://")):
+        found.append(Error("AUDIT_ANCHOR_URL must begin with file:/// or s3://.", id="flueman.E025"))
+    redis, queue = settings.REDIS_URL, settings.QUEUE_URL
+    if redis and not (_is_address(redis, ("redis", "rediss")) or redis.startswith("unix://")):
+        found.append(Error("REDIS_URL must be redis://host:6379/0, rediss://… or unix:///….", id="flueman.E026"))
+    if not _is_address(queue, ("orm", "redis", "rediss", "sqs")):
+        found.append(Error("QUEUE_URL must be orm://default, redis://host:6379/1 or sqs://name.", id="flueman.E027"))
+    if not DEVICE.fullmatch(settings.RUNNER_DEVICE):
+        found.append(Error("RUNNER_DEVICE must be auto, cpu, or cuda:0 and the like.", id="flueman.E028"))
+    if not _is_address(settings.PUBLIC_URL, ("http", "https")):
+        found.append(Error("PUBLIC_URL must be as https://flueman.example.com.", id="flueman.E029"))
+    return found
+
+
+def _is_address(url: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+@register(Tags.security)
+def check_lists(**_options: Any) -> list[CheckMessage]:
+    """Refuse what stands in a list of who may do or reach something and names nobody."""
+    proxies = env.items("FORWARDED_ALLOW_IPS", ("127.0.0.1",))
+    wrong = {
+        "SECOND_FACTOR_ROLES names no role": set(settings.SECOND_FACTOR_ROLES) - ROLES.keys() - {"staff"},
+        "OUTGOING_ALLOW names no network or host": Rules(tuple(settings.OUTGOING_ALLOW)).mistyped(),
+        "FORWARDED_ALLOW_IPS names no address or network": [one for one in proxies if not _is_proxy(one)],
+    }
+    ids = dict(zip(wrong, ("E035", "E036", "E037"), strict=True))
+    found: list[CheckMessage] = [
+        Error(f"{what}: {', '.join(sorted(names))}.", id=f"flueman.{ids[what]}")
+        for what, names in wrong.items()
+        if names
+    ]
+    # What is wrong is not shown: it may be the rest of a password with a comma.
+    if any(urlsplit(url).scheme not in DATABASES for url in settings.IMPORT_DATABASES.values()):
+        said = "IMPORT_DATABASES must be NAME=postgresql://… or NAME=mysql://…, a comma in a password as %2C."
+        found.append(Error(said, id="flueman.E038"))
+    return found
+
+
+def _is_proxy(text: str) -> bool:
+    try:
+        return text == "*" or bool(ip_network(text))
+    except ValueError:
+        return False
 
 
 @register(Tags.security)

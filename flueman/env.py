@@ -107,6 +107,14 @@ def items(name: str, default: Sequence[str] = ()) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or list(default)
 
 
+def integers(name: str, default: Sequence[int], *, most: int) -> list[int]:
+    """Give the whole numbers of a comma-separated list, each from 1. Raises ImproperlyConfigured for anything else."""
+    values = items(name) or list(map(str, default))
+    if wrong := [value for value in values if not value.isdecimal() or not 1 <= int(value) <= most]:
+        raise ImproperlyConfigured(f"{name} must be numbers from 1 to {most}; it has {', '.join(wrong)}")
+    return [int(value) for value in values]
+
+
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:
     """Give one of a few words. Raises ImproperlyConfigured for any other."""
     value = text(name, default)

@@ -282,7 +282,7 @@ PREPROCESSING_HOURS = env.number("PREPROCESSING_HOURS", 24, least=0.01)
 PREPROCESSING_MEMORY_BYTES = env.integer("PREPROCESSING_MEMORY_BYTES", 1536 * 1024**2, least=256 * 1024**2)
 RAY_ADDRESS = env.text("RAY_ADDRESS", "")
 IMPORT_FOLDERS = env.items("IMPORT_FOLDERS")
-IMPORT_DATABASES = dict(pair.split("=", 1) for pair in env.items("IMPORT_DATABASES") if "=" in pair)
+IMPORT_DATABASES = {pair.partition("=")[0]: pair.partition("=")[2] for pair in env.items("IMPORT_DATABASES")}
 IMAGE = env.text("FLUEMAN_IMAGE", f"flueman:{VERSION}")
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
@@ -341,9 +341,9 @@ EMAIL_URL = env.text("EMAIL_URL", f"file://{quote(str(FLUEMAN_HOME / 'mail'))}")
 globals().update(mail.read(EMAIL_URL))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Flueman <flueman@localhost>")
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://{f'[{HOST}]' if ':' in HOST else HOST}:{PORT}").rstrip("/")
 OUTGOING_ALLOW = env.items("OUTGOING_ALLOW")
-OUTGOING_PORTS = [int(port) for port in env.items("OUTGOING_PORTS", ("80", "443"))]
+OUTGOING_PORTS = env.integers("OUTGOING_PORTS", (80, 443), most=65535)
 
 # -- logs: console in development, JSON in production ------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "json" if IS_PRODUCTION else "console", ("json", "console"))
