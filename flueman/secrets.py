@@ -10,7 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
+OURS = (".secrets.lock", "flueman.sqlite3", "run/supervisor.lock")  # what tells our folder from others
 NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS")
+
+
+def make_private(home: Path) -> None:
+    """Make FLUEMAN_HOME, or close it where it is open and holds nothing but our own.
+
+    Raises ImproperlyConfigured for a folder open to all that is somebody else's, or has other things in it.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = home.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid() and _is_ours(home):
+        home.chmod(0o700)
+    elif found.st_mode & 0o007:  # a group that somebody let into a folder of theirs is their choice
+        raise ImproperlyConfigured(
+            f"FLUEMAN_HOME: others may look into {home}. Choose a new folder, or chmod 700 this one"
+        )
+
+
+def _is_ours(home: Path) -> bool:
+    return any((home / name).exists() for name in OURS) or not any(home.iterdir())
 
 
 def load_or_make(home: Path) -> dict[str, str]:
@@ -29,7 +51,7 @@ def add_sealing_key(home: Path) -> None:
 @contextmanager
 def _kept(home: Path) -> Iterator[dict[str, str]]:
     """Give what the file holds, to be changed; a change is written whole, and by one process at a time."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(home)
     target = home / "secrets.json"
     with open(home / ".secrets.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

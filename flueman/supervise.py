@@ -13,7 +13,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-from flueman import env
+from django.core.exceptions import ImproperlyConfigured
+
+from flueman import env, secrets
 from flueman.launch import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +51,14 @@ def append_to_output() -> None:
 
 
 def make_home(home: Path) -> None:
-    """Create the folders that the parts expect; FLUEMAN_HOME itself is for its owner only."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create the folders that the parts expect; FLUEMAN_HOME itself is for its owner only.
+
+    Exits with a sentence if it cannot be.
+    """
+    try:
+        secrets.make_private(home)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
     for name in ("log", "run"):
         (home / name).mkdir(mode=0o700, exist_ok=True)
 

@@ -30,7 +30,7 @@ class FarHost:
 
     def start(self) -> None:
         """Start it and return when its door is open; the second time at the same port."""
-        self.home.mkdir(exist_ok=True)
+        self.home.mkdir(mode=0o700, exist_ok=True)
         log = (self.home / "log").open("ab")
         self.began = log.tell()
         self.process = subprocess.Popen(
