@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.checks import Tags
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from common.errors import FluemanError
 from common.names import composed
 
 # Who acts in the audit trail when nobody is logged in.
 ACTOR = "command line"
+
+# What dates can be reckoned with in every zone.
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+LONGEST_DAYS = 365 * 100
 
 # The system checks of a process without pages: those of pages and addresses would load them all.
 CHECKS_OF_SETTINGS = [Tags.security, Tags.compatibility]
@@ -36,6 +44,43 @@ def acting(username: str | None, *permissions: str) -> Any:
     if lacking := [permission for permission in permissions if not user.has_perm(permission)]:
         raise CommandError(f"{username} may not do this: {', '.join(lacking)}")
     return user
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Give the type of an argument that is a whole number within bounds."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"must be {least} to {most}; it is {text}")
+        return value
+
+    read.__name__ = "whole number"
+    return read
+
+
+def between(least: float, most: float) -> Callable[[str], float]:
+    """Give the type of an argument that is a number within bounds."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not (math.isfinite(value) and least <= value <= most):
+            raise ArgumentTypeError(f"must be {least:g} to {most:g}; it is {text}")
+        return value
+
+    read.__name__ = "number"
+    return read
+
+
+def moment(text: str) -> datetime:
+    """Give a time from 1970 on; one without a zone is in the zone of the installation. The type of an argument."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text} is no time: write it as 2026-11-03T09:00") from None
+    if not EARLIEST_YEAR <= value.year <= LATEST_YEAR:
+        raise ArgumentTypeError(f"the year must be {EARLIEST_YEAR} to {LATEST_YEAR}; it is {value.year}")
+    return value if value.tzinfo else timezone.make_aware(value)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from registry.usage import forget_all
 PURGER = "registry.purge_deleted"
 AT_ONCE = 100  # versions of one transaction
 _FILES_TOLD = 50
+_AS_GOOD_AS_EVER = 365 * 100  # days; of more there may be no date
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def expired(*, days: int | None = None) -> tuple[RegisteredModelQuerySet, ModelV
 
 def kept_since(days: int | None = None) -> datetime:
     """Give the time before which what was deleted is purged; `days` for DELETED_KEEP_DAYS."""
-    return timezone.now() - timedelta(days=settings.DELETED_KEEP_DAYS if days is None else days)
+    return timezone.now() - timedelta(days=min(settings.DELETED_KEEP_DAYS if days is None else days, _AS_GOOD_AS_EVER))
 
 
 def purge_expired(*, told: Callable[[str], object], actor: Actor = PURGER, days: int | None = None) -> Weight:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from accounts.scopes import SCOPES
 from accounts.services import create_api_key
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import ACTOR, LONGEST_DAYS, told_as_command_errors, whole
 from common.errors import NotFound
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--models", default="", help="deployments it may call, separated by commas; all if left out"
         )
-        parser.add_argument("--days", type=int, help="days until it expires; never if left out")
+        parser.add_argument("--days", type=whole(1, LONGEST_DAYS), help="days until it expires; never if left out")
         parser.add_argument("--per-minute", type=int, help="calls it may make a minute; no limit if left out")
         parser.add_argument("--burst", type=int, help="calls it may make at once")
         parser.add_argument("--rows-per-minute", type=int, help="rows of predictions a minute; no limit if left out")

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts.models import ApiKey
-from accounts.services import OVERLAP, rotate_api_key
-from common.commands import ACTOR, told_as_command_errors
+from accounts.services import MAX_OVERLAP, OVERLAP, rotate_api_key
+from common.commands import ACTOR, between, told_as_command_errors
 from common.errors import NotFound
 
 
@@ -21,7 +21,12 @@ class Command(BaseCommand):
         """Take the key and how long the old secret works on."""
         parser.add_argument("prefix", help="the key's prefix, as lists show it")
         hours = OVERLAP.total_seconds() / 3600
-        parser.add_argument("--hours", type=float, default=hours, help="how long the old secret works on")
+        parser.add_argument(
+            "--hours",
+            type=between(0, MAX_OVERLAP.total_seconds() / 3600),
+            default=hours,
+            help="how long the old secret works on",
+        )
         parser.add_argument("--reason", default="")
 
     def handle(self, *, prefix: str, hours: float, reason: str, **_options: Any) -> None:

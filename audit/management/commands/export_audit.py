@@ -1,21 +1,13 @@
 """`manage.py export_audit FILE`: a part of the audit chain as one file that proves itself."""
 
 from argparse import ArgumentParser
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
 from audit.downloads import export_to
-from common.commands import ACTOR, told_as_command_errors
-
-
-def moment(text: str) -> datetime:
-    """Give a time; one without a zone is in the zone of the installation."""
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo else timezone.make_aware(value)
+from common.commands import ACTOR, moment, told_as_command_errors
 
 
 class Command(BaseCommand):

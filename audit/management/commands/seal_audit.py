@@ -5,9 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit.management.commands.export_audit import moment
 from audit.sealing import seal
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import ACTOR, moment, told_as_command_errors
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import ACTOR, LONGEST_DAYS, between, told_as_command_errors
 from notify.services import MOST_REPLAYED, replay_all
 
 
@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take which."""
         parser.add_argument("--dead", action="store_true", help="only those that were given up")
-        parser.add_argument("--since", type=float, default=24.0, help="written in the last so many hours (24)")
+        parser.add_argument(
+            "--since", type=between(0, 24 * LONGEST_DAYS), default=24.0, help="written in the last so many hours (24)"
+        )
         parser.add_argument("--event", default="", help="of one kind only")
         parser.add_argument("--webhook", default="", help="to one webhook only, by its name")
         parser.add_argument("--most", type=int, default=MOST_REPLAYED, help=f"at most so many ({MOST_REPLAYED})")

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from common.commands import told_as_command_errors
+from common.commands import LONGEST_DAYS, told_as_command_errors, whole
 from registry.models import ModelVersion
 from registry.services.purging import expired, purge_expired, weigh
 
@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whether only to look, and other days than those of the settings."""
         parser.add_argument("--dry-run", action="store_true", help="remove nothing, only say what would go")
-        parser.add_argument("--days", type=int, help="instead of DELETED_KEEP_DAYS; 0 for all that is deleted")
+        parser.add_argument(
+            "--days", type=whole(0, LONGEST_DAYS), help="instead of DELETED_KEEP_DAYS; 0 for all that is deleted"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Name what goes, remove it unless asked not to, and end with a summary."""

@@ -6,10 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
-from common.commands import told_as_command_errors
-from common.errors import Invalid
+from common.commands import moment, told_as_command_errors
 from registry.management.asking import find_model
 from registry.services.history import as_of
 
@@ -22,12 +20,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the model and the time."""
         parser.add_argument("model")
-        parser.add_argument("--at", default="", help="such as 2026-11-03T09:00+09:00; now if it is left out")
+        parser.add_argument("--at", type=moment, help="such as 2026-11-03T09:00+09:00; now if it is left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tell a line for each alias and each share, the summary as the last."""
         with told_as_command_errors():
-            then = as_of(find_model(options["model"]), _time(options["at"]))
+            then = as_of(find_model(options["model"]), options["at"] or timezone.now())
         for row in then.aliases:
             self.stdout.write(
                 f"{row.name}  v{row.version_number}  since {row.since:%Y-%m-%d %H:%M:%S} UTC  {row.actor}"
@@ -36,15 +34,3 @@ class Command(BaseCommand):
             self.stdout.write(f"deployment {one.deployment}  v{one.version}  {one.weight}% {one.kind}  {one.by}")
         count = f"{len(then.aliases)} aliases, {len(then.served)} routes"
         self.stdout.write(f"{options['model']} at {then.at:%Y-%m-%d %H:%M:%S} UTC: {count}")
-
-
-def _time(text: str) -> Any:
-    if not text:
-        return timezone.now()
-    try:
-        found = parse_datetime(text) or parse_datetime(f"{parse_date(text)}T00:00")
-    except ValueError:
-        found = None
-    if found is None:
-        raise Invalid(f"{text} is no time: write it as 2026-11-03T09:00")
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
