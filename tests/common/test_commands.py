@@ -1,17 +1,20 @@
-"""What commands take: numbers and times within bounds."""
+"""What commands take: numbers and times within bounds, nought as a number like others."""
 
 from __future__ import annotations
 
 import io
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from registry.services.purging import kept_since
-from tests.datasets.making import make_owner
+from tests.datasets.making import make_owner, make_version
+from tests.traffic.making import make_deployment
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +53,13 @@ def test_number_or_time_when_out_of_range_then_the_argument_is_named(words: str)
 def test_days_of_deleted_models_when_there_is_no_such_date_then_as_good_as_ever(settings: Any) -> None:
     settings.DELETED_KEEP_DAYS = 9_999_999
     assert kept_since() < timezone.now() - timedelta(days=30_000)
+
+
+def test_nought_when_given_then_it_is_no_newest_version(tmp_path: Path) -> None:
+    make_version(pl.DataFrame({"text": ["a"]}))
+    for command in (("export_dataset", "문장", tmp_path / "x", "-n", 0), ("profile_dataset", "문장", "-n", 0)):
+        with pytest.raises(CommandError, match="문장:0"):
+            run(*command)
+    make_deployment()
+    with pytest.raises(CommandError, match="no change 0"):
+        run("rollback", "intent", "--to", 0)

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         number = options["version_number"]
         begun = monotonic()
         with told_as_command_errors():
-            version = find_version(f"{options['name']}:{number}" if number else options["name"])
+            version = find_version(f"{options['name']}:{number}" if number is not None else options["name"])
             wanted = checked_options(
                 version=version,
                 format=options["format"],

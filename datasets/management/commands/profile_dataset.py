@@ -29,7 +29,7 @@ class Command(BaseCommand):
         """Look, say how far it is, say what was found; the last line sums it up."""
         number = options["version_number"]
         with told_as_command_errors():
-            version = find_version(f"{options['name']}:{number}" if number else options["name"])
+            version = find_version(f"{options['name']}:{number}" if number is not None else options["name"])
             found = profile_version(version=version, report=lambda rows: self._tell(rows, version.rows))
         for finding in found["findings"]:
             self.stdout.write(f"- {sentence(finding, is_exact=found['is_repeated_exact'])}")

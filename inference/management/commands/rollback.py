@@ -24,7 +24,7 @@ class Command(TrafficCommand):
     def change(self, *, options: dict[str, Any], actor: Any) -> Deployment:
         """Roll back."""
         deployment = find_deployment(options["name"])
-        to = _revision(deployment, options["to"]) if options["to"] else None
+        to = _revision(deployment, options["to"]) if options["to"] is not None else None
         return services.rollback(deployment=deployment, to=to, actor=actor, reason=options["reason"])
 
 
