@@ -181,6 +181,14 @@ def run_recipe(
     return run
 
 
+def run_that_made(*, version: DatasetVersion, recipe_version: RecipeVersion) -> PreprocessingJob | None:
+    """Give the run of the same steps that made a version, `None` if it came from elsewhere."""
+    runs = PreprocessingJob.objects.filter(kind=PreprocessingJob.Kind.RECIPE, version=version)
+    run = runs.select_related("version__recipe", "version__dataset", "job").first()
+    is_same = run and run.version.recipe and _effective(run.version.recipe.steps) == _effective(recipe_version.steps)
+    return run if is_same else None
+
+
 def check_fit(*, recipe_version: RecipeVersion, version: DatasetVersion) -> list[tuple[str, str | Promise]]:
     """Give kind and label of each step. Raises Invalid that names the step which cannot work on these columns."""
     from datasets.planning import check, parse_steps, schema_of  # noqa: PLC0415 - as `_read`

@@ -19,6 +19,7 @@ from jobs.runner import run_job
 from tests.datasets.making import make_version
 from tests.datasets.recipes.making import ROWS, make_recipe
 
+CAST = {"kind": "cast", "params": {"columns": ["text"], "to": "integer", "misfit": "fail"}}
 TEXT = "name: 파일에서\nsteps:\n- kind: duplicates\n  params: {columns: [text]}\n"
 
 
@@ -72,6 +73,21 @@ def test_file_when_it_is_no_recipe_then_line_and_place_are_told(tmp_path: Path) 
             run(file, "--dataset", "문장")
 
 
+@pytest.mark.django_db
+def test_recipe_when_the_newest_version_is_its_own_then_it_is_told_and_not_run_over_again() -> None:
+    make_version(ROWS)
+    make_recipe(name="정리")
+    run("정리", "--dataset", "문장")
+    run_job(str(Job.objects.get(kind="datasets.run_recipe").pk))
+    assert "문장 v2: sealed, 3 rows" in run("정리", "--dataset", "문장")
+    assert "문장 v3: writing" in run("정리", "--dataset", "문장:2")
+    Job.objects.all().delete()
+    assert "문장 v2: sealed" in run("정리", "--dataset", " 문장 ")
+    assert "writing" in run("정리", "--dataset", "문장", "--again")
+    make_recipe(CAST, name="다른 것")
+    assert "writing" in run("다른 것", "--dataset", "문장")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_run_when_waited_for_then_the_last_line_tells_the_rows() -> None:
     make_version(ROWS)
@@ -95,7 +111,7 @@ def test_run_when_waited_for_then_the_last_line_tells_the_rows() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_run_when_waited_for_and_it_fails_then_the_command_fails() -> None:
     make_version(ROWS)
-    make_recipe({"kind": "cast", "params": {"columns": ["text"], "to": "integer", "misfit": "fail"}}, name="정리")
+    make_recipe(CAST, name="정리")
     run("정리", "--dataset", "문장")
     job = Job.objects.get(kind="datasets.run_recipe")
     Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED, error="Step 1", active_key=None)
