@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -83,15 +85,33 @@ def moment(text: str) -> datetime:
     return value if value.tzinfo else timezone.make_aware(value)
 
 
+def read_text(path: Path) -> str:
+    """Give what a file says. Raises OSError, and CommandError if it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: not UTF-8 at byte {error.start}") from None
+
+
+def demand_writable(path: Path) -> None:
+    """Raise CommandError if a file cannot be written there: asked before work whose result it gets."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandError(f"{path}: no file can be written there")
+
+
 @contextmanager
 def told_as_command_errors() -> Iterator[None]:
-    """Turn what a service refuses into a sentence on stderr and exit code 1."""
+    """Turn what a service refuses, and files that cannot be read or written, into a sentence and exit code 1."""
     try:
         yield
     except FluemanError as error:
         unsaid = ((name, text) for name, text in error.fields.items() if str(text) not in error.message)
         wrong = "; ".join(f"{name}: {text}" for name, text in unsaid)
         raise CommandError(f"{error.message} {wrong}".strip()) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"not UTF-8 at byte {error.start}") from error
     except ValidationError as error:
         fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
         raise CommandError(

@@ -1,4 +1,4 @@
-"""What commands take: numbers and times within bounds, nought as a number like others."""
+"""What commands take: numbers and times within bounds, nought as a number like others, files that can be read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from inference.models import BatchRun, RemoteServer
 from registry.services.purging import kept_since
 from tests.datasets.making import make_owner, make_version
+from tests.registry.make import make_folder
 from tests.traffic.making import make_deployment
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +65,54 @@ def test_nought_when_given_then_it_is_no_newest_version(tmp_path: Path) -> None:
     make_deployment()
     with pytest.raises(CommandError, match="no change 0"):
         run("rollback", "intent", "--to", 0)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Give paths that are no good: of nothing, of a folder, of bytes, of a list; and some that are good."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "rows.jsonl").write_text('{"x": 1}\n')
+    make_folder(tmp_path / "model")
+    names = ("gone", "folder", "bytes", "list.json", "rows.jsonl", "model", "gone/out.zip")
+    return {name.partition(".")[0].replace("/", "_"): tmp_path / name for name in names}
+
+
+@pytest.mark.parametrize("bad", ["gone", "folder", "bytes"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "rotate_audit_key --reason x --new-key-file {bad}",
+        "import_model {model} --name m --no-wait --manifest {bad}",
+        "register_remote there sum --name m --no-wait --signature {bad}",
+    ],
+)
+def test_file_when_it_cannot_be_read_then_a_sentence(words: str, bad: str, files: dict[str, Path]) -> None:
+    RemoteServer.objects.create(name="there", base_url="http://127.0.0.1:1")
+    with pytest.raises(CommandError) as refused:
+        run(*words.format(bad=files[bad], model=files["model"]).split())
+    assert bad in str(refused.value) or "audit key" in str(refused.value) or "감사 키" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("import_model {model} --name m --no-wait --manifest {list}", "object"),
+        ("import_model {model} --name m --no-wait --task text-classification --manifest {list}", "list.json.*object"),
+        ("run_batch {rows} --model m -n 1 --user owner --output {gone_out}", "out.zip"),
+        ("run_batch {rows} --model m -n 1 --user owner --output {folder}", "folder"),
+        ("export_audit {gone_out}", "out.zip"),
+        ("export_audit {folder}", "folder"),
+        ("export_dataset 문장 {rows}/x", "rows.jsonl"),
+        ("export_dataset 문장 {folder}", "folder"),
+    ],
+)
+def test_file_when_it_is_no_good_or_cannot_be_written_then_a_sentence(
+    words: str, said: str, files: dict[str, Path]
+) -> None:
+    make_owner()
+    make_version(pl.DataFrame({"text": ["a"]}))
+    with pytest.raises(CommandError, match=said):
+        run(*words.format(**files).split())
+    assert not BatchRun.objects.exists()

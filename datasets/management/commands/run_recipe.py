@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common.commands import acting, told_as_command_errors
+from common.commands import acting, read_text, told_as_command_errors
 from common.names import composed
 from datasets.models import DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
 from datasets.recipe_yaml import LARGEST_BYTES
@@ -68,8 +68,4 @@ def _recipe(named: str, username: str) -> RecipeVersion:
         raise CommandError(f"there is neither a recipe nor a file {named}")
     if path.stat().st_size > LARGEST_BYTES:
         raise CommandError(f"{named}: a recipe has at most {LARGEST_BYTES // 1024} KB")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{named}: not UTF-8 at byte {error.start}") from None
-    return services.import_recipe(text=text, actor=acting(username, "datasets.add_recipe"))[0]
+    return services.import_recipe(text=read_text(path), actor=acting(username, "datasets.add_recipe"))[0]

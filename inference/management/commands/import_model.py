@@ -94,6 +94,8 @@ def _sources(options: dict[str, Any]) -> dict[str, Any]:
         raise CommandError(f"there is no {path}")
     files = {name: path / name for name in list_files(path)} if path.is_dir() else {path.name: path}
     manifest = load_json(options["manifest"]) if options["manifest"] else None
+    if manifest is not None and not isinstance(manifest, dict):
+        raise CommandError(f"{options['manifest']}: must be an object")
     if options["task"]:
         manifest = {**(manifest or {}), "task": options["task"]}
     return {"files": files, "manifest": manifest}

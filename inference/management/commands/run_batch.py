@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from common.commands import acting, told_as_command_errors
+from common.commands import acting, demand_writable, told_as_command_errors
 from files.models import StoredFile
 from files.services import name_blob, open_blob, store
 from inference.batches import services
@@ -45,6 +45,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin, follow, fetch; the last line says what came of it."""
         user = acting(options["user"], "inference.add_batchrun", "files.add_storedfile")
+        if options["output"]:
+            demand_writable(options["output"])
         with told_as_command_errors():
             batch = _begin(options, user)
             self.stdout.write(f"batch run {batch.pk}: {batch.version} over {batch.file_name}")
