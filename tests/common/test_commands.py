@@ -83,6 +83,8 @@ def files(tmp_path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     "words",
     [
+        "add_server s http://127.0.0.1:1 --ca {bad}",
+        "add_server s http://127.0.0.1:1 --credential-from {bad}",
         "rotate_audit_key --reason x --new-key-file {bad}",
         "import_model {model} --name m --no-wait --manifest {bad}",
         "register_remote there sum --name m --no-wait --signature {bad}",
@@ -116,3 +118,22 @@ def test_file_when_it_is_no_good_or_cannot_be_written_then_a_sentence(
     with pytest.raises(CommandError, match=said):
         run(*words.format(**files).split())
     assert not BatchRun.objects.exists()
+
+
+def test_server_when_added_again_then_only_what_was_given_changes(tmp_path: Path, settings: Any) -> None:
+    settings.OUTGOING_ALLOW = ["127.0.0.1"]
+    token, empty = tmp_path / "token", tmp_path / "empty"
+    token.write_text("a-good-credential\n")
+    empty.write_text(" \n")
+    address = ("add_server", "there", "http://127.0.0.1:9")
+    with pytest.raises(CommandError, match="no credential"):
+        run(*address, "--credential-from", empty)
+    assert not RemoteServer.objects.exists()
+    run(*address, "--credential-from", token, "--header", "X-Token", "--timeout", 3)
+    before = RemoteServer.objects.values("header", "timeout_s", "credential", "ca_pem").get()
+    run(*address)
+    with pytest.raises(CommandError, match="no credential"):
+        run(*address, "--credential-from", empty)
+    assert RemoteServer.objects.values("header", "timeout_s", "credential", "ca_pem").get() == before
+    run(*address, "--timeout", 4)
+    assert (before["header"], RemoteServer.objects.get().timeout_s) == ("X-Token", 4)

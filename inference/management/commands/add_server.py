@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common.commands import ACTOR, told_as_command_errors
+from common.commands import ACTOR, read_text, told_as_command_errors
 from inference.models import RemoteServer
 from inference.services import remote as services
 
 
 class Command(BaseCommand):
-    """Adds a server, or changes the one of that name."""
+    """Adds a server, or changes what is said of the one of that name."""
 
     help = "Make a server of the Open Inference Protocol known (KServe, Triton, MLServer, another Flueman)."
 
@@ -23,21 +23,14 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("url", help="what stands before /v2")
         parser.add_argument("--credential-from", default="", help="a file that holds the credential, - for the input")
-        parser.add_argument("--header", default="Authorization", help="the header that carries it")
+        parser.add_argument("--header", help="the header that carries it (Authorization)")
         parser.add_argument("--ca", type=Path, help="certificate of an own authority, PEM")
-        parser.add_argument("--timeout", type=float, default=10.0, help="seconds for a call (10)")
+        parser.add_argument("--timeout", type=float, help="seconds for a call (10)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Add or change it; the last line says what there is now."""
-        given: dict[str, Any] = {
-            "base_url": options["url"],
-            "header": options["header"],
-            "ca_pem": options["ca"].read_text() if options["ca"] else "",
-            "timeout_s": options["timeout"],
-        }
-        if options["credential_from"]:
-            given["credential"] = _credential(options["credential_from"])
         with told_as_command_errors():
+            given = _given(options)
             known = RemoteServer.objects.filter(name=options["name"]).first()
             if known is None:
                 server = services.add_server(name=options["name"], actor=ACTOR, **given)
@@ -46,5 +39,20 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"{server}: {server.base_url}"))
 
 
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Give what was said of the server; of a known one the rest stays as it is."""
+    said = {
+        "base_url": options["url"],
+        "header": options["header"],
+        "ca_pem": read_text(options["ca"]) if options["ca"] else None,
+        "timeout_s": options["timeout"],
+        "credential": _credential(options["credential_from"]) if options["credential_from"] else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def _credential(source: str) -> str:
-    return (sys.stdin.read() if source == "-" else Path(source).read_text()).strip()
+    held = (sys.stdin.read() if source == "-" else read_text(Path(source))).strip()
+    if not held:
+        raise CommandError(f"{source}: there is no credential in it")
+    return held
