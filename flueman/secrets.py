@@ -32,7 +32,8 @@ def make_private(home: Path) -> None:
 
 
 def _is_ours(home: Path) -> bool:
-    return any((home / name).exists() for name in OURS) or not any(home.iterdir())
+    things = {one.name for one in home.iterdir()} - {"lost+found"}  # of a disk of its own
+    return not things or any((home / name).exists() for name in OURS)
 
 
 def load_or_make(home: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from common.errors import Conflict
 from common.transactions import transactional
@@ -105,4 +106,4 @@ def _keep(begin: datetime, end: datetime) -> None:
         total.add(row)
         fields = {name: getattr(total, name) for name in _SUMMED}
         if not VersionTotal.objects.filter(pk=row.pk, until__lte=begin).update(until=end, **fields):
-            raise Conflict("these windows are in the totals already")
+            raise Conflict(gettext("These windows are in the totals already."))

@@ -14,7 +14,7 @@ def mode(folder: Path) -> int:
     return folder.stat().st_mode & 0o777
 
 
-@pytest.mark.parametrize("content", [None, ".secrets.lock", "flueman.sqlite3"])
+@pytest.mark.parametrize("content", [None, "lost+found", ".secrets.lock", "flueman.sqlite3"])
 def test_home_when_it_was_open_then_closed(content: str | None, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
