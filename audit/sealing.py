@@ -87,14 +87,14 @@ def _keep(anchor: Anchor, first: int, last: int, actor: Actor, reason: str) -> s
 def _take_out(anchor: Anchor) -> int:
     """Remove the rows under seal once the anchor holds seals and files; give how many. Raises Unavailable, Conflict."""
     oldest = AuditEvent.objects.aggregate(n=Min("sequence"))["n"] or 0
-    seals = AuditCheckpoint.objects.filter(kind=SEAL, sealed_until__gte=oldest)
+    seals = list(AuditCheckpoint.objects.filter(kind=SEAL, sealed_until__gte=oldest))
     if not seals:
         return 0
     if push(anchor):
         raise Unavailable(_("The anchor does not hold the seal yet: no event was removed."), code="anchor_away")
     for seal_row in seals:
         demand_kept(anchor, seal_row.details)
-    return _remove(sealed_until())
+    return _remove(max(one.sealed_until or 0 for one in seals))  # and not what another has sealed meanwhile
 
 
 def _remove(last: int) -> int:

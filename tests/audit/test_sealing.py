@@ -137,6 +137,24 @@ def test_sealing_when_its_file_was_lost_before_the_rows_went_keeps_them(monkeypa
     assert AuditEvent.objects.filter(sequence__lte=20).count() == 20
 
 
+def test_sealing_when_another_seals_while_files_are_looked_at_removes_what_was_looked_at_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_old_chain()
+    look = sealing.demand_kept
+
+    def while_another_signs(*given: Any) -> None:
+        monkeypatch.setattr(sealing, "demand_kept", look)
+        with monkeypatch.context() as patch:
+            patch.setattr(sealing, "_take_out", lambda anchor: 0)
+            seal(before=timezone.now(), actor="another", reason="retention")
+        look(*given)
+
+    monkeypatch.setattr(sealing, "demand_kept", while_another_signs)
+    seal(before=a_month_ago(), actor="tester", reason="retention")
+    assert (AuditEvent.objects.order_by("sequence").values_list("sequence", flat=True).first()) == 21
+
+
 def test_sealing_when_two_do_it_at_one_moment_keeps_the_file_of_the_one_that_signed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
