@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
@@ -14,6 +15,7 @@ from common.transactions import transactional
 from inference.figures.rollup import FIRST, last_window, open_since
 from inference.models import MetricWindow, VersionTotal
 
+KEEPING_S = 20
 SPAN = timedelta(hours=6)  # of windows that are in memory at once
 _SUMMED = [
     *("requests", "errors", "success_rows", "latency_sum_ms", "error_sum_ms", "queue_sum_ms", "run_sum_ms"),
@@ -89,10 +91,16 @@ def closed_until(totals: Iterable[VersionTotal]) -> datetime:
 
 
 def keep_totals() -> None:
-    """Add the windows that roll-ups change no more to the totals. Raises Conflict where another does so just now."""
+    """Add the windows that roll-ups change no more to the totals, for `KEEPING_S` at most; the next call goes on.
+
+    Raises Conflict where another does so just now.
+    """
+    ends_at = monotonic() + KEEPING_S
     if last := last_window():
         for begin, end in spans(closed_until(VersionTotal.objects.all()), open_since(last)):
             _keep(begin, end)
+            if monotonic() >= ends_at:
+                break
 
 
 @transactional

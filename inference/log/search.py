@@ -1,8 +1,9 @@
 """Search of the request log: newest first, page by page by key, never a count and never an unbounded scan.
 
-One condition that an index answers (caller, errors, deployment) finds its rows at any age, be it asked for or a limit
-of who asks. All others (a second such one, words, latency, model) look through at most `SCAN_ROWS` rows at a time, a
-tenth of that where an index leads to rows far apart; the page then says how far it looked, and its cursor goes on.
+One condition that an index answers (caller, errors, deployment) finds its rows at any age: a limit of who asks, else
+one that is asked for. All others (a second such one, words, latency, model) look through at most `SCAN_ROWS` rows at a
+time, a tenth of that where an index leads to rows far apart; the page then says how far it looked, and its cursor goes
+on from there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from inference.models import InferenceRequest, Limits, Prediction, prediction_ke
 PAGE_ROWS = 50
 SCAN_ROWS = 20_000
 INDEXED_SHARE = 10
-MOST_WALKS = 20
+MOST_WALKS = 20  # in one query
 PREVIEW_CHARACTERS = 300
 SEARCHED_CHARACTERS = 64 * 1024  # of an input, for words
 Indexed = tuple[str, tuple[Any, ...]]  # a column, and its values, any of them
@@ -98,7 +99,10 @@ def _keys(rows: QuerySet[InferenceRequest], indexed: Indexed | None, most: int) 
         return list(rows.values_list("id", flat=True)[:most])
     column, values = indexed
     walks = [rows.filter(**{column: value}).values_list("id", flat=True)[:most] for value in values]
-    return _newest_of(walks, most) if len(walks) > 1 else [key for walk in walks for key in walk]
+    if len(walks) == 1:
+        return list(walks[0])
+    some = (walks[at : at + MOST_WALKS] for at in range(0, len(walks), MOST_WALKS))
+    return sorted((key for walks in some for key in _newest_of(walks, most)), reverse=True)[:most]
 
 
 def _newest_of(walks: Sequence[QuerySet[InferenceRequest, UUID]], most: int) -> list[UUID]:
@@ -139,21 +143,26 @@ def _floor(moment: datetime) -> UUID:
 
 
 def _conditions(criteria: Criteria, limits: Limits) -> tuple[Indexed | None, Q]:
-    """Give the condition that an index answers, of several the one that has fewest rows as a rule, and all others."""
-    asked = {
+    """Give the condition that an index answers, and all others.
+
+    A limit of who asks comes before what is asked for, so that where a look-through stops, which the page tells, is at
+    a row that may be seen; after that, what has fewest rows as a rule.
+    """
+    asked: Limits = {
         "key_id": criteria.key_ids,
         "user_id": () if criteria.user_id is None else (criteria.user_id,),
         "status": _statuses(criteria.status),
         "deployment": (criteria.deployment,) if criteria.deployment else (),
     }
-    wanted = [(column, values) for column, values in asked.items() if values] + list(limits.items())
-    wanted.sort(key=lambda one: list(asked).index(one[0]))
-    leading = next((one for one in wanted if len(one[1]) <= MOST_WALKS), None)
+    wanted = {column: values for column, values in asked.items() if values}
+    for column, values in limits.items():
+        wanted[column] = tuple(value for value in asked[column] if value in values) if column in wanted else values
+    order = list(asked)
+    columns = sorted(wanted, key=lambda column: (wanted[column] != (), column not in limits, order.index(column)))
     rest = _unindexed(criteria)
-    for column, values in wanted:
-        if (column, values) != leading:
-            rest &= Q(**{f"{column}__in": values})
-    return leading, rest
+    for column in columns[1:]:
+        rest &= Q(**{f"{column}__in": wanted[column]})
+    return ((columns[0], wanted[columns[0]]) if columns else None), rest
 
 
 def _statuses(status: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -16,7 +17,7 @@ from common.errors import Invalid
 from common.ids import uuid7
 from inference.log import search as log
 from inference.log.criteria import Criteria, read_criteria
-from inference.models import InferenceRequest, limits_of
+from inference.models import InferenceRequest, Limits, limits_of
 from tests.inference.log_rows import make_many, make_request, make_superuser, make_user
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +166,26 @@ def test_look_through_own_rows_when_a_second_condition_is_asked_stops_and_is_fol
             seen, cursor, pages = seen + page.rows, page.cursor, pages + 1
         assert [row.deployment for row in seen] == ["intent"]
         assert pages == 6
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked"),
+    [
+        ({"user_id": (1,)}, Criteria(user_id=2)),
+        ({"user_id": (1,)}, Criteria(status="errors")),
+        ({"deployment": ("mine",)}, Criteria(deployment="other")),
+        ({"deployment": ("mine",)}, Criteria(status="errors")),
+        ({"deployment": ("mine", *(f"d{n}" for n in range(30)))}, Criteria(user_id=2, words="배송")),
+    ],
+)
+def test_page_when_limited_tells_no_row_that_may_not_be_seen(limits: Limits, asked: Criteria) -> None:
+    own = [make_request(user_id=1, deployment="mine", status=400, age=timedelta(minutes=60 + n)) for n in range(40)]
+    for number in range(40):
+        make_request(user_id=2, deployment="other", status=503, age=timedelta(minutes=number))
+    page = log.search(asked, limits=limits, scan=70)
+    assert page.rows == (own if asked == Criteria(status="errors") else [])[: len(page.rows)]
+    assert (page.rows != []) is (asked == Criteria(status="errors"))
+    assert page.cursor is None or UUID(int=page.cursor.int - 1) in {row.pk for row in own}
 
 
 def test_search_when_a_credential_is_limited_gives_what_is_within() -> None:
