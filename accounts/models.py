@@ -182,7 +182,12 @@ class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
     def verifying(self) -> "SigningKeyQuerySet":
         """Keys whose signatures are good now."""
         is_retired = models.Q(state=SigningKey.State.RETIRED)
-        return self.filter(~is_retired | models.Q(is_retired, retire_at__gt=timezone.now()))
+        is_believed = models.Q(retire_at=None) | models.Q(retire_at__gt=timezone.now())
+        return self.filter(~is_retired | is_believed)
+
+    def in_waiting(self) -> "SigningKeyQuerySet":
+        """Keys that the environment brings behind its first one, and that have never signed."""
+        return self.filter(state=SigningKey.State.RETIRED, retire_at=None)
 
     def run_out(self) -> "SigningKeyQuerySet":
         """Keys whose signatures were good once."""

@@ -107,7 +107,8 @@ def _adopt(pems: str) -> Signer:
     first = next(iter(given))
     active = SigningKey.objects.filter(state=State.ACTIVE).first()
     known = set(SigningKey.objects.values_list("kid", flat=True))
-    if (active and active.kid) != first or not given.keys() <= known:
+    waiting = set(SigningKey.objects.in_waiting().values_list("kid", flat=True))
+    if (active and active.kid) != first or not waiting <= given.keys() <= known:
         _take_over(given, first)
     return Signer(first, given[first])
 
@@ -121,6 +122,7 @@ def _take_over(given: dict[str, str], first: str) -> None:
             code="key_withdrawn",
         )
     _retire_active()
+    SigningKey.objects.in_waiting().exclude(kid__in=list(given)).update(retire_at=timezone.now() + OVERLAP)
     for kid, pem in given.items():
         _publish(kid, public_pem_of(pem))
     _activate(SigningKey.objects.get(kid=first))
@@ -128,10 +130,9 @@ def _take_over(given: dict[str, str], first: str) -> None:
 
 
 def _publish(kid: str, public_pem: str) -> None:
-    """Have the table know a key of the environment as one that does not sign; one that it knows stays as it is."""
-    fixed = {"algorithm": ALGORITHM, "public_key": public_pem}
-    given = {"state": State.RETIRED, "retire_at": timezone.now() + OVERLAP}
-    SigningKey.objects.get_or_create(kid=kid, defaults={**given, **fixed})
+    """Have the table know a key of the environment, believed while it is there; one that it knows stays as it is."""
+    given = {"state": State.RETIRED, "algorithm": ALGORITHM, "public_key": public_pem}
+    SigningKey.objects.get_or_create(kid=kid, defaults=given)
 
 
 def _retire_active() -> SigningKey | None:

@@ -181,6 +181,24 @@ def test_key_of_the_environment_when_withdrawn_stays_so_and_does_not_sign_again(
 
 
 @pytest.mark.django_db
+def test_key_of_the_environment_when_it_waits_behind_the_first_may_sign_however_late(
+    settings: object, from_environment: str
+) -> None:
+    waiting = make_private_pem()
+    settings.JWT_PRIVATE_KEY = from_environment + waiting  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    row = SigningKey.objects.get(kid=key_id_of(public_pem_of(waiting)))
+    assert (row.retire_at, SigningKey.objects.verifying().count()) == (None, 2)
+    settings.JWT_PRIVATE_KEY = waiting + from_environment  # type: ignore[attr-defined]
+    assert kid_of(services.open_session(user=make_user()).access) == row.kid
+    settings.JWT_PRIVATE_KEY = (third := make_private_pem()) + make_private_pem()  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    settings.JWT_PRIVATE_KEY = third  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    assert not SigningKey.objects.in_waiting().exists()
+
+
+@pytest.mark.django_db
 def test_jwks_when_read_by_others_holds_what_verifies_and_no_private_half() -> None:
     pair = services.open_session(user=make_user())
     services.rotate_signing_keys(actor=None)
