@@ -1,4 +1,5 @@
-"""Typed readers of environment variables. An empty variable counts as not set; one pair of quotes is taken off.
+"""Typed readers of environment variables. An empty variable counts as not set; one pair of quotes is taken off
+all but the secrets that are hashed.
 
 Any variable may also stand in a file that `<NAME>_FILE` names (Docker and Kubernetes secrets), or in the JSON secret of
 AWS Secrets Manager that SECRETS_URL names: `aws://<secret id>?region_name=…&endpoint_url=…`.
@@ -18,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from guards.limits import Limit
 
 MAX_FILE_BYTES = 64 * 1024
+# Hashed as they are, also with the quotes that they may have had since they were first used.
+TO_THE_LETTER = {"SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS"}
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -26,7 +29,8 @@ def text(name: str, default: str = "") -> str:
 
     Raises ImproperlyConfigured if it is set in two places, or its file cannot be read.
     """
-    value, place = _unquoted(os.environ.get(name, "")), _unquoted(os.environ.get(f"{name}_FILE", ""))
+    value = os.environ.get(name, "")
+    value, place = value if name in TO_THE_LETTER else _unquoted(value), _unquoted(os.environ.get(f"{name}_FILE", ""))
     if value and place:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
     if place:
@@ -36,7 +40,7 @@ def text(name: str, default: str = "") -> str:
 
 def _unquoted(value: str) -> str:
     """Give a value without the quotes that a shell and systemd take off, and `docker run --env-file` leaves."""
-    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]
     return value[1:-1] if is_quoted else value
 
 

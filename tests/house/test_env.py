@@ -43,6 +43,21 @@ def test_variable_when_in_a_file_then_read_without_its_last_line_end(
     assert env.text("SOME_SECRET") == "a secret"
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("SOME_NAME", "'a b'", "a b"),
+        ("SOME_LIST", '"a","b"', '"a","b"'),
+        ("API_KEY_PEPPER", '"hashed with its quotes"', '"hashed with its quotes"'),
+    ],
+)
+def test_quotes_when_around_a_value_are_no_part_of_it_but_of_what_is_hashed(
+    name: str, given: str, read: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, given)
+    assert env.text(name) == read
+
+
 def test_variable_when_set_twice_then_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_SECRET", "one")
     monkeypatch.setenv("SOME_SECRET_FILE", "/etc/hostname")
