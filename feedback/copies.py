@@ -49,7 +49,7 @@ def _copy(source: Source, case: Case | None, plain: Callable[[str], str]) -> Rev
 def is_cut(value: Any) -> bool:
     """Whether a value of a copy is a text of which only the beginning was kept, or holds one."""
     if isinstance(value, str):
-        is_older = len(value) == MOST_TEXT + 1 and value.endswith("…")  # cut before the rest was counted
+        is_older = len(value) > MOST_TEXT / 2 and value.endswith("…")  # masked, and perhaps shorter, after it was cut
         return is_older or bool(_CUT.search(value))
     return isinstance(value, list) and any(map(is_cut, value))
 

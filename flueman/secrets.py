@@ -27,7 +27,7 @@ def make_private(home: Path) -> None:
         home.chmod(0o700)
     elif found.st_mode & 0o007:  # a group that somebody let into a folder of theirs is their choice
         raise ImproperlyConfigured(
-            f"FLUEMAN_HOME: others may look into {home}. Choose a new folder, or chmod 700 this one"
+            f"FLUEMAN_HOME: others may look into {home}. Name a new folder, such as {home / 'flueman'}, or chmod 700 it"
         )
 
 

@@ -133,11 +133,12 @@ def columns_of(data: Any) -> dict[str, dict[str, str]]:
         source = data.get(f"c{number}_source")
         if source is None:
             break
-        if chosen := data.get(f"c{number}_type"):
+        chosen = data.get(f"c{number}_type")
+        if chosen and chosen != data.get(f"c{number}_guess"):
             types[source] = chosen
         if (name := data.get(f"c{number}_name", "").strip()) and name != source:
             names[source] = name
-        if (form := data.get(f"c{number}_form", "").strip()) and types.get(source) in ("date", "datetime"):
+        if (form := data.get(f"c{number}_form", "").strip()) and chosen in ("date", "datetime"):
             forms_[source] = form
     return {"types": types, "names": names, "date_formats": forms_}
 

@@ -71,8 +71,9 @@ def _override(found: Found, reading: Reading) -> None:
         column = known[name]
         if column.type == "" and kind not in ("text", DROP):
             raise UnreadableError("bytes_as", column=name, type=kind)
+        column.is_chosen = True
         if kind != column.type:
-            column.type, column.note, column.date_format, column.is_chosen = kind, "", "", True
+            column.type, column.note, column.date_format = kind, "", ""
     for name, form in reading.date_formats.items():
         known[name].date_format = form
 

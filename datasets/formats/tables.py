@@ -341,6 +341,6 @@ def _safe(name: str) -> str:
         if unicodedata.category(one) not in ("Cf", "Cs")
     )
     plain = re.sub(r"\s+", " ", plain).strip()[:255]
-    if is_pattern(plain):
-        plain = plain.strip("^$* ")
-    return (plain.lstrip("_") if plain.startswith("__") else plain) or "column"
+    while is_pattern(plain) or plain.startswith("__"):
+        plain = plain.strip("^$* ") if is_pattern(plain) else plain.lstrip("_")
+    return plain or "column"

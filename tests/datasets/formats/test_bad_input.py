@@ -93,10 +93,10 @@ def test_csv_when_it_has_ten_thousand_columns_is_read_and_one_more_is_refused():
 
 
 def test_columns_when_names_are_doubled_empty_or_ours_get_names_of_their_own():
-    rows, _, found = read("a.csv", "a,a,,__row, b \ufeff\u202e,a_2\n1,2,3,4,5,6\n")
-    assert rows.columns == ["a", "a_2", "column_3", "row", "b", "a_2_2"]
+    rows, _, found = read("a.csv", "a,a,,__row, b \ufeff\u202e,a_2,__^c$\n1,2,3,4,5,6,7\n")
+    assert rows.columns == ["a", "a_2", "column_3", "row", "b", "a_2_2", "c"]
     assert ("renamed", {"source": "__row", "column": "row"}) in found.warnings
-    assert rows.row(0) == (1, 2, 3, 4, 5, 6)
+    assert rows.row(0) == (1, 2, 3, 4, 5, 6, 7)
 
 
 def test_columns_when_their_names_are_patterns_lose_nothing_whatever_the_format():
@@ -145,6 +145,8 @@ def test_codes_when_they_come_after_numbers_are_set_aside_and_an_override_takes_
 
 
 def test_codes_when_integers_are_chosen_are_read_as_such():
+    rows, rejects, _ = read("a.csv", "n\n" + "1\n" * 12_000 + "007\n", types={"n": "integer"})
+    assert (rows["n"][12_000], rejects) == (7, [])
     rows, rejects, _ = read("a.csv", 'n,g\n007,"1,234"\n12,012\n', types={"n": "integer"})
     assert (rows.rows(), rejects) == ([(7, "1,234"), (12, "012")], [])
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from datasets.admin.import_forms import columns_of
 from datasets.management.commands import import_dataset as command
 from datasets.models import Dataset, DatasetVersion, PreprocessingJob
 from jobs.runner import run_job
@@ -99,6 +100,9 @@ def test_page_when_a_file_is_looked_at_shows_columns_and_begins_what_was_seen():
     asked = {"kind": "file", "dataset": "문장", "s_file": str(file.pk), "limit": "50%"}
     looked = page_of(client, **asked, look="1")
     assert 'name="c1_source" value="문장"' in looked
+    assert 'name="c1_guess" value="text"' in looked
+    untouched = {"c0_source": "번호", "c0_type": "integer", "c0_guess": "integer"}
+    assert columns_of(untouched)["types"] == {}, "what was found is not what somebody has chosen"
     assert "안녕하세요" in looked
     basis = re.search(r'name="basis" value="(\w+)"', looked)[1]
     chosen = {"c0_source": "번호", "c0_type": "text", "c0_name": "no", "c1_source": "문장", "c1_type": "drop"}
