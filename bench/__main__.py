@@ -48,14 +48,15 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="write bench/RESULTS.md and bench/results.json")
     options = parser.parse_args()
     turns.make_models()
-    print(report.machine(), flush=True)
     if options.what == "turns":
         measure_turns(options)
         return
+    begun = report.machine()
+    print(begun, flush=True)
     title, text, data = what[options.what](options)
     print(f"\n## {title}\n\n{text}", flush=True)
     if options.keep:
-        report.keep(options.what, title, text, data)
+        report.keep(options.what, title, text, data, begun=begun)
 
 
 def measure_turns(options: argparse.Namespace) -> None:
@@ -66,12 +67,14 @@ def measure_turns(options: argparse.Namespace) -> None:
         "the server on one core, the clients on another" if options.cores == "one" else f"all {os.cpu_count()} cores"
     )
     for load in options.loads.split(","):
+        begun = report.machine()
+        print(begun, flush=True)
         found = turns.run(load, names, rounds=rounds, seconds=seconds, is_pinned=options.cores == "one")
         title = f"{load.upper()} in turns, {cores}, {rounds} rounds of {seconds:.0f} s"
         text = report.show(found)
         print(f"\n## {title}\n\n{text}\n", flush=True)
         if options.keep:
-            report.keep(f"turns {load} {options.cores}", title, text, report.as_data(found))
+            report.keep(f"turns {load} {options.cores}", title, text, report.as_data(found), begun=begun)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.loads import ROOT, WORK, Load
-from bench.processes import command_of, family
+from bench.processes import command_of, family, on_core
 from bench.servers import Server
 from tests.mariadb import MariaDB
 
@@ -42,7 +42,8 @@ class Flueman(Server):
         shutil.rmtree(self.home, ignore_errors=True)
         if self.is_mariadb:
             self.database = MariaDB(Path(tempfile.mkdtemp(prefix="flm-bench-")), is_durable=True)
-            self.database.start()
+            with on_core(self.core):
+                self.database.start()
             self.environment["DATABASE_URL"] = self.database.make_database("flueman")
         self.launch([sys.executable, "-m", "flueman.supervise"], self.environment)
         self.await_answer("/readyz")

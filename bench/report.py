@@ -38,7 +38,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def machine() -> str:
-    """Give date, machine and versions in a line."""
+    """Give date, machine, its load and versions in a line; asked for before the bench itself makes a load."""
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":?")
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
@@ -179,12 +179,15 @@ def as_data(turns: Turns) -> dict[str, Any]:
     return {"cells": cells, "memory_bytes": turns.memory, "absent": turns.absent, "facts": turns.facts}
 
 
-def keep(section: str, title: str, text: str, data: Any) -> None:
-    """Replace one section of results.json and of RESULTS.md, which people edit; the others stay as they are."""
+def keep(section: str, title: str, text: str, data: Any, *, begun: str) -> None:
+    """Replace one section of results.json and of RESULTS.md, which people edit; the others stay as they are.
+
+    `begun` is what `machine` gave before it was measured.
+    """
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
-    block = f"{begin}\n## {title}\n\n{machine()}\n\n{text}\n{end}"
+    block = f"{begin}\n## {title}\n\n{begun}\n\n{text}\n{end}"
     kept = json.loads(DATA.read_text()) if DATA.exists() else {}
-    kept[section] = {"machine": machine(), "data": data}
+    kept[section] = {"machine": begun, "data": data}
     DATA.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     old = RESULTS.read_text()
     if begin in old:

@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="write bench/RESULTS.md and bench/results.json")
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
+    begun = report.machine()
     source = WORK / f"rows-{options.rows}.jsonl"
     planted = rows.write(source, options.rows)
     print(f"{options.rows:,} rows, {source.stat().st_size / 1e6:.0f} MB", flush=True)
@@ -50,7 +51,7 @@ def main() -> None:
     source.unlink()
     if options.keep:
         data = {"runs": {name: [_plain(one) for one in runs] for name, runs in found.items()}, "near": near}
-        report.keep(f"data {options.rows}", title, text, data)
+        report.keep(f"data {options.rows}", title, text, data, begun=begun)
 
 
 def _measure(options: argparse.Namespace, source: Path) -> tuple[dict[str, list[Any]], dict[str, str]]:
@@ -133,7 +134,7 @@ def _shown(found: dict[str, list[Any]], absent: dict[str, str], near: dict[str, 
     lines.append(["total", *(f"{total[name]:.1f}" for name in names)])
     around = [f"{one.get('around', 0):.1f}" if (one := found[name][0]["seconds"]) else "" for name in names]
     lines.append(["commands and waiting, not in the total", *around])
-    lines.append(["peak memory, MiB", *(f"{_peak(found[name]) / 2**20:.0f}" for name in names)])
+    lines.append(["peak memory, MiB (peers: as the kernel counts it, with files that are mapped)", *(f"{_peak(found[name]) / 2**20:.0f}" for name in names)])
     own = [f"{max(one['own_bytes'] for one in found[name]) / 2**20:.0f}" if name == "flueman" else "" for name in names]
     lines.append(["of that without mapped files, MiB", *own])
     counts = {name: found[name][0]["counts"] for name in names}

@@ -1,15 +1,22 @@
 """LitServe: one worker process for the model, with BATCHED=1 calls that wait are run together."""
 
 import os
+from typing import Annotated
 
 import litserve
 import numpy as np
 import orjson
+from fastapi import Depends
 from plain import KIND, run
 from starlette.requests import Request
 from starlette.responses import Response
 
 IS_BATCHED = os.environ["BATCHED"] == "1"
+
+
+async def rows(request: Request) -> np.ndarray:
+    """Read the body; else LitServe reads it by the standard library, and its worker gets lists of lists."""
+    return np.array(orjson.loads(await request.body())["x"], dtype=KIND)
 
 
 class Model(litserve.LitAPI):
@@ -18,13 +25,9 @@ class Model(litserve.LitAPI):
     def setup(self, device: str) -> None:
         """Nothing: `plain` has loaded the model."""
 
-    async def decode_request_async(self, request: Request) -> np.ndarray:
-        """Read the body."""
-        return np.array(orjson.loads(await request.body())["x"], dtype=KIND)
-
-    def decode_request(self, request: dict) -> np.ndarray:
-        """Read the body."""
-        return np.array(request["x"], dtype=KIND)
+    def decode_request(self, request: Annotated[np.ndarray, Depends(rows)]) -> np.ndarray:
+        """Take the rows as the web process has read them."""
+        return request
 
     def batch(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, list[int]]:
         """Join calls."""

@@ -77,27 +77,28 @@ def main():
         rows = rows.map(tidy, batched=True, num_proc=PROCESSES)
         now = stage("normalise", now)
         rows = rows.filter(lambda batch: [text != "" for text in batch["text"]], batched=True, num_proc=PROCESSES)
-        score = statistics.median(value for value in rows["score"] if value is not None)
-        label = Counter(value for value in rows["label"] if value is not None).most_common(1)[0][0]
+        score = statistics.median(value for value in rows["score"][:] if value is not None)
+        label = Counter(value for value in rows["label"][:] if value is not None).most_common(1)[0][0]
         rows = rows.map(fill, batched=True, num_proc=PROCESSES, fn_kwargs={"score": score, "label": label})
         counts["filled"] = len(rows)
         now = stage("fill", now)
         seen = set()
-        first = [place for place, text in enumerate(rows["text"]) if not (text in seen or seen.add(text))]
+        first = [place for place, text in enumerate(rows["text"][:]) if not (text in seen or seen.add(text))]
         rows = rows.select(first)
         counts["exact"] = len(rows)
         now = stage("exact", now)
-        dropped = near_rows(rows["text"])
+        dropped = near_rows(rows["text"][:])
         rows = rows.select([place for place in range(len(rows)) if place not in dropped])
         counts["near"] = len(rows)
         now = stage("near", now)
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=["[UNK]"], show_progress=False)
-        tokenizer.train_from_iterator(rows["text"], trainer)
+        tokenizer.train_from_iterator(rows["text"][:], trainer)
         rows = rows.map(
             lambda batch: {"tokens": [one.ids for one in tokenizer.encode_batch(list(batch["text"]))]},
             batched=True,
+            num_proc=PROCESSES,
         )
         now = stage("tokens", now)
         rows.to_parquet(target)  # it takes no other compression

@@ -77,7 +77,7 @@ def main():
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=["[UNK]"], show_progress=False)
     tokenizer.train_from_iterator(frame["text"], trainer)
-    frame["tokens"] = [tokenizer.encode(text).ids for text in frame["text"]]
+    frame["tokens"] = [one.ids for one in tokenizer.encode_batch(frame["text"].tolist())]
     now = stage("tokens", now)
     frame.to_parquet(target, compression="zstd")
     stage("write", now)
