@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from common.display import thousands
 
 Point = Sequence[float]
+FARTHEST = 8e307  # an axis over all that 64 bits hold would be longer than any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def curve_plot(lines: Sequence[Line], *, title: Any, x: Axis, y: Axis, guide: Se
 
 def axis_of(values: Sequence[float], label: Any) -> Axis:
     """Give an axis that holds all values, with a little room."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
+    low, high = (min(max(end, -FARTHEST), FARTHEST) for end in (min(values, default=0.0), max(values, default=1.0)))
     room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
     return Axis(label, low - room, high + room)
 

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone, translation
 
 from common import plots
+from common.curves import Line, axis_of, curve_plot
 from common.display import ago, duration, percent, scalar, size, thousands, tree
 
 
@@ -123,6 +124,13 @@ def test_plots_when_values_are_few_or_missing_still_draw(values: list[float | No
     )
     assert "<svg" in html
     assert "<svg" in plots.sparkline(values, "a")
+
+
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308], [1.7e308], [-1.7e308, 0.0]])
+def test_curve_when_numbers_are_as_large_as_they_can_be_still_draws(values: list[float]) -> None:
+    across = axis_of(values, "x")
+    drawn = curve_plot([Line("", [(one, 0.5) for one in values])], title="t", x=across, y=axis_of([], "y"))
+    assert not re.search(r"\b(?:nan|inf)\b", drawn, re.IGNORECASE)
 
 
 @pytest.mark.parametrize(
