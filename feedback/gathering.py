@@ -34,8 +34,9 @@ Row = dict[str, Any]
 
 
 def input_column(name: str) -> str:
-    """Give the column of an input."""
-    return f"input {name}" if name in FACTS or name in RIGHT.values() else name
+    """Give the column of an input; no column of a dataset begins as a pattern or as what jobs add of their own does."""
+    is_taken = name in FACTS or name in RIGHT.values() or name.startswith(("^", "*", "__"))
+    return f"input {name}" if is_taken else name
 
 
 def finished_items(queues: Sequence[ReviewQueue]) -> QuerySet[ReviewItem]:

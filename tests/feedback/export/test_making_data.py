@@ -172,6 +172,14 @@ def test_inputs_of_other_kinds_become_columns_of_their_type() -> None:
     assert made.job.result["dropped"] == {"no_input": 1}
 
 
+def test_inputs_when_named_like_patterns_become_columns_that_are_none() -> None:
+    queue = make_queue()
+    make_item(queue, [1.0], input={"*": "별", "^x.*$": "무늬", "__row": 1})
+    version = make([queue])[1]
+    rows = rows_of(version)
+    assert [rows[f"input {name}"].to_list() for name in ("*", "^x.*$", "__row")] == [["별"], ["무늬"], [1]]
+
+
 def test_choices_when_they_cannot_be_name_the_field() -> None:
     queue, texts = make_queue(), make_queue("말", "text")
     make_item(queue, TEXTS[0])
