@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from hmac import compare_digest
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
@@ -89,7 +88,7 @@ def refuse_other_sites(request: HttpRequest) -> None:
     sent_by = request.headers.get("Origin")
     if sent_by is None or sent_by in settings.CORS_ORIGINS:
         return
-    if urlsplit(sent_by).netloc != request.get_host():
+    if sent_by.partition("://")[2] != request.get_host():
         raise NotAllowed(_("Pages of other sites may not do this."), code="other_site")
 
 

@@ -146,7 +146,7 @@ def test_upload_when_a_key_may_only_look_then_403_and_a_key_of_the_scope_may():
 
 
 def test_upload_when_from_a_page_of_another_site_or_by_a_cookie_then_refused():
-    for origin in ("https://evil.example", "null", "http://testserver.evil.example"):
+    for origin in ("https://evil.example", "null", "http://testserver.evil.example", "http://["):
         answer = make_client(Origin=origin).post("/uploadfile", **form(("f", "a", b"x")))
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "other_site")
     assert make_client(Origin="http://testserver").post("/uploadfile", **form(("f", "a", b"x"))).status_code == 201
