@@ -175,9 +175,9 @@ class JobAdmin(LiveMixin, ReadOnlyAdmin):
 
     @admin.display(description=_("progress"))
     def shown_progress(self, obj: Any) -> Any:
-        """Show how far it is while it runs, else what went wrong."""
+        """Show how far it is while it runs, else what went wrong, or a dash."""
         if obj.state != State.RUNNING:
-            return obj.error[:120]
+            return obj.error[:120] or "–"
         return format_html('<div class="fm-progress"><i style="width: {}%"></i></div>{}', obj.progress, obj.step)
 
     @admin.display(description=_("by"))
