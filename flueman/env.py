@@ -74,6 +74,25 @@ def _stored(address: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in held.items()} if isinstance(held, dict) else {}
 
 
+def address(name: str, default: str = "") -> str:
+    """Give an address. Raises ImproperlyConfigured, without showing it, if no program can read it."""
+    return _readable(name, text(name, default))
+
+
+def addresses(name: str) -> dict[str, str]:
+    """Give the addresses of a comma-separated list of NAME=address. Raises ImproperlyConfigured as `address` does."""
+    pairs = (item.partition("=") for item in items(name))
+    return {one: _readable(name, given) for one, _equals, given in pairs}
+
+
+def _readable(name: str, given: str) -> str:
+    try:
+        urlsplit(given).port  # noqa: B018 - a port that is no number is refused only when it is read
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} cannot be read: write brackets and the like in passwords as %5B") from None
+    return given
+
+
 def flag(name: str, default: bool) -> bool:
     """Give true or false. Raises ImproperlyConfigured for any other word."""
     value = text(name).lower()

@@ -100,7 +100,7 @@ TEMPLATES = [
 ]
 
 # -- database ----------------------------------------------------------------------------------------------------------
-DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{quote(str(FLUEMAN_HOME / 'flueman.sqlite3'))}")
+DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{quote(str(FLUEMAN_HOME / 'flueman.sqlite3'))}")
 DATABASE_COLLATION = env.text("DATABASE_COLLATION", "utf8mb4_nopad_bin")
 LOCK_TIMEOUT_S = 10  # how long a statement waits for rows that others hold
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
@@ -132,7 +132,7 @@ elif _database["ENGINE"].endswith("postgresql"):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- cache: Redis when there, this process's memory when not -----------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.address("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
@@ -140,7 +140,7 @@ CACHES = {
 }
 
 # -- files: `file:///folder`, `s3://bucket?endpoint_url=…&region_name=…` or `gs://bucket?project_id=…` -----------------
-STORAGE_URL = env.text("STORAGE_URL", f"file://{quote(str(FLUEMAN_HOME / 'blobs'))}")
+STORAGE_URL = env.address("STORAGE_URL", f"file://{quote(str(FLUEMAN_HOME / 'blobs'))}")
 _storage = urlsplit(STORAGE_URL)
 _bucket = {"bucket_name": _storage.netloc, "location": _storage.path.strip("/"), "file_overwrite": True}
 _bucket |= {"default_acl": None, **{name: values[0] for name, values in parse_qs(_storage.query).items()}}
@@ -173,7 +173,7 @@ FILES_BASIC_PASSWORD = env.text("FILES_BASIC_PASSWORD")
 AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY").replace("\\n", "\n")
 AUDIT_KEY_PATH = env.path("AUDIT_KEY_PATH", FLUEMAN_HOME / "audit" / "signing.pem")
 AUDIT_TRUSTED_KEYS = env.items("AUDIT_TRUSTED_KEYS")
-AUDIT_ANCHOR_URL = env.text("AUDIT_ANCHOR_URL", f"file://{quote(str(FLUEMAN_HOME / 'anchor'))}")
+AUDIT_ANCHOR_URL = env.address("AUDIT_ANCHOR_URL", f"file://{quote(str(FLUEMAN_HOME / 'anchor'))}")
 AUDIT_CHECKPOINT_EVENTS = env.integer("AUDIT_CHECKPOINT_EVENTS", 1000, least=1)
 AUDIT_CHECKPOINT_MINUTES = env.integer("AUDIT_CHECKPOINT_MINUTES", 5, least=1)
 AUDIT_EXPORT_DAYS = env.integer("AUDIT_EXPORT_DAYS", 7, least=1)
@@ -196,8 +196,8 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 10
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 14, least=1))
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, least=1)
 # Tokens name who signed them; an installation that has not been told its address has a name that stays.
-ISSUER = env.text("PUBLIC_URL").rstrip("/") or "flueman"
-OIDC_ISSUER = env.text("OIDC_ISSUER")
+ISSUER = env.address("PUBLIC_URL").rstrip("/") or "flueman"
+OIDC_ISSUER = env.address("OIDC_ISSUER")
 OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
 OIDC_SCOPES = env.text("OIDC_SCOPES", "openid profile email")
@@ -282,7 +282,7 @@ PREPROCESSING_HOURS = env.number("PREPROCESSING_HOURS", 24, least=0.01)
 PREPROCESSING_MEMORY_BYTES = env.integer("PREPROCESSING_MEMORY_BYTES", 1536 * 1024**2, least=256 * 1024**2)
 RAY_ADDRESS = env.text("RAY_ADDRESS", "")
 IMPORT_FOLDERS = env.items("IMPORT_FOLDERS")
-IMPORT_DATABASES = {pair.partition("=")[0]: pair.partition("=")[2] for pair in env.items("IMPORT_DATABASES")}
+IMPORT_DATABASES = env.addresses("IMPORT_DATABASES")
 IMAGE = env.text("FLUEMAN_IMAGE", f"flueman:{VERSION}")
 RUNNER = {
     "MEMORY_BYTES": env.integer("RUNNER_MEMORY_BYTES", 6 * 1024**3),
@@ -307,7 +307,7 @@ MODEL_HOST = {
 }
 
 # -- jobs: the row is the truth, django-q2 rings the bell: `orm://default`, `redis://host`, `sqs://name?aws_region=…` --
-QUEUE_URL = env.text("QUEUE_URL", "orm://default")
+QUEUE_URL = env.address("QUEUE_URL", "orm://default")
 JOB_TIMEOUT_S = env.integer("JOB_TIMEOUT_S", 600, least=1)
 JOB_MEMORY_BYTES = env.integer("JOB_MEMORY_BYTES", 4 * 1024**3, least=64 * 1024**2)
 _queue = urlsplit(QUEUE_URL)
@@ -337,11 +337,11 @@ Q_CLUSTER = {
 }
 
 # -- what leaves the house: e-mail, and addresses that somebody gave ---------------------------------------------------
-EMAIL_URL = env.text("EMAIL_URL", f"file://{quote(str(FLUEMAN_HOME / 'mail'))}")
+EMAIL_URL = env.address("EMAIL_URL", f"file://{quote(str(FLUEMAN_HOME / 'mail'))}")
 globals().update(mail.read(EMAIL_URL))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Flueman <flueman@localhost>")
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://{f'[{HOST}]' if ':' in HOST else HOST}:{PORT}").rstrip("/")
+PUBLIC_URL = env.address("PUBLIC_URL", f"http://{f'[{HOST}]' if ':' in HOST else HOST}:{PORT}").rstrip("/")
 OUTGOING_ALLOW = env.items("OUTGOING_ALLOW")
 OUTGOING_PORTS = env.integers("OUTGOING_PORTS", (80, 443), most=65535)
 

@@ -69,6 +69,18 @@ def test_ports_when_they_are_none_then_the_setting_is_named(value: str, monkeypa
         env.integers("OUTGOING_PORTS", (80,), most=65535)
 
 
+@pytest.mark.parametrize("given", ["s3://[", "redis://:pass[word@host:6379", "https://host:80a"])
+def test_address_when_no_program_can_read_it_then_its_setting_is_named_and_not_what_it_holds(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_URL", given)
+    monkeypatch.setenv("SOME_URLS", f"one=mysql://user@host/name,two={given}")
+    for name, read in (("SOME_URL", env.address), ("SOME_URLS", env.addresses)):
+        with pytest.raises(ImproperlyConfigured, match=f"^{name} cannot be read") as refused:
+            read(name)
+        assert given not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["STORAGE_URL", "AUDIT_ANCHOR_URL"])
 def test_folder_when_its_address_is_not_absolute_then_refused(name: str, settings: Any) -> None:
     for url, is_good in (("file:///srv/var", True), ("file://./var", False), ("file://var/blobs", False)):
