@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ SHARE = 0.6
 CLIENTS = 16
 EVERY_S = 5.0
 SETTLING = 0.2  # of the time, left out of the slopes
+PARTS = 30  # a pause of the machine then shows in some, not in all
 Sample = dict[str, tuple[int, int]]  # (bytes, descriptors) by process
 
 
@@ -43,12 +46,20 @@ def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
         "",
     ]
     p50, p99 = (percentile(tally.latencies, share) * 1000 for share in (0.5, 0.99))
+    parts = sorted(percentile(part, 0.99) * 1000 for part in in_parts(tally.latencies, PARTS))
     errors = f"{len(tally.errors)} errors{': ' + tally.errors[0] if tally.errors else ''}"
     text += [
-        f"{len(tally.latencies)} calls at {rate:.0f}/s, {errors}; p50 {p50:.2f} ms, p99 {p99:.2f} ms; {rows} rows."
+        f"{len(tally.latencies)} calls at {rate:.0f}/s, {errors}; p50 {p50:.2f} ms, p99 {p99:.2f} ms "
+        f"(of each {PARTS}th of them: median {median(parts):.2f} ms, worst {parts[-1]:.2f} ms); {rows} rows."
     ]
     title = f"Soak, {options.minutes:g} minutes of W1 at {SHARE:.0%} load"
-    return title, "\n".join(text), {"rate": rate, "errors": tally.errors[:20], "slopes": shown, "p99_ms": p99}
+    return title, "\n".join(text), {"rate": rate, "errors": tally.errors[:20], "slopes": shown, "p99_ms": p99, "p99s_ms": parts}
+
+
+def in_parts(values: Sequence[float], count: int) -> list[Sequence[float]]:
+    """Cut values, in the order in which they came, into so many parts of one length; there are at least as many."""
+    size = len(values) // count
+    return [values[number * size : (number + 1) * size] for number in range(count)]
 
 
 async def watch(
