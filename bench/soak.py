@@ -53,7 +53,8 @@ def measure(options: argparse.Namespace) -> tuple[str, str, Any]:
         f"(of each {PARTS}th of them: median {median(parts):.2f} ms, worst {parts[-1]:.2f} ms); {rows} rows."
     ]
     title = f"Soak, {options.minutes:g} minutes of W1 at {SHARE:.0%} load"
-    return title, "\n".join(text), {"rate": rate, "errors": tally.errors[:20], "slopes": shown, "p99_ms": p99, "p99s_ms": parts}
+    data = {"rate": rate, "errors": tally.errors[:20], "slopes": shown, "p99_ms": p99, "p99s_ms": parts}
+    return title, "\n".join(text), data
 
 
 def in_parts(values: Sequence[float], count: int) -> list[Sequence[float]]:

@@ -17,7 +17,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from unfold import widgets
 from unfold.admin import ModelAdmin as ThemedModelAdmin
-from unfold.admin import TabularInline as ThemedTabularInline
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
 from unfold.widgets import UnfoldAdminSelectWidget as Select
@@ -47,7 +46,6 @@ __all__ = [
     "ReasonForm",
     "Select",
     "Shown",
-    "TabularInline",
     "TextInput",
     "Textarea",
     "Verb",
@@ -264,10 +262,3 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes rows by hand."""
         return False
-
-
-class TabularInline(ThemedTabularInline):
-    """Rows below a row, as a table."""
-
-    extra = 0
-    show_change_link = True

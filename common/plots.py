@@ -86,14 +86,6 @@ def plot(
     return render_to_string("admin/parts/plot.html", {**context, "marks": marks, "height": height})
 
 
-def proportions(parts: Iterable[tuple[Any, float]]) -> SafeString:
-    """Give named shares of a whole as one bar."""
-    known = list(parts)
-    whole = sum(share for _, share in known) or 1
-    shown = [{"label": label, "width": share * 100 / whole, "text": percent(share / whole)} for label, share in known]
-    return render_to_string("admin/parts/proportions.html", {"parts": shown})
-
-
 def probabilities(pairs: Iterable[tuple[Any, ...]], most: int = 5) -> SafeString:
     """Give labels with their scores as bars, the likeliest first, the rest folded; a third part leads to rows."""
     bars = [

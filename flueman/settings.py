@@ -40,7 +40,6 @@ JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY").replace("\\n", "\n")
 INSTALLED_APPS = [
     "flueman.apps.FluemanConfig",
     "unfold",
-    "unfold.contrib.filters",
     "flueman.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

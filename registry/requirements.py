@@ -32,7 +32,6 @@ _OWN = {
     LIVE: ("most_worse", "is_significant"),
     SLICES: ("column", "at_least", "at_most", "rows"),
 }
-_LIMITS = ("at_least", "at_most", "most_worse")
 
 
 @dataclass(frozen=True, slots=True)

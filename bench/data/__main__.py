@@ -134,7 +134,8 @@ def _shown(found: dict[str, list[Any]], absent: dict[str, str], near: dict[str, 
     lines.append(["total", *(f"{total[name]:.1f}" for name in names)])
     around = [f"{one.get('around', 0):.1f}" if (one := found[name][0]["seconds"]) else "" for name in names]
     lines.append(["commands and waiting, not in the total", *around])
-    lines.append(["peak memory, MiB (peers: as the kernel counts it, with files that are mapped)", *(f"{_peak(found[name]) / 2**20:.0f}" for name in names)])
+    memory = "peak memory, MiB (peers: as the kernel counts it, with files that are mapped)"
+    lines.append([memory, *(f"{_peak(found[name]) / 2**20:.0f}" for name in names)])
     own = [f"{max(one['own_bytes'] for one in found[name]) / 2**20:.0f}" if name == "flueman" else "" for name in names]
     lines.append(["of that without mapped files, MiB", *own])
     counts = {name: found[name][0]["counts"] for name in names}

@@ -2,8 +2,8 @@
 
 So both engines give the same rows in the same order, and a node that dies costs the pieces it was at: Ray begins these
 anew elsewhere. Nodes need Python, the packages of `requirements.txt` and `requirements-distributed.txt`, and the work
-folder and the store at the same path as the worker: a shared file system. Our own code travels with the run. Ray is
-imported only here.
+folder and the store at the same path as the worker: a shared file system. Our own code travels with the run. Of jobs,
+only this imports Ray.
 """
 
 from __future__ import annotations

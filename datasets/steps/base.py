@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -83,37 +82,6 @@ class RowStep(Step):
     def run(self, table: Table, context: Context) -> Table:
         """Do it to every frame."""
         return table.map(self.apply)
-
-
-class FittedStep(Step):
-    """A step that looks at all rows once before it changes them."""
-
-    @abstractmethod
-    def gather(self, frame: pl.DataFrame) -> Any:
-        """Give what is to be known of a frame."""
-
-    @abstractmethod
-    def merge(self, found: Sequence[Any]) -> Any:
-        """Put together what was found, in the order of the rows."""
-
-    @abstractmethod
-    def apply(self, frame: pl.DataFrame, fitted: Any) -> pl.DataFrame:
-        """Give the frame after the step."""
-
-    def run(self, table: Table, context: Context) -> Table:
-        """Gather, then do it to every frame."""
-        return table.map(_Fitted(self.apply, table.fold(self.gather, self.merge)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """Carries what was found to where the frames are."""
-
-    apply: Callable[[pl.DataFrame, Any], pl.DataFrame]
-    fitted: Any
-
-    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return self.apply(frame, self.fitted)
 
 
 _kinds: dict[str, type[Step]] = {}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -193,13 +193,6 @@ class FeedbackAdmin(ReadOnlyAdmin):
             back=f"{self.list_url()}?{urlencode({name: value for name, value in chosen.items() if value})}",
             form=self.dress(form),
         )
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Give feedback by its id in any usual spelling, `None` if there is none that this person may see."""
-        try:
-            return self.get_queryset(request).filter(pk=object_id).first()
-        except (ValueError, ValidationError):
-            return None
 
 
 class QueueChoice(forms.Form):

@@ -16,7 +16,6 @@ from inference.batches.services import DEFAULT_LIMIT
 from registry.models import ModelVersion
 
 OFFERED = 200
-_READABLE = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 
 
 class _Files(forms.ModelChoiceField):

@@ -32,7 +32,6 @@ from inference.models import InferenceRequest, Prediction, limits_of_caller
 from inference.withholding import REASON, withheld
 
 PREDICTIONS_SHOWN = 100
-INPUT_KINDS = ("application/json", "application/octet-stream")
 _FILTERS = [
     OpenApiParameter("q", str, description="A request id, the beginning of a key, a user name, or words of the input"),
     OpenApiParameter("request_id", OpenApiTypes.UUID),

@@ -1,7 +1,7 @@
 """A version as an application of Ray Serve: the stand-alone server in replicas that grow and shrink with the load.
 
 Nodes need Python and the packages of `requirements.txt` and `requirements-distributed.txt`; our own code travels with
-the deployment. Ray is imported only here, and only by the command.
+the deployment. Of serving, only this imports Ray, for the command.
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as BellSchedule
 
 from common.admin import KeysetPaginator, ReadOnlyAdmin, Verb
-from common.display import ago, badge, duration, name_of, tree
+from common.display import badge, duration, name_of, tree
 from common.live import LiveMixin, live_part
 from jobs import handlers, services
+from jobs.admin.begun import Begun
 from jobs.admin.words import WORDS
 from jobs.models import Job, JobLog
 
@@ -74,7 +75,7 @@ def _retry(*, obj: Job, actor: Any, reason: str) -> str:
 
 
 @admin.register(Job)
-class JobAdmin(LiveMixin, ReadOnlyAdmin):
+class JobAdmin(Begun, LiveMixin, ReadOnlyAdmin):
     """All jobs, and one job as it goes on."""
 
     question = _("What is being worked on, and did it come to a good end?")
@@ -179,16 +180,6 @@ class JobAdmin(LiveMixin, ReadOnlyAdmin):
         if obj.state != State.RUNNING:
             return obj.error[:120] or "–"
         return format_html('<div class="fm-progress"><i style="width: {}%"></i></div>{}', obj.progress, obj.step)
-
-    @admin.display(description=_("by"))
-    def maker(self, obj: Any) -> str:
-        """Name who began it."""
-        return str(obj.created_by or "–")
-
-    @admin.display(description=_("begun"))
-    def when(self, obj: Any) -> SafeString:
-        """Say how long ago."""
-        return ago(obj.created_at)
 
     @admin.display(description=_("took"))
     def took(self, obj: Any) -> str:

@@ -14,8 +14,6 @@ from datasets.steps.language import language
 from datasets.steps.patterns import checked_pattern
 from datasets.steps.zones import local
 
-LARGEST_PAD = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Typed:

@@ -28,7 +28,6 @@ from tests.notify.making import make_webhook
 
 pytestmark = pytest.mark.django_db
 State = DatasetVersion.State
-FAILING = [{"kind": "filter", "params": {"expression": "n > 0"}}]
 
 
 def told(run):
