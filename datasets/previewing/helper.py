@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from common import sandbox
@@ -37,7 +38,7 @@ class Helper:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            sandbox.command("datasets.previewing.process"),
+            sandbox.command("datasets.previewing.process", "--time-zone", settings.TIME_ZONE),
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=subprocess.DEVNULL,

@@ -23,11 +23,12 @@ def main() -> None:
     """Build the walls, then answer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--time-zone", required=True)
     options = parser.parse_args()
     asked, answered = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     _confine(options.parent)
-    _configure()
+    _configure(options.time_zone)
     while select.select([asked], [], [], IDLE_S)[0]:
         head = _exactly(asked, 4)
         if not head:
@@ -44,8 +45,8 @@ def _confine(parent: int) -> None:
     sandbox.confine(parent=parent, readable=[], memory_bytes=MEMORY_BYTES)
 
 
-def _configure() -> None:
-    """Have texts for people in their language; nothing else of Django is there."""
+def _configure(time_zone: str) -> None:
+    """Have texts for people in their language and the installation's calendar; nothing else of Django is there."""
     from pathlib import Path  # noqa: PLC0415 - as above
 
     from django.apps import apps  # noqa: PLC0415 - as above
@@ -53,7 +54,7 @@ def _configure() -> None:
 
     code = Path(__file__).resolve().parent.parent.parent
     places = [str(code / app / "locale") for app in _LOCALES]
-    settings.configure(USE_I18N=True, LANGUAGE_CODE="en", LOCALE_PATHS=places, INSTALLED_APPS=[])
+    settings.configure(USE_I18N=True, LANGUAGE_CODE="en", LOCALE_PATHS=places, TIME_ZONE=time_zone, INSTALLED_APPS=[])
     apps.populate([])
 
 

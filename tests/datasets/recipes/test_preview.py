@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -18,8 +19,10 @@ from datasets.models import DatasetVersion
 from datasets.previewing import helper, sample
 from datasets.previewing.asking import preview
 from datasets.ready import READY, steps_for
-from tests.datasets.making import make_version
-from tests.datasets.recipes.making import ONCE, ROWS, TRIM
+from datasets.services.recipes import run_recipe
+from tests.datasets.making import make_owner, make_version, rows_of
+from tests.datasets.recipes.making import ONCE, ROWS, TRIM, make_recipe
+from tests.datasets.running.making import work
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +183,14 @@ def test_ready_recipe_when_tried_on_texts_then_every_step_works(key: str) -> Non
     seen = tried(version, *steps_for(key, version.columns))
     assert seen["errors"] == {}
     assert {one["state"] for one in seen["steps"]} == {"done"}, seen["steps"]
+
+
+def test_preview_when_a_step_asks_for_an_hour_then_it_is_that_which_the_run_writes() -> None:
+    hour = {"kind": "derive", "params": {"name": "h", "expression": "hour(t)"}}
+    day = {"kind": "fill_missing", "params": {"columns": ["t"], "value": "2026-02-01T08:00"}}
+    moments = pl.Series([datetime(2026, 1, 31, tzinfo=UTC), None], dtype=pl.Datetime("us", "UTC"))
+    version = make_version(pl.DataFrame({"t": moments}))
+    shown = tried(version, day, hour, selected=1)["steps"][1]["shown"]["rows"]
+    run = run_recipe(recipe_version=make_recipe(day, hour), version=version, actor=make_owner())
+    assert [row["cells"][1]["after"][0][0] for row in shown] == ["9", "8"]
+    assert rows_of(work(run))["h"].to_list() == [9, 8]
