@@ -40,11 +40,19 @@ def run_recipe(run: JobRun, preprocessing: PreprocessingJob) -> None:
     """Make the version. Raises a FluemanError that names the step."""
     if not write_again(version=preprocessing.version):
         return  # sealed: the attempt that did it has ended with it
+    _keep_calendar(preprocessing)
     attempt = _Attempt(run, preprocessing)
     on_ray = preprocessing.engine == PreprocessingJob.Engine.RAY
     with bounded(settings.PREPROCESSING_MEMORY_BYTES, attempt.where) as watch:
         with ray_tasks.connected(settings.RAY_ADDRESS) if on_ray else nullcontext():
             attempt.work(watch, ray_tasks.RayWorkshop if on_ray else Workshop)
+
+
+def _keep_calendar(preprocessing: PreprocessingJob) -> None:
+    """Note the time zone of this process, which the steps go by, whatever it was when the run was asked for."""
+    if preprocessing.options.get("time_zone") != settings.TIME_ZONE:
+        preprocessing.options = {**preprocessing.options, "time_zone": settings.TIME_ZONE}
+        preprocessing.save(update_fields=["options"])
 
 
 class _Attempt:
@@ -169,7 +177,8 @@ class _Attempt:
 
     def _plan(self) -> str:
         """Give what decides every piece of the work."""
-        said = [LAYOUT, pl.__version__, self._parent.digest, self._preprocessing.options, _raw(self._planned)]
+        made_of = self._parent.digest, self._preprocessing.options
+        said = [LAYOUT, pl.__version__, settings.TIME_ZONE, *made_of, _raw(self._planned)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -174,6 +175,7 @@ def run_recipe(
         steps=[*steps, ("write", gettext_noop("Write the version"))],
         job_kind=JOB_KIND,
         engine=engine,
+        options={"time_zone": settings.TIME_ZONE},
         rows_total=version.rows,
     )
     after = {"recipe": str(recipe_version), "of": str(version), "makes": str(made), "engine": engine}
@@ -182,7 +184,7 @@ def run_recipe(
 
 
 def run_that_made(*, version: DatasetVersion, recipe_version: RecipeVersion) -> PreprocessingJob | None:
-    """Give the run of the same steps that made a version, `None` if it came from elsewhere."""
+    """Give the run of the same steps that made a version, in whatever time zone; `None` if it came from elsewhere."""
     runs = PreprocessingJob.objects.filter(kind=PreprocessingJob.Kind.RECIPE, version=version)
     run = runs.select_related("version__recipe", "version__dataset", "job").first()
     is_same = run and run.version.recipe and _effective(run.version.recipe.steps) == _effective(recipe_version.steps)
@@ -213,7 +215,7 @@ def _target(name: str, actor: Any, may_add: bool) -> Dataset:
 
 
 def _earlier(target: Dataset, version: DatasetVersion, recipe_version: RecipeVersion) -> PreprocessingJob | None:
-    """Give the run that has made, or is making, the same: rows of the same digest by the same steps."""
+    """Give the run that has made, or is making, the same: rows of the same digest by the same steps and calendar."""
     runs = PreprocessingJob.objects.filter(
         kind=PreprocessingJob.Kind.RECIPE,
         version__dataset=target,
@@ -223,9 +225,18 @@ def _earlier(target: Dataset, version: DatasetVersion, recipe_version: RecipeVer
     wanted = _effective(recipe_version.steps)
     for run in runs.select_related("version__recipe", "version__dataset", "job").order_by("-id")[:_MOST_EARLIER]:
         is_dead = not run.version.is_sealed and (run.job is None or run.job.is_finished)
-        if run.version.recipe and not is_dead and _effective(run.version.recipe.steps) == wanted:
+        is_same = run.version.recipe and _effective(run.version.recipe.steps) == wanted
+        if is_same and not is_dead and _has_todays_calendar(run, recipe_version.steps):
             return run
     return None
+
+
+def _has_todays_calendar(run: PreprocessingJob, steps: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether steps would come to the same in the time zone of today; a run that names none was of UTC."""
+    from datasets.steps.base import kind_of  # noqa: PLC0415 - as `_read`
+
+    is_same = run.options.get("time_zone", "UTC") == settings.TIME_ZONE
+    return is_same or not any(kind_of(step["kind"]).has_calendar for step in steps if step["is_enabled"])
 
 
 def _effective(steps: Sequence[dict[str, Any]]) -> list[tuple[str, Any]]:

@@ -51,6 +51,7 @@ class Step(ABC):
     """One kind of step. `family` groups kinds in the editor, `icon` is a Material symbol.
 
     What a step with `is_secret_before` takes in is shown in no sample, neither of it nor of the steps before it.
+    What a step with `has_calendar` makes may depend on the time zone of the installation (`datasets/steps/zones.py`).
     """
 
     kind: ClassVar[str]
@@ -59,6 +60,7 @@ class Step(ABC):
     family: ClassVar[str]
     icon: ClassVar[str] = "tune"
     is_secret_before: ClassVar[bool] = False
+    has_calendar: ClassVar[bool] = False
 
     def out_schema(self, schema: Schema) -> Schema:
         """Give the columns that come out. Raises Invalid, naming the parameter, if the step cannot work on these."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 from django.utils.translation import gettext
@@ -29,6 +29,7 @@ class Cast(RowStep):
     """Another type for columns."""
 
     kind, label, family, icon = "cast", _("Change the type"), "columns", "swap_vert"
+    has_calendar: ClassVar[bool] = True
     help = _(
         "Reads texts as numbers (1,234원, ₩3,000, 3만 5,000), truths (예, true, 1), dates (2026-01-31, 2026. "
         "1. 31., 2026년 1월 31일, 20260131) and times (오후 3시 5분, 15:05:00+09:00), and writes any value as "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 from django.utils.translation import gettext
@@ -22,6 +23,7 @@ class Filter(RowStep):
     """Rows for which a condition holds."""
 
     kind, label, family, icon = "filter", _("Filter by a condition"), "rows", "filter_alt"
+    has_calendar: ClassVar[bool] = True
     help = _(
         'Keeps the rows for which a condition holds, such as length("질문") > 10 and not contains(답변, '
         "'광고'). Where a value is missing a comparison is neither true nor false, and the row goes."
@@ -50,6 +52,7 @@ class Derive(RowStep):
     """A column computed from the others."""
 
     kind, label, family, icon = "derive", _("New column by an expression"), "columns", "function"
+    has_calendar: ClassVar[bool] = True
     help = _(
         "Computes a column for each row, such as concat(\"제목\", ' ', 본문) or round(가격 / 1000, 1); one of "
         "that name is replaced."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 from django.utils import timezone
@@ -56,6 +56,7 @@ class FillMissing(Step):
     """A value where there is none."""
 
     kind, label, family, icon = "fill_missing", _("Fill missing values"), "missing", "format_color_fill"
+    has_calendar: ClassVar[bool] = True
     help = _(
         "Puts a value where none is: one that you give, the mean, the median or the most frequent one of "
         "the column, or the nearest one before or after in the order of the rows; each also within groups. "

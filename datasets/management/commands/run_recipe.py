@@ -35,12 +35,13 @@ class Command(BaseCommand):
         """Begin, follow; the last line says what came of it."""
         actor = acting(options["user"], "datasets.run_recipe")
         with told_as_command_errors():
-            recipe, version = _recipe(options["recipe"], options["user"]), find_version(options["dataset"])
-            run = _own_result(options, recipe, version) or services.run_recipe(
+            recipe = _recipe(options["recipe"], options["user"])
+            version, to = _meant(options, recipe)
+            run = services.run_recipe(
                 recipe_version=recipe,
                 version=version,
                 actor=actor,
-                to=options["to"],
+                to=to,
                 may_add=not options["user"] or actor.has_perm("datasets.add_dataset"),
                 engine=options["engine"],
                 is_again=options["again"],
@@ -51,12 +52,18 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"{run.version}: {run.version.state}, {run.version.rows:,} rows"))
 
 
-def _own_result(options: dict[str, Any], recipe: RecipeVersion, version: DatasetVersion) -> PreprocessingJob | None:
-    """Give the run whose own result is the newest version: a second call without `:N` is about the same rows."""
+def _meant(options: dict[str, Any], recipe: RecipeVersion) -> tuple[DatasetVersion, str]:
+    """Give the rows that are meant and the dataset that gets the result.
+
+    Where the newest version is the recipe's own, a second call without `:N` is about the rows that it was made of.
+    """
+    version = find_version(options["dataset"])
     is_newest = composed(options["dataset"].strip()) == version.dataset.name
-    if options["again"] or options["to"] or not is_newest:
-        return None
-    return services.run_that_made(version=version, recipe_version=recipe)
+    if is_newest and not options["again"] and not options["to"]:
+        own = services.run_that_made(version=version, recipe_version=recipe)
+        if own and own.version.parent:
+            return own.version.parent, version.dataset.name
+    return version, options["to"]
 
 
 def _recipe(named: str, username: str) -> RecipeVersion:

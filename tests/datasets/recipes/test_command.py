@@ -20,6 +20,7 @@ from tests.datasets.making import make_version
 from tests.datasets.recipes.making import ROWS, make_recipe
 
 CAST = {"kind": "cast", "params": {"columns": ["text"], "to": "integer", "misfit": "fail"}}
+HALF = {"kind": "derive", "params": {"name": "n", "expression": "n / 2"}}
 TEXT = "name: 파일에서\nsteps:\n- kind: duplicates\n  params: {columns: [text]}\n"
 
 
@@ -86,6 +87,19 @@ def test_recipe_when_the_newest_version_is_its_own_then_it_is_told_and_not_run_o
     assert "writing" in run("정리", "--dataset", "문장", "--again")
     make_recipe(CAST, name="다른 것")
     assert "writing" in run("다른 것", "--dataset", "문장")
+
+
+@pytest.mark.django_db
+def test_recipe_when_the_newest_version_is_its_own_by_another_calendar_then_it_runs_over_the_rows_before(
+    settings: Any,
+) -> None:
+    make_version(ROWS)
+    make_recipe(HALF, name="정리")
+    run("정리", "--dataset", "문장")
+    run_job(str(Job.objects.get(kind="datasets.run_recipe").pk))
+    settings.TIME_ZONE = "UTC"
+    assert "문장 v3: writing" in run("정리", "--dataset", "문장")
+    assert PreprocessingJob.objects.get(version__number=3).version.parent.number == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
+from typing import Any
 
+import polars as pl
 import pytest
 from django.db import connections
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid, NotAllowed, NotReady
-from datasets.models import Dataset, DatasetVersion, Recipe, RecipeVersion
+from datasets.models import Dataset, DatasetVersion, PreprocessingJob, Recipe, RecipeVersion
 from datasets.services import begin_version, dataset_named
 from datasets.services import recipes as services
-from tests.datasets.making import make_owner, make_version
+from tests.datasets.making import make_owner, make_version, rows_of
 from tests.datasets.recipes.making import ONCE, ROWS, TRIM, make_recipe
 from tests.datasets.running.making import work
 
@@ -161,3 +164,32 @@ def test_run_when_the_version_is_not_sealed_then_it_waits() -> None:
     version = begin_version(dataset=dataset_named(name="문장", actor=None), actor=None)
     with pytest.raises(NotReady):
         services.run_recipe(recipe_version=make_recipe(), version=version, actor=make_owner())
+
+
+def test_run_when_the_time_zone_is_another_then_made_again_if_a_step_asks_for_it(settings: Any) -> None:
+    hour = {"kind": "derive", "params": {"name": "h", "expression": "hour(t)"}}
+    by_clock, trim = make_recipe(hour, name="시각"), make_recipe(TRIM, name="다듬기")
+    moments = pl.Series([datetime(2026, 1, 31, tzinfo=UTC)], dtype=pl.Datetime("us", "UTC"))
+    version, owner = make_version(pl.DataFrame({"t": moments, "text": ["가"]})), make_owner()
+
+    def begun(recipe: RecipeVersion) -> PreprocessingJob:
+        return services.run_recipe(recipe_version=recipe, version=version, actor=owner)
+
+    settings.TIME_ZONE = "UTC"
+    first, trimmed = begun(by_clock), begun(trim)
+    assert rows_of(work(first))["h"].to_list() == [0]
+    settings.TIME_ZONE = "Asia/Seoul"
+    second = begun(by_clock)
+    assert second != first
+    assert begun(trim) == trimmed
+    assert rows_of(work(second))["h"].to_list() == [9]
+    assert begun(by_clock) == second
+    settings.TIME_ZONE = "UTC"
+    assert begun(by_clock) == first
+    PreprocessingJob.objects.filter(pk=first.pk).update(options={})  # as runs of older code, which were of UTC
+    assert begun(by_clock) == first
+    settings.TIME_ZONE = "Asia/Seoul"
+    third = services.run_recipe(recipe_version=by_clock, version=version, actor=owner, is_again=True)
+    settings.TIME_ZONE = "UTC"
+    work(third)
+    assert third.options["time_zone"] == "UTC"

@@ -10,6 +10,7 @@ from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
 from datasets.models import DatasetVersion, PreprocessingJob, PreprocessingStep
 from datasets.running.folders import KEPT, tidy_work, work_folder
+from datasets.running.recipe import _Attempt
 from datasets.services import (
     begin_preprocessing,
     begin_version,
@@ -202,3 +203,11 @@ def test_work_folders_of_jobs_that_ended_long_ago_are_deleted(settings):
     Job.objects.filter(pk=failed.job_id).update(finished_at=timezone.now() - 2 * KEPT)
     assert tidy_work() == 1
     assert work_folder(waiting).exists()
+
+
+def test_plan_when_the_time_zone_is_another_then_work_begins_anew(settings):
+    run = make_run()
+    attempt = _Attempt(JobRun(claim(run.job.pk)), run)
+    before = attempt._plan()
+    settings.TIME_ZONE = "UTC"
+    assert attempt._plan() != before
