@@ -189,6 +189,10 @@ class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
         """Keys that the environment brings behind its first one, and that have never signed."""
         return self.filter(state=SigningKey.State.RETIRED, retire_at=None)
 
+    def lapsing(self) -> "SigningKeyQuerySet":
+        """Keys that have never signed, and that the environment brought no more when somebody looked last."""
+        return self.filter(state=SigningKey.State.RETIRED, not_before=None, retire_at__gt=timezone.now())
+
     def run_out(self) -> "SigningKeyQuerySet":
         """Keys whose signatures were good once."""
         return self.filter(state=SigningKey.State.RETIRED, retire_at__lte=timezone.now())

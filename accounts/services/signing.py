@@ -90,6 +90,7 @@ def _begin() -> SigningKey:
     if found := SigningKey.objects.filter(state=State.ACTIVE).exclude(private_key="").first():
         return found
     _retire_active()  # one that came from the environment, which brings none any more
+    SigningKey.objects.in_waiting().update(retire_at=timezone.now() + OVERLAP)
     key = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
     _activate(key)
     _make(State.NEXT)
@@ -108,7 +109,8 @@ def _adopt(pems: str) -> Signer:
     active = SigningKey.objects.filter(state=State.ACTIVE).first()
     known = set(SigningKey.objects.values_list("kid", flat=True))
     waiting = set(SigningKey.objects.in_waiting().values_list("kid", flat=True))
-    if (active and active.kid) != first or not waiting <= given.keys() <= known:
+    is_back = SigningKey.objects.lapsing().filter(kid__in=list(given)).exists()
+    if (active and active.kid) != first or not waiting <= given.keys() <= known or is_back:
         _take_over(given, first)
     return Signer(first, given[first])
 
@@ -123,6 +125,7 @@ def _take_over(given: dict[str, str], first: str) -> None:
         )
     _retire_active()
     SigningKey.objects.in_waiting().exclude(kid__in=list(given)).update(retire_at=timezone.now() + OVERLAP)
+    SigningKey.objects.lapsing().filter(kid__in=list(given)).update(retire_at=None)  # missed by another host
     for kid, pem in given.items():
         _publish(kid, public_pem_of(pem))
     _activate(SigningKey.objects.get(kid=first))

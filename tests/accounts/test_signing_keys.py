@@ -252,3 +252,44 @@ def test_keys_when_rotated_in_the_admin_ask_for_a_reason_and_show_no_secret() ->
     assert Client(headers=bearer(pair.access)).get("/api/v1/me").status_code == 401
     assert log_in("operator").get("/admin/accounts/signingkey/").status_code == 403
     assert SigningKeyAdmin.verbs
+
+
+@pytest.mark.django_db
+def test_key_of_the_environment_when_a_start_lacked_it_waits_again_and_may_sign(
+    settings: object, from_environment: str
+) -> None:
+    waiting = make_private_pem()
+    row = SigningKey.objects.filter(kid=key_id_of(public_pem_of(waiting)))
+    for more, is_lapsing in ((waiting, False), ("", True), (waiting, False)):  # one host has it before the other
+        signing._adopt.cache_clear()
+        settings.JWT_PRIVATE_KEY = from_environment + more  # type: ignore[attr-defined]
+        services.open_session(user=make_user())
+        assert bool(row.get().retire_at) is is_lapsing
+    settings.JWT_PRIVATE_KEY = waiting + from_environment  # type: ignore[attr-defined]
+    assert kid_of(services.open_session(user=make_user()).access) == row.get().kid
+
+
+@pytest.mark.django_db
+def test_key_of_the_environment_when_it_waits_and_is_withdrawn_stays_so(
+    settings: object, from_environment: str
+) -> None:
+    waiting = make_private_pem()
+    settings.JWT_PRIVATE_KEY = from_environment + waiting  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    row = SigningKey.objects.in_waiting().get()
+    services.withdraw_signing_key(key=row, actor=None, reason="stolen")
+    signing._adopt.cache_clear()
+    services.open_session(user=make_user())
+    row.refresh_from_db()
+    assert row.retire_at <= timezone.now()
+
+
+@pytest.mark.django_db
+def test_keys_of_the_environment_when_it_brings_none_any_more_run_out(settings: object, from_environment: str) -> None:
+    settings.JWT_PRIVATE_KEY = from_environment + make_private_pem()  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    assert SigningKey.objects.in_waiting().exists()
+    settings.JWT_PRIVATE_KEY = ""  # type: ignore[attr-defined]
+    services.open_session(user=make_user())
+    assert not SigningKey.objects.in_waiting().exists()
+    assert SigningKey.objects.lapsing().get().retire_at > timezone.now() + timedelta(days=14)
