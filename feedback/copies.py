@@ -70,7 +70,8 @@ def _beginning(text: str, plain: Callable[[str], str]) -> str:
     """Give a text, or its beginning and how many characters follow; what is masked across the cut is masked whole."""
     if len(text) <= MOST_TEXT:
         return plain(text)
-    start = plain(text[: MOST_TEXT + MARGIN])[:-MARGIN]
+    margin = min(MARGIN, len(text) - MOST_TEXT)
+    start = plain(text[: MOST_TEXT + margin])[:-margin]
     return f"{start}…[+{len(text) - MOST_TEXT}]"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from audit.models import AuditEvent
 from common.errors import Conflict, Invalid
-from feedback.copies import is_cut
+from feedback.copies import _beginning, is_cut
 from feedback.models import ReviewItem
 from feedback.rules import RULES, Rule, Source
 from feedback.services.assignment import next_item
@@ -128,11 +128,17 @@ def test_items_when_long_then_cut_so_that_a_page_can_show_them() -> None:
     assert (item.input["texts"], item.input["some"]) == ({"values_left_out": 20}, ["나" * 9_000] * 20)
 
 
+def test_text_when_a_little_too_long_then_all_but_what_is_told_is_kept() -> None:
+    for more in (1, 199, 200, 201):
+        assert _beginning("a" * (20_000 + more), str) == "a" * 20_000 + f"…[+{more}]"
+
+
 def test_items_when_cut_then_personal_data_is_masked_across_the_cut_too() -> None:
     queue = make_queue(is_masked=True)
     for before in (19_990, 19_999, 20_190):
-        text = "가" * before + " 010-1234-5678 " + "나" * 5000
-        add_items(queue=queue, sources=[Source(key=str(before), input={"text": text})], actor=queue.owner)
+        for after in (0, 50, 5000):
+            text = "가" * before + " 010-1234-5678 " + "나" * after
+            add_items(queue=queue, sources=[Source(key=f"{before} {after}", input={"text": text})], actor=queue.owner)
     texts = [item.input["text"] for item in queue.items.all()]
     assert all(is_cut(text) and "010" not in text for text in texts)
 
