@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.comparing import (
@@ -108,15 +108,22 @@ def _data(version: ModelVersion) -> list[str]:
 
 
 def _evaluations(a: ModelVersion, b: ModelVersion) -> list[dict[str, Any]]:
-    """Give the newest evaluations of both over the same rows, the newest data first."""
-    newest: dict[Any, dict[Any, Any]] = {}
+    """Give the newest evaluations of both over the same rows and columns, the newest data first."""
+    newest: dict[Any, dict[Any, list[Evaluation]]] = {}
     finished = Evaluation.objects.filter(version__in=[a, b], finished_at__isnull=False)
     for one in finished.defer("report", "metrics").order_by("-id")[:200]:  # large, and few are wanted
-        newest.setdefault(one.over, {}).setdefault(one.version_id, one.pk)
-    pairs = [(found[a.pk], found[b.pk]) for found in newest.values() if a.pk in found and b.pk in found]
+        newest.setdefault(one.over, {}).setdefault(one.version_id, []).append(one)
+    found = (_beside(over.get(a.pk, []), over.get(b.pk, [])) for over in newest.values())
+    pairs = [pair for pair in found if pair]
     wanted = {key for pair in pairs[:MOST_EVALUATIONS] for key in pair}
     known = Evaluation.objects.select_related("dataset_version__dataset").in_bulk(wanted)
     return [_pair(known[one], known[two]) for one, two in pairs if one in known and two in known]
+
+
+def _beside(some: Sequence[Evaluation], others: Sequence[Evaluation]) -> tuple[Any, Any] | None:
+    """Give the first two whose inputs come from the same columns."""
+    pairs = ((one, two) for two in others for one in some if two.has_same_columns(one.options.get("inputs", {})))
+    return next(((one.pk, two.pk) for one, two in pairs), None)
 
 
 def _pair(a: Evaluation, b: Evaluation) -> dict[str, Any]:

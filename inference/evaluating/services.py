@@ -146,9 +146,7 @@ def _evaluated(version: ModelVersion, data: DatasetVersion, plan: Plan) -> Evalu
     done = Evaluation.objects.filter(version=version, dataset_version=data, answers__isnull=False).order_by("-id")
     for one in done[:LOOKED_AT]:
         own = Plan.from_dict(one.options)
-        is_same = (own.label, own.split) == (plan.label, plan.split)
-        if own.inputs.keys() == plan.inputs.keys():
-            is_same = is_same and dict(own.inputs) == dict(plan.inputs)
+        is_same = (own.label, own.split) == (plan.label, plan.split) and one.has_same_columns(plan.inputs)
         if one.finished_at and is_same and set(plan.slices) <= set(own.slices):
             return one
     return None

@@ -1,5 +1,6 @@
 """What a version answered to rows whose right answers are known."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -66,5 +67,10 @@ class Evaluation(models.Model):
 
     @property
     def over(self) -> tuple[Any, ...]:
-        """What two evaluations must have in common to be compared: the rows, and what is right there."""
+        """What two evaluations must have in common to be compared, besides columns: rows, and what is right there."""
         return self.dataset_version_id, self.task, self.options.get("split", ""), self.options.get("label", "")
+
+    def has_same_columns(self, inputs: Mapping[str, str]) -> bool:
+        """Whether inputs of these names come from these columns here; those of other names have their own."""
+        own = self.options.get("inputs", {})
+        return own.keys() != inputs.keys() or own == inputs

@@ -62,16 +62,19 @@ def _figures(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[st
 
 
 def _evaluations(version: ModelVersion, now: ModelVersion | None) -> list[dict[str, Any]]:
-    """Give the newest finished evaluation over the same rows, beside that of the version before."""
+    """Give the newest finished evaluations, each beside that of the version before over the same rows and columns."""
     known = ModelVersion.objects.filter(pk__in=[one.pk for one in (version, now) if one])
-    newest: dict[Any, dict[Any, Evaluation]] = {}
+    newest: dict[Any, dict[Any, list[Evaluation]]] = {}
     finished = Evaluation.objects.filter(version__in=known, finished_at__isnull=False)
     for one in finished.defer("report").select_related("dataset_version__dataset").order_by("-id")[:200]:
-        newest.setdefault(one.over, {}).setdefault(one.version_id, one)
+        newest.setdefault(one.over, {}).setdefault(one.version_id, []).append(one)
     rows = []
     for found in newest.values():
-        mine, theirs = found.get(version.pk), found.get(now.pk) if now else None
+        mine = next(iter(found.get(version.pk, [])), None)
         if mine:
+            before = found.get(now.pk, []) if now else []
+            inputs = mine.options.get("inputs", {})
+            theirs = next((one for one in before if one.has_same_columns(inputs)), None)
             rows.append(
                 {
                     "id": str(mine.pk),

@@ -261,8 +261,7 @@ def _finished(version: ModelVersion) -> Any:
 
 
 def _is_over(one: Evaluation, split: str, label: str | None, inputs: Mapping[str, str] | None = None) -> bool:
-    own = one.options.get("inputs", {})
-    if inputs is not None and inputs.keys() == own.keys() and inputs != own:
+    if inputs is not None and not one.has_same_columns(inputs):
         return False
     return one.options.get("split", "") == split and label in (None, one.options.get("label", ""))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from inference.models import Deployment, Route
@@ -18,6 +20,17 @@ pytestmark = pytest.mark.django_db
 def put_live(version):
     deployment = Deployment.objects.create(name=version.model.name)
     Route.objects.create(deployment=deployment, version=version, kind="live", weight=100)
+
+
+def pairs(live, new):
+    """Give the evaluations that stand beside each other."""
+    return [(UUID(one["a"]), UUID(one["b"])) for one in compare(live, new)["evaluations"]]
+
+
+def figure_before(new):
+    """Give the accuracy that the evidence names for the version before."""
+    (over,) = gather(Wish(new, deployment="intent"))["evaluations"]
+    return {row["name"]: row["before"] for row in over["figures"]}["accuracy"]
 
 
 def test_evidence_when_splits_differ_then_each_beside_its_own():
@@ -61,9 +74,20 @@ def test_gate_when_the_inputs_are_of_other_columns_then_nothing_is_compared():
     rule = {"kind": "live", "dataset": str(data.dataset_id), "metric": "accuracy"}
     set_policy(model=new.model, requirements=[rule], actor=None)
     assert failures(version=new) == []
+    assert pairs(live, new) == [(before.pk, own.pk)]
     Evaluation.objects.filter(pk=own.pk).update(options={**own.options, "inputs": {"text": "easier"}})
     assert [one.code for one in failures(version=new)] == ["live_not_evaluated"]
+    assert pairs(live, new) == []
+    assert figure_before(new) is None
+    same = evaluate(live, data, right, 0.7)
+    Evaluation.objects.filter(pk=same.pk).update(options={**same.options, "inputs": {"text": "easier"}})
+    evaluate(live, data, right, 0.6)  # newer, but over the other column
+    assert pairs(live, new) == [(same.pk, own.pk)]
+    assert figure_before(new) == same.metrics["accuracy"]
+    Evaluation.objects.filter(version=live).exclude(pk=before.pk).delete()
     Evaluation.objects.filter(pk=before.pk).update(options={**before.options, "inputs": {"question": "text"}})
+    assert pairs(live, new) == [(before.pk, own.pk)]
+    assert figure_before(new) == before.metrics["accuracy"]
     assert failures(version=new) == []  # inputs of other names have columns of their own
 
 
