@@ -8,7 +8,8 @@
 
 `dataset` is the id of a dataset, `version` a number of it or `null` for its newest sealed one, `split` a split or "";
 `label`, which each may have, names the column of right answers: "" takes the one that the newest evaluation took.
-With `is_significant` the whole 95 % interval of the difference has to be above minus `most_worse`.
+With `is_significant` the whole 95 % interval of the difference has to be above minus `most_worse`; that is for the
+metrics whose differences have one (`COMPARED_METRICS`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from uuid import UUID
 
 from common.errors import Invalid
-from registry.measures.catalogue import METRICS, SLICED
+from registry.measures.catalogue import COMPARED_METRICS, METRICS, SLICED
 
 METRIC, LIVE, SLICES = "metric", "live", "slices"
 KINDS = (METRIC, LIVE, SLICES)
@@ -62,7 +63,18 @@ class Requirement:
 
 
 def parse_requirements(value: Any) -> list[Requirement]:
-    """Read rules from plain data. Raises Invalid, naming the field of the first that is none."""
+    """Read rules that somebody gives. Raises Invalid, naming the field of the first that is none, or cannot be met."""
+    found = read_requirements(value)
+    for place, one in enumerate(found):
+        if one.is_significant and one.metric not in COMPARED_METRICS:
+            names = ", ".join(COMPARED_METRICS)
+            where = f"requirements[{place}].is_significant"
+            raise _bad(where, f"can be asked of {names} only: other differences have no interval")
+    return found
+
+
+def read_requirements(value: Any) -> list[Requirement]:
+    """Read rules that a policy holds, also those that are no longer taken. Raises Invalid for what is none."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > MOST:
         raise _bad("requirements", f"must be a list of at most {MOST}")
     found = [_parse(entry, f"requirements[{place}]") for place, entry in enumerate(value)]

@@ -246,6 +246,7 @@ SENTENCES = (
     _("must be whole numbers, such as 256, 512, 16"),
     _("%(line)s is not of the form: x FP32 [-1, 256]"),
     _("a limit is needed: at_least or at_most"),
+    _("can be asked of %(names)s only: other differences have no interval"),
     _("is below at_least"),
     _("is no field of a requirement of this kind (%(kind)s)"),
     _("must be a finite number"),

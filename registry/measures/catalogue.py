@@ -49,6 +49,12 @@ METRICS = {
     )
 }
 MAIN = {CLASSIFICATION: "accuracy", REGRESSION: "mae"}  # the number that an evaluation is told by
+# Of these a comparison tells the difference with its 95 % interval (`inference/evaluating/comparing.py`).
+COMPARED_METRICS = (
+    "accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "precision_micro",
+    "precision_weighted", "recall_macro", "recall_micro", "recall_weighted", "log_loss", "brier", "unanswered",
+    "mae", "rmse",
+)  # fmt: skip
 SLICED = ("accuracy", "mae", "rmse")  # what is known of each slice
 MOST_SLICES = 200  # values of a column that are told, the most frequent ones
 

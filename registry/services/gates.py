@@ -14,10 +14,10 @@ from common.errors import Invalid
 from common.transactions import transactional
 from datasets.models import Dataset, DatasetVersion
 from registry.guard import Guard
-from registry.measures.catalogue import MOST_SLICES, gain
+from registry.measures.catalogue import COMPARED_METRICS, MOST_SLICES, gain
 from registry.measures.words import difference_in_words, figure_in_words, metric_label
 from registry.models import Evaluation, GatePolicy, ModelVersion, RegisteredModel
-from registry.requirements import LIVE, METRIC, Requirement, parse_requirements
+from registry.requirements import LIVE, METRIC, Requirement, parse_requirements, read_requirements
 from registry.services._state import Actor
 from registry.usage import live_version
 
@@ -62,7 +62,7 @@ def failures(*, version: ModelVersion, policy: GatePolicy | None = None) -> list
     policy = policy or GatePolicy.objects.filter(model_id=version.model_id).first()
     if policy is None:
         return []
-    wanted = parse_requirements(policy.requirements)
+    wanted = read_requirements(policy.requirements)
     judge = _Judge(version)
     return [reason for place, one in enumerate(wanted) for reason in judge.reasons(place, one)]
 
@@ -198,7 +198,8 @@ class _Judge:
         if live is None or live.pk == self._version.pk:
             return []
         same = {"label": found.options.get("label", ""), "inputs": found.options.get("inputs", {})}
-        other = evaluation_of(live, data, one.split, **same)
+        other = _compared_with(found, live) if one.is_significant else None
+        other = other or evaluation_of(live, data, one.split, **same)
         if other is None:
             said = _("The live version %(live)s has not been evaluated over the same columns of %(data)s.")
             said %= {"live": live, "data": named_rows(data, one.split)}
@@ -208,12 +209,10 @@ class _Judge:
             return [_without_figure(place, one, data, found)]
         better = gain(one.metric, figure, theirs)
         if one.is_significant:
-            known = compared(found, other).get(one.metric)
-            if known is None:
-                said = _("%(version)s has not been compared with the live version %(live)s over %(data)s.")
-                said %= {"version": self._version, "live": live, "data": named_rows(data, one.split)}
-                return [Reason("not_compared", said, evaluation=found.pk, requirement=place, data=data)]
-            better = known["low"]
+            known = _differences(found, other)
+            if known is None or one.metric not in known:
+                return [self._unsure(place, one, data, found, is_compared=known is not None)]
+            better = known[one.metric]["low"]
         if better >= -one.most_worse:
             return []
         said = (_("%(metric)s may be worse than that of the live version %(live)s by as much as %(gap)s over %(data)s; %(most)s is allowed.")  # noqa: E501
@@ -222,6 +221,17 @@ class _Judge:
         numbers = {**_numbers(one, data, figure), "live": live, "gap": difference_in_words(one.metric, -better)}
         said %= {**numbers, "most": difference_in_words(one.metric, one.most_worse)}
         return [Reason("worse_than_live", said, better, -one.most_worse, found.pk, place)]
+
+    def _unsure(
+        self, place: int, one: Requirement, data: DatasetVersion, found: Evaluation, *, is_compared: bool
+    ) -> Reason:
+        if is_compared or one.metric not in COMPARED_METRICS:  # a policy that is kept may ask it of any
+            said = _("Nobody can be sure of the difference of %(metric)s over %(data)s: it has no interval.")
+            said %= {"data": named_rows(data, one.split), "metric": metric_label(one.metric)}
+            return Reason("no_figure", said, evaluation=found.pk, requirement=place)
+        said = _("%(version)s has not been compared with the live version %(live)s over %(data)s.")
+        said %= {"version": self._version, "live": self._live_version(), "data": named_rows(data, one.split)}
+        return Reason("not_compared", said, evaluation=found.pk, requirement=place, data=data)
 
     def _live_version(self) -> ModelVersion | None:
         if not self._has_asked:
@@ -249,10 +259,18 @@ def evaluation_of(
     return None
 
 
-def compared(one: Evaluation, other: Evaluation) -> Mapping[str, Mapping[str, float]]:
-    """Give what an evaluation knows of its differences to another, by metric; none where it was compared with none."""
+def _compared_with(one: Evaluation, version: ModelVersion) -> Evaluation | None:
+    """Give the evaluation of a version that another was compared with, `None` unless both are over the same."""
+    key = one.report.get("comparison", {}).get("evaluation")
+    other = _finished(version).filter(pk=key, dataset_version=one.dataset_version_id).first() if key else None
+    is_same = other and other.over == one.over and other.has_same_columns(one.options.get("inputs", {}))
+    return other if is_same else None
+
+
+def _differences(one: Evaluation, other: Evaluation) -> Mapping[str, Mapping[str, float]] | None:
+    """Give what an evaluation knows of its differences to another by metric, `None` where it was not compared."""
     told = one.report.get("comparison", {})
-    return told.get("metrics", {}) if told.get("evaluation") == str(other.pk) else {}
+    return told.get("metrics", {}) if told.get("evaluation") == str(other.pk) else None
 
 
 def _finished(version: ModelVersion) -> Any:

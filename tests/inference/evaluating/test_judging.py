@@ -14,6 +14,7 @@ from common.errors import Unprocessable
 from inference.evaluating.comparing import compare
 from inference.evaluating.judging import LabelJudge, NumberJudge
 from inference.evaluating.labels import Labels
+from registry.measures.catalogue import COMPARED_METRICS, METRICS
 from tests.inference.evaluating.making import LABELS, label_table, scores_for
 
 ROWS = 300
@@ -154,6 +155,12 @@ def test_comparison_when_one_is_better_then_by_how_much_and_how_surely():
     assert same["metrics"]["accuracy"] == {"value": 0, "low": 0, "high": 0}
     assert same["test"] == {"name": "mcnemar_exact", "p": 1.0}
     assert compare("classification", *files) == found
+    assert set(found["metrics"]) == _told("classification")
+
+
+def _told(task):
+    """Give the numbers of which a gate may ask that they are surely no worse."""
+    return {name for name in COMPARED_METRICS if METRICS[name].task == task}
 
 
 @pytest.mark.parametrize("renamed", [dict(zip(LABELS, LABELS[1:] + LABELS[:1], strict=True)), {LABELS[0]: "0"}])
@@ -182,6 +189,7 @@ def test_comparison_when_numbers_are_nearer_then_better():
     assert found["metrics"]["mae"]["low"] > 0
     assert found["metrics"]["rmse"]["low"] > 0
     assert found["nearer"] > found["further"]
+    assert set(found["metrics"]) == _told("regression")
     assert found["test"]["p"] < 1e-6
 
 

@@ -13,7 +13,7 @@ from audit.models import AuditEvent
 from common.errors import Invalid
 from inference.evaluating.services import run_missing
 from inference.models import Deployment, Route
-from registry.models import GatePolicy, ModelVersion
+from registry.models import Evaluation, GatePolicy, ModelVersion
 from registry.services.gates import failures, set_policy
 from tests.admin.making import log_in
 from tests.datasets.making import make_owner
@@ -126,6 +126,45 @@ def test_live_when_worse_by_more_than_allowed_then_refused():
     assert [one.code for one in ask(new, {**near, "is_significant": True})] == ["worse_than_live"]
 
 
+def test_live_when_surely_of_a_number_without_interval_then_no_figure_and_nothing_is_run():
+    live, new = make_model_version(), make_model_version()
+    Route.objects.create(deployment=Deployment.objects.create(name="intent"), version=live)
+    data, right = make_rows()
+    base, own = evaluate(live, data, right, 0.9), evaluate(new, data, right, 0.9)
+    set_policy(model=new.model, requirements=[rule(data, "live", metric="roc_auc")], actor=None)
+    stored = rule(data, "live", metric="roc_auc", is_significant=True)  # as policies could say once
+    for one in (stored, rule(data, "live", metric="log_loss", is_significant=True)):
+        GatePolicy.objects.update(requirements=[one])
+        if one is not stored:
+            assert [each.code for each in failures(version=new)] == ["not_compared"]
+            beside(own, base)
+            own.report["comparison"]["metrics"].pop("log_loss")  # a comparison that could not tell it
+            own.save(update_fields=["report"])
+        (reason,) = failures(version=new)
+        assert (reason.code, reason.data, reason.evaluation) == ("no_figure", None, own.pk)
+        assert run_missing(version=ModelVersion.objects.get(pk=new.pk), actor=make_owner()) == []
+
+
+def test_live_when_compared_with_an_older_evaluation_of_it_then_that_counts():
+    live, new = make_model_version(), make_model_version()
+    Route.objects.create(deployment=Deployment.objects.create(name="intent"), version=live)
+    data, right = make_rows()
+    by_channel = evaluate(live, data, right, 0.8)
+    newer = evaluate(live, data, right, 0.8)
+    newer.options["slices"] = []
+    newer.save(update_fields=["options"])
+    rules = [rule(data, "slices"), rule(data, "live", most_worse=0.1, is_significant=True)]
+    assert {one.code for one in ask(new, *rules)} == {"not_evaluated"}
+    (begun,) = run_missing(version=ModelVersion.objects.get(pk=new.pk), actor=make_owner())
+    used = Evaluation.objects.get(pk=begun.job.payload["baseline"])
+    own = beside(evaluate(new, data, right, 0.9), used)  # as the job does
+    assert failures(version=new) == []
+    Evaluation.objects.filter(pk=by_channel.pk).update(options={**by_channel.options, "inputs": {"text": "easier"}})
+    assert [one.code for one in failures(version=new)] == ["not_compared"]
+    beside(own, newer)
+    assert failures(version=new) == []
+
+
 def test_slices_when_one_is_worse_than_the_limit_then_it_is_named():
     version = make_model_version()
     data, right = make_rows(400)
@@ -206,6 +245,10 @@ def test_form_when_cards_are_added_filled_in_and_taken_away_then_saved_as_they_s
     assert empty.status_code == 200
     assert b"fm-wrong" in empty.content
     assert "최솟값과 최댓값 가운데" in empty.content.decode()
+    surely = {**sent, "kinds": ["live"], "r0-metric": "roc_auc", "r0-most_worse": "0", "r0-is_significant": "on"}
+    refused = client.post(url, {**surely, "save": "1"}, headers={"accept-language": "ko"}).content.decode()
+    assert "차이에 구간이 있는 수치에만 됩니다: accuracy" in refused
+    assert not GatePolicy.objects.exists()
     assert client.post(url, {**both, "save": "1"}).status_code == 302
     saved = GatePolicy.objects.get()
     assert [one["kind"] for one in saved.requirements] == ["metric", "slices"]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Invalid
-from registry.requirements import parse_requirements
+from registry.measures.catalogue import COMPARED_METRICS, METRICS
+from registry.requirements import parse_requirements, read_requirements
 
 DATASET = "0190a000-0000-7000-8000-000000000001"
 GOOD = {"kind": "metric", "dataset": DATASET, "metric": "accuracy", "at_least": 0.9}
@@ -65,6 +66,20 @@ def test_requirement_when_wrong_in_one_field_then_that_is_named(change, field):
 def test_requirements_when_no_list_of_rules_then_refused(value):
     with pytest.raises(Invalid):
         parse_requirements(value)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_requirement_when_surely_of_a_number_without_interval_then_refused_and_read_where_it_stands(metric):
+    one = {"kind": "live", "dataset": DATASET, "metric": metric, "is_significant": True}
+    (read,) = read_requirements([one])
+    assert read.is_significant
+    assert parse_requirements([{**one, "is_significant": False}])
+    if metric in COMPARED_METRICS:
+        assert parse_requirements([one]) == [read]
+        return
+    with pytest.raises(Invalid) as caught:
+        parse_requirements([one])
+    assert list(caught.value.fields) == ["requirements[0].is_significant"]
 
 
 json = st.recursive(
