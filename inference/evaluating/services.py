@@ -163,6 +163,21 @@ def _plan_of_baseline(version: ModelVersion, data: DatasetVersion, plan: Plan, *
         return None
 
 
+def live_baseline(one: Evaluation) -> ModelVersion | None:
+    """Give the live version that an evaluation like this is compared with; `None` where it cannot be evaluated so."""
+    live, plan = live_version_of(one.version.model), Plan.from_dict(one.options)
+    return live if live and _plan_of_baseline(live, one.dataset_version, plan, is_given=False) else None
+
+
+def baseline_of(one: Evaluation) -> ModelVersion | None:
+    """Give the version that an evaluation is compared with, or will be when its job has ended; `None` for none."""
+    if one.baseline:
+        return one.baseline.version
+    key = one.job.payload.get("baseline") if one.job else None
+    other = Evaluation.objects.exclude(pk=one.pk).select_related("version").filter(pk=key).first() if key else None
+    return other.version if other else None
+
+
 def _plan_beside(version: ModelVersion, data: DatasetVersion, given: Mapping[str, Any], plan: Plan) -> Plan:
     """Give the plan of a version that is compared: inputs of the same names come from the same columns."""
     names = {spec.name for spec in version.parsed_signature().inputs}

@@ -66,7 +66,8 @@ class Command(BaseCommand):
 
 
 def _rows() -> Any:
-    return Evaluation.objects.select_related("version__model", "dataset_version__dataset", "job")
+    beside = ("version__model", "dataset_version__dataset", "job", "baseline__version")
+    return Evaluation.objects.select_related(*beside).defer("baseline__report")
 
 
 def _begin(options: dict[str, Any], user: User) -> list[Evaluation]:
@@ -106,7 +107,17 @@ def _is_same(one: Evaluation, options: dict[str, Any]) -> bool:
     is_alike = all(one.options.get(name) == value for name, value in wanted.items())
     columns = dict(pair.partition("=")[::2] for pair in options["column"])
     is_alike = is_alike and columns.items() <= one.options["inputs"].items()
-    return is_alike and (one.finished_at is not None or is_going_on)
+    return is_alike and (one.finished_at is not None or is_going_on) and _is_beside_the_wanted(one, options)
+
+
+def _is_beside_the_wanted(one: Evaluation, options: dict[str, Any]) -> bool:
+    """Whether an evaluation is compared with the version that one begun now would be compared with."""
+    number, against = options["baseline"], None
+    if number:
+        against = _version(options["model"], number)
+    elif number is None:
+        against = services.live_baseline(one)
+    return one.version == against or services.baseline_of(one) == against
 
 
 def _version(model: str, number: int) -> ModelVersion:

@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.services import create_api_key
+from inference.models import Deployment, Route
 from jobs.models import Job
-from registry.models import Evaluation
+from registry.models import Evaluation, ModelVersion
 from tests.admin.making import log_in
 from tests.datasets.making import make_owner
 from tests.inference.evaluating.making import beside, evaluate, make_model_version, make_rows
@@ -147,3 +148,45 @@ def test_command_when_called_twice_then_begun_once(capsys):
         with pytest.raises(CommandError):
             call_command(*wanted, *wrong)
     assert version.evaluations.count() == 2
+
+
+def test_command_when_another_baseline_is_wanted_then_begun_beside_it(capsys):
+    live, new, third = make_model_version(), make_model_version(), make_model_version()
+    Route.objects.create(deployment=Deployment.objects.create(name="intent"), version=live)
+    data, right = make_rows(60)
+    own = beside(evaluate(new, data, right, 0.9), evaluate(live, data, right, 0.8))
+    wanted = [
+        "evaluate_version",
+        "intent",
+        "-n",
+        "2",
+        "--data",
+        "문장",
+        "--user",
+        "owner",
+        "--slice",
+        "channel",
+        "--no-wait",
+    ]
+
+    def begun(*more):
+        """Give the versions that a call begins to evaluate."""
+        known = set(Evaluation.objects.values_list("pk", flat=True))
+        call_command(*wanted, *more)
+        return sorted(Evaluation.objects.exclude(pk__in=known).values_list("version__number", flat=True))
+
+    assert begun() == begun("--baseline", "1") == []
+    assert str(own.pk) in capsys.readouterr().out
+    assert begun("--baseline", "3") == [2, 3]
+    assert begun("--baseline", "3") == []  # it goes on
+    assert begun("--baseline", "0") == [2]
+    assert begun("--baseline", "0") == begun("--baseline", "3") == begun("--baseline", "1") == begun() == []
+    Job.objects.all().update(state="succeeded")
+    assert begun("--baseline", "3") == [2, 3]  # that came to nothing
+    Route.objects.update(version=third)
+    assert begun() == []
+    ModelVersion.objects.filter(pk=third.pk).update(state="archived")  # so that no other can be beside it
+    assert begun() == [2]
+    assert begun() == []
+    Route.objects.update(version=new)
+    assert begun() == []  # the live one has no other to be compared with
