@@ -62,6 +62,8 @@ learn(
         _("at least 1, and not fewer at most than at least"),
         _("Ray could not deploy %(name)s: %(why)s"),
         _("no UTF-8"),
+        _("the names of the columns are no UTF-8; save the file as UTF-8"),
+        _("the name of a column holds the character NUL"),
         _("from 1 to %(most)s"),
         _("there is no such setting"),
         _("is no name of a model"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
@@ -66,14 +66,28 @@ def column_types(stream: BinaryIO, kind: str) -> dict[str, pa.DataType | None]:
         if kind == "parquet":
             found = {field.name: field.type for field in pq.ParquetFile(stream).schema_arrow}
         elif kind == "csv":
-            found = dict.fromkeys(next(_csv(stream), []))
+            found = dict.fromkeys(_header(stream))
         else:
             rows = (_object(line)[0] or {} for line in islice(_lines(stream, 0), 100))
             found = dict.fromkeys(name for row in rows for name in row)
     stream.seek(0)
     if not found or len(found) > MOST_COLUMNS:
         raise Invalid(f"the file has {len(found)} columns; 1 to {MOST_COLUMNS} are taken", fields={"file": "columns"})
+    _check_names(found)
     return found
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse names that no page and no database takes. Raises Invalid."""
+    for name in names:
+        if "\0" in name:
+            raise Invalid("the name of a column holds the character NUL", fields={"file": "holds the character NUL"})
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise Invalid(
+                "the names of the columns are no UTF-8; save the file as UTF-8", fields={"file": "no UTF-8"}
+            ) from None
 
 
 def count_rows(stream: BinaryIO, kind: str) -> int:
@@ -245,16 +259,30 @@ def _csv_pieces(stream: BinaryIO, columns: list[str], start: Start, most_rows: C
     places = {name: header.index(name) for name in columns}
     at, rows = start.row, islice(lines, start.row, None)
     while piece := list(islice(rows, most_rows())):
-        broken = {
-            n: f"the line has {len(row)} cells, the header {len(header)}"
-            for n, row in enumerate(piece)
-            if len(row) != len(header)
-        }
+        broken = {n: said for n, row in enumerate(piece) if (said := _problem(row, len(header)))}
         values = {
-            name: [row[place] if len(row) == len(header) else None for row in piece] for name, place in places.items()
+            name: [None if n in broken else row[place] for n, row in enumerate(piece)] for name, place in places.items()
         }
         yield Piece(at, len(piece), values, Start(at + len(piece)), broken)
         at += len(piece)
+
+
+class _Unread(list[str]):
+    """A row that the reader of CSV gave up; its only cell says why."""
+
+
+def _problem(row: Sequence[str], cells: int) -> str:
+    """Say why a row cannot be taken, nothing if it can."""
+    if isinstance(row, _Unread):
+        return f"the line cannot be read: {row[0]}"
+    return "" if len(row) == cells else f"the line has {len(row)} cells, the header {cells}"
+
+
+def _header(stream: BinaryIO) -> list[str]:
+    header = next(_csv(stream), [])
+    if isinstance(header, _Unread):
+        raise Invalid(f"the file cannot be read: {header[0]}", fields={"file": header[0]})
+    return header
 
 
 def _csv(stream: BinaryIO) -> Iterator[list[str]]:
@@ -272,7 +300,7 @@ def _csv(stream: BinaryIO) -> Iterator[list[str]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                row = [str(error)]
+                row = _Unread([str(error)])
             if row:
                 yield row
     finally:

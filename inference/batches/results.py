@@ -91,6 +91,11 @@ def plain(columns: Mapping[str, Column], rows: int) -> list[dict[str, Any]]:
     return [{name: _short(column[row]) for name, column in values.items()} for row in range(rows)]
 
 
+def printable(text: str) -> str:
+    """Give a text that every page and database takes: NUL, and bytes that were no UTF-8, as their escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def write_part(table: pa.Table, target: BinaryIO) -> None:
     """Write a table in Arrow's own form, which costs no encoding."""
     with pa.ipc.new_stream(target, table.schema) as writer:
@@ -207,7 +212,7 @@ def _rows(part: Output, is_batched: bool) -> list[Any]:
 
 def _short(value: Any) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= _SHOWN_TEXT else f"{value[:_SHOWN_TEXT]}…"
+        return printable(value if len(value) <= _SHOWN_TEXT else f"{value[:_SHOWN_TEXT]}…")
     if isinstance(value, list):
         return [_short(one) for one in value[:_SHOWN_VALUES]] + (["…"] if len(value) > _SHOWN_VALUES else [])
     if isinstance(value, float) and not math.isfinite(value):
