@@ -20,7 +20,7 @@ from files.services import add_reference, adopt, name_blob, open_blob
 from files.storage import incoming_folder, told_when_full
 from inference.batches.columns import Wrong
 from inference.batches.reading import Piece
-from inference.batches.results import open_result, read_part, shown, write_part
+from inference.batches.results import open_result, printable, read_part, shown, write_part
 from inference.batches.services import forget_parts
 from inference.models import BatchPart, BatchRun
 from jobs.runner import JobRun
@@ -134,6 +134,10 @@ def _problems(piece: Piece, done: Done) -> list[dict[str, Any]]:
     ids = done.table.column(0)
     rows = sorted(done.errors)[:SHOWN_PROBLEMS]
     return [
-        {"row": piece.first_row + row, "id": str(ids[row].as_py())[:100], "error": done.errors[row][:300]}
+        {
+            "row": piece.first_row + row,
+            "id": printable(str(ids[row].as_py())[:100]),
+            "error": printable(done.errors[row][:300]),
+        }
         for row in rows
     ]

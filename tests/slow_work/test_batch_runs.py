@@ -81,6 +81,13 @@ def _bad_json_lines(version):
     assert batch.rows_wrong == len(bad) + 3
     assert batch.problems[0]["error"].startswith("x: ")
     assert "no JSON" in json.dumps(table.to_pylist())
+    content = jsonl_of(
+        {"id": "a\0", "x": GOOD[0]}, {"id": "b\0", "x": None}, *[{"id": n, "x": GOOD[1]} for n in range(9)]
+    )
+    batch = finish(make_run(version, content, "nul.jsonl", id_column="id"))
+    assert (batch.job.state, batch.job.attempts) == ("succeeded", 1), batch.job.error
+    assert result_of(batch).column("id").to_pylist()[:2] == ["a\0", "b\0"]
+    assert "\\u0000" not in json.dumps([batch.sample, batch.problems])
 
 
 def _bad_parquet(version):
