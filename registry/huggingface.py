@@ -48,6 +48,7 @@ _BOUNDS = {
     "position_buckets": 4096, "max_relative_positions": 1 << 16, "relative_attention_num_buckets": 4096,
 }  # fmt: skip
 _MOST_OF_A_NUMBER = 1 << 24  # any other whole number of a config
+_SIGNED = frozenset({"sparse_pred_ignore_index"})  # a label that does not count: no size, and -100 by custom
 _MAX_JSON_BYTES = 1 << 20
 _NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _CODE = (".py", ".pyc", ".so", ".ipynb")
@@ -142,9 +143,10 @@ def _check_numbers(value: Any, where: str) -> None:
     for key, one in pairs:
         if isinstance(one, (Mapping, list)):
             _check_numbers(one, where)
-        elif isinstance(one, int | float) and not -1 <= one <= _BOUNDS.get(str(key), _MOST_OF_A_NUMBER):
+        elif isinstance(one, int | float):
             most = _BOUNDS.get(str(key), _MOST_OF_A_NUMBER)
-            _refuse(f"{where}: {str(key)[:100]}", f"must be a number up to {most}")
+            if not (-most if key in _SIGNED else -1) <= one <= most:
+                _refuse(f"{where}: {str(key)[:100]}", f"must be a number up to {most}")
 
 
 def _least_parameters(config: Mapping[str, Any]) -> int:

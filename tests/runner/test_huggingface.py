@@ -169,6 +169,34 @@ def test_model_when_its_device_is_not_there_is_refused(copy: Callable[..., Path]
         run(described(copy()), TEXT, placement=Placement("cuda:7"))
 
 
+@pytest.mark.parametrize(("model_type", "name"), huggingface._TYPES.items())
+def test_folder_when_saved_by_transformers_with_its_usual_figures_is_described(
+    copy: Callable[..., Path], model_type: str, name: str
+) -> None:
+    import transformers
+
+    folder = copy("embedding")
+    config = getattr(transformers, f"{name}Config")()
+    config.save_pretrained(folder)
+    assert config.model_type == model_type
+    manifest = huggingface.describe(folder, list_files(folder), {"task": "embedding"})
+    assert manifest["architecture"] == f"{name}Model"
+
+
+def test_folder_when_of_modernbert_is_described_and_answers(copy: Callable[..., Path]) -> None:
+    import transformers
+
+    folder = copy("embedding")
+    for path in folder.glob("model*"):
+        path.unlink()
+    figures = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    config = transformers.ModernBertConfig(vocab_size=300, max_position_embeddings=80, pad_token_id=0, **figures)
+    transformers.ModernBertModel(config).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["sparse_pred_ignore_index"] == -100
+    (vectors,) = run(described(folder), TEXT)
+    assert np.isfinite(np.frombuffer(vectors.payload, "<f4")).all()
+
+
 def _write(name: str, content: bytes = b"import os") -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
@@ -207,6 +235,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "layers as text": (_config(num_hidden_layers="2"), "must be a whole number"),
     "any number of 10^12": (_config(chunk_size_feed_forward=10**12), "chunk_size_feed_forward"),
     "infinite number": (_config(layer_norm_eps=1e400), "is not JSON|must be a number"),
+    "sizes below nought": (_config(chunk_size_feed_forward=-2), "chunk_size_feed_forward: must be a number up to"),
+    "label far below nought": (_config(sparse_pred_ignore_index=-(10**12)), "sparse_pred_ignore_index"),
+    "label that is no number": (
+        _write("config.json", b'{"model_type": "bert", "sparse_pred_ignore_index": NaN}'),
+        "sparse_pred",
+    ),
     "nested bomb": (_config(rope_parameters={"factor": 1e30}), "factor"),
     "auto_map": (_config(auto_map={"AutoModel": "evil.Model"}), "auto_map: names code"),
     "auto_map of the tokeniser": (_write("tokenizer_config.json", b'{"auto_map": {"A": "b.C"}}'), "auto_map"),
