@@ -172,9 +172,8 @@ def _write_routes(deployment: Deployment, shares: Sequence[Share]) -> None:
                 "weighed_at": route.weighed_at if route is not None and is_same_weight else now,
             },
         )
-    routed = {share.version.pk for share in shares}
-    for route in routes.values():
-        if route.kind == Kind.LIVE and route.version_id not in routed:
+    for route in routes.values():  # also one that shall be tried meanwhile stands in
+        if route.kind == Kind.LIVE:
             Route.objects.filter(pk=route.pk).update(weight=0, slots=None)
         else:
             route.delete()

@@ -234,6 +234,21 @@ def test_deploy_when_the_version_has_not_loaded_then_the_one_before_stands_in_un
     assert load_endpoints()["d"].choose().version == 2
 
 
+def test_stand_in_when_it_is_shadow_or_canary_meanwhile_then_it_still_answers() -> None:
+    first, second = make_version(), make_version(runner="failed")
+    deployment = make_deployment(first)
+    services.deploy(name="d", version=second, actor=None)
+    shadow = services.start_shadow(deployment=deployment, version=first, share_percent=20, actor=None)
+    assert routes(deployment) == {(1, "live"): 0, (2, "live"): 100, (1, "shadow"): 20}
+    assert load_endpoints()["d"].choose().version == 1
+    services.end_route(route=shadow, actor=None)
+    canary = start_canary(deployment, first)
+    assert load_endpoints()["d"].choose().version == 1
+    services.end_route(route=canary, actor=None)
+    assert routes(deployment) == {(1, "live"): 0, (2, "live"): 100}
+    assert load_endpoints()["d"].choose().version == 1
+
+
 def test_canary_when_it_has_not_loaded_then_its_share_is_answered_by_the_live_version() -> None:
     deployment = make_deployment()
     start_canary(deployment, make_version(runner="starting"), 30)
