@@ -31,11 +31,20 @@ def note_failure(*, version: ModelVersion, error: str) -> None:
     routed = Deployment.objects.filter(routes__version=version, routes__weight__gt=0).distinct().order_by("pk")
     for deployment in routed:
         found = locked(deployment)
-        last = found.revisions.order_by("-number").first()
         told = {"version": str(version), "error": error[:2000]}
-        if last is None or last.what != Revision.What.NOT_LOADED or last.data.get("version") != told["version"]:
+        if not _is_noted(found, told["version"]):
             write_revision(found, shares_of(found), what=Revision.What.NOT_LOADED, actor=HOST, data=told)
         canary = found.routes.filter(version=version, kind=Route.Kind.CANARY).first()
         if canary is not None:
             stop_canary(route=canary, data={"reason": {"code": "not_loaded", "error": told["error"]}})
     bump(STAMP)
+
+
+def _is_noted(deployment: Deployment, version: str) -> bool:
+    """Tell whether the history says that a version could not be loaded since the last change of routes."""
+    for revision in deployment.revisions.order_by("-number").iterator(chunk_size=100):
+        if revision.what != Revision.What.NOT_LOADED:
+            return False
+        if revision.data.get("version") == version:
+            return True
+    return False

@@ -296,6 +296,19 @@ def test_failure_when_a_version_cannot_be_loaded_then_history_says_so_once_and_t
     assert load_endpoints()["d"].choose().version == 1
 
 
+def test_failure_when_two_versions_fail_by_turns_then_history_says_each_once() -> None:
+    live, shadow = make_version(runner="failed"), make_version(runner="failed")
+    deployment = make_deployment(live)
+    services.start_shadow(deployment=deployment, version=shadow, share_percent=10, actor=None)
+    for version in (live, shadow) * 3:
+        services.note_failure(version=version, error="no such file")
+    told = deployment.revisions.filter(what="not_loaded").order_by("number")
+    assert [one.data["version"] for one in told] == ["m v1", "m v2"]
+    services.start_shadow(deployment=deployment, version=shadow, share_percent=20, actor=None)
+    services.note_failure(version=live, error="no such file")
+    assert told.all().count() == 3
+
+
 def make_tally(route: Route, *, canary: Counts, live: Counts) -> None:
     counts = {"canary": canary.as_dict(), "live": live.as_dict()}
     services.keep_tally(route_id=route.pk, process=uuid4(), counts=counts)
