@@ -21,7 +21,6 @@ from inference.admin.traffic_forms import (
     canary_form,
     candidates,
     end_form,
-    last_number,
     promote_form,
     rollback_form,
     routes_of,
@@ -30,6 +29,7 @@ from inference.admin.traffic_forms import (
     weights_form,
 )
 from inference.models import Deployment, Revision, Route
+from inference.services.routing import last_number
 
 MAY = "inference.deploy_deployment"
 STEPS = (25, 50, 100)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,7 @@ from inference.admin.history import change_of
 from inference.admin.lately import pulse_of
 from inference.admin.shares import Share, SharesField, SharesWidget
 from inference.models import Deployment, Revision, Route
+from inference.services.routing import last_number
 from inference.traffic.choosing import SLOTS, scaled
 from inference.traffic.judging import Guard
 from registry.services.gates import planned_guard
@@ -54,16 +54,11 @@ def candidates(obj: Deployment) -> list[Route]:
 
 def can_go_back(obj: Deployment, revision: Revision) -> bool:
     """Tell whether a roll-back to that change would bring its routes back: canaries and shadows do not come again."""
-    then = {UUID(one["version"]): one["weight"] for one in revision.routes if one["kind"] == Kind.LIVE}
+    then = revision.live_weights
     now = {route.version_id: route.weight for route in routes_of(obj, Kind.LIVE)}
     if not then or not now or scaled(then, SLOTS) == now:
         return False
     return scaled(then, SLOTS) != scaled(now, SLOTS) or len(then) == len(revision.routes)
-
-
-def last_number(obj: Deployment) -> int:
-    """Give the number of the last change."""
-    return obj.revisions.order_by("-number").values_list("number", flat=True).first() or 0
 
 
 def _guards(obj: Deployment) -> list[tuple[str, Any]]:

@@ -60,6 +60,12 @@ class Revision(models.Model):
     def __str__(self) -> str:
         return f"{self.deployment or self.deployment_name} {self.number}"
 
+    @property
+    def live_weights(self) -> dict[UUID, int]:
+        """What each version got that was live and got anything, by its key."""
+        live = [one for one in self.routes if one["kind"] == Route.Kind.LIVE and one["weight"]]
+        return {UUID(one["version"]): one["weight"] for one in live}
+
 
 class RouteTally(models.Model):
     """What one web process counted of a canary and the live versions beside it, or of a shadow.

@@ -60,7 +60,7 @@ def start_canary(
     """Give a new version a share of the calls, taken from the live ones by their weights; `guard` stops it.
 
     Without a guard it is that of the gate of the version's model. Raises Conflict if the version is not ready, has
-    another signature, is routed already or if there is a canary.
+    another signature, is routed already, if there is a canary, or if its share or a step leaves a live version nothing.
     """
     _checked_percent(weight, most=SLOTS - 1)
     version = servable(version)
@@ -71,10 +71,12 @@ def start_canary(
         said = _("%(name)s has a canary already; end it first") % {"name": deployment.name}
         raise Conflict(said, code="has_canary")
     _check_same_signature(live, version)
-    _check_room(live, SLOTS - weight)
+    guard = (guard or planned_guard(version.model) or Guard()).checked()
+    for share in (weight, *(step for step in guard.steps if weight < step < SLOTS)):
+        _check_room(live, share)
     permit = permitted(deployment, version, shares, actor)
     lighter = reweighed(live, scaled(_weights(live), SLOTS - weight))
-    canary = Share(version, Kind.CANARY, weight, (guard or planned_guard(version.model) or Guard()).checked())
+    canary = Share(version, Kind.CANARY, weight, guard)
     data = {"version": str(version), "weight": weight}
     reroute(
         deployment,
@@ -228,8 +230,7 @@ def rollback(
     """
     deployment = locked(deployment, revision)
     target = _checked_target(deployment, to) if to else _last_other(deployment)
-    live = {UUID(one["version"]): one["weight"] for one in target.routes if one["kind"] == Kind.LIVE}
-    weights = scaled(live, SLOTS)
+    weights = scaled(target.live_weights, SLOTS)
     found = {version.pk: servable(version) for version in ModelVersion.objects.filter(pk__in=weights)}
     if missing := weights.keys() - found.keys():
         told = {"number": target.number, "version": min(map(str, missing))}
@@ -270,19 +271,25 @@ def _checked_target(deployment: Deployment, to: Revision) -> Revision:
 
 
 def _last_other(deployment: Deployment) -> Revision:
-    """Give the newest revision that a roll-back changes anything by, before the one rolled back to last."""
-    now = {(share.version.pk.hex, share.kind, share.weight) for share in shares_of(deployment)}
+    """Give the newest revision that a roll-back changes anything by, before the one rolled back to.
+
+    What was rolled back from is passed over, also where other changes came after that roll-back.
+    """
+    now = {(share.version.pk, str(share.kind), share.weight) for share in shares_of(deployment)}
     before: int | None = None
     for revision in deployment.revisions.order_by("-number").iterator(chunk_size=100):
-        if before is None and revision.what == Revision.What.NOT_LOADED:
+        if before is None and revision.what == What.NOT_LOADED:
             continue  # that changed no routes: where we stand is what the one before it says
         if before is None:
             before = revision.data.get("to", revision.number)
-        live = {one["version"]: one["weight"] for one in revision.routes if one["kind"] == Kind.LIVE}
-        if revision.number < before and live:
-            then = {(key, str(Kind.LIVE), weight) for key, weight in scaled(live, SLOTS).items()}
-            if then != now:
-                return revision
+        live = revision.live_weights
+        if revision.number > before or not live:
+            continue
+        is_now = now == {(key, str(Kind.LIVE), weight) for key, weight in scaled(live, SLOTS).items()}
+        if is_now and revision.what == What.ROLLED_BACK:
+            before = revision.data["to"]
+        elif not is_now and revision.number < before:
+            return revision
     said = _("%(name)s has nothing to go back to") % {"name": deployment.name}
     raise Conflict(said, code="nothing_before")
 
@@ -319,10 +326,13 @@ def _check_same_signature(live: Sequence[Share], version: ModelVersion, *, is_sh
         raise Conflict(_("%(version)s has another signature than %(other)s") % told, code="other_signature")
 
 
-def _check_room(live: Sequence[Share], left: int) -> None:
-    if left < len(live):
-        told = {"count": len(live), "share": left}
-        raise Conflict(_("%(count)s live versions cannot share %(share)s %%") % told, code="no_room")
+def _check_room(live: Sequence[Share], share: int) -> None:
+    """Raise Conflict where a live version would get nothing, and so end, beside a canary of that share."""
+    left = scaled(_weights(live), SLOTS - share)
+    without_any = next((one.version for one in live if not left[one.version.pk]), None)
+    if without_any is not None:
+        told = {"share": share, "version": without_any}
+        raise Conflict(_("a canary of %(share)s %% leaves nothing for %(version)s") % told, code="no_room")
 
 
 def _checked_percent(percent: int, *, least: int = 1, most: int = SLOTS) -> int:

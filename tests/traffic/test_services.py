@@ -18,8 +18,10 @@ from audit.models import AuditEvent
 from common.errors import Conflict, FluemanError, NotFound
 from common.ids import uuid7_floor
 from inference import services
+from inference.admin.traffic_forms import can_go_back
 from inference.host.states import Identity, release
 from inference.models import Deployment, Revision, Route, RouteTally, RunnerState, ShadowResult
+from inference.services.routing import Share, write_revision
 from inference.snapshot import load_endpoints
 from inference.traffic.judging import Counts, Guard
 from registry.models import ModelVersion, RegisteredModel
@@ -130,6 +132,43 @@ def test_roll_back_when_a_version_could_not_be_loaded_in_between_then_further_ba
     assert routes(deployment) == {(1, "live"): 100}
 
 
+def test_roll_back_when_other_changes_came_after_one_then_never_to_what_was_rolled_back_from() -> None:
+    first, bad, third = make_version(), make_version(), make_version()
+    deployment = make_deployment(first)
+    services.deploy(name="d", version=bad, actor=None)
+    services.rollback(deployment=deployment, actor=None)
+    stopped = start_canary(deployment, third)
+    services.stop_canary(route=stopped, data={"reason": {"code": "errors"}})
+    assert refusal(lambda: services.rollback(deployment=deployment, actor=None)) == "nothing_before"
+    start_canary(deployment, third)
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(1, "live"): 100}
+    assert refusal(lambda: services.rollback(deployment=deployment, actor=None)) == "nothing_before"
+    services.deploy(name="d", version=third, actor=None)
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(1, "live"): 100}
+    assert refusal(lambda: services.rollback(deployment=deployment, actor=None)) == "nothing_before"
+
+
+def refusal(work: Callable[[], object]) -> str:
+    with pytest.raises(FluemanError) as refused:
+        work()
+    return refused.value.code
+
+
+def test_roll_back_when_a_version_had_nothing_then_it_is_left_out() -> None:
+    one, two = make_version(), make_version()
+    deployment = make_deployment(one)
+    shares = [Share(one, "live", 50), Share(two, "live", 0), Share(make_version(), "canary", 50)]
+    then = write_revision(deployment, shares, what=Revision.What.CANARY_STARTED, actor=None)
+    services.deploy(name="d", version=make_version(), actor=None)
+    services.rollback(deployment=deployment, actor=None)
+    assert routes(deployment) == {(1, "live"): 100}
+    assert deployment.revisions.order_by("-number")[0].data == {"to": then.number}
+    assert not can_go_back(Deployment.objects.get(), then)
+    assert refusal(lambda: services.rollback(deployment=deployment, actor=None)) == "nothing_before"
+
+
 def test_roll_back_when_there_is_only_a_canary_to_undo_then_it_ends() -> None:
     deployment = make_deployment()
     start_canary(deployment, make_version())
@@ -152,6 +191,17 @@ def test_weights_when_several_versions_are_live_then_all_answer_and_left_out_one
     number = deployment.revisions.count()
     services.set_weights(deployment=deployment, weights={two.pk: 100}, actor=None)
     assert deployment.revisions.count() == number
+
+
+def test_canary_when_it_or_a_step_would_leave_a_live_version_nothing_then_no_room() -> None:
+    one, two, canary = make_version(), make_version(), make_version()
+    deployment = make_deployment(one)
+    services.set_weights(deployment=deployment, weights={one.pk: 99, two.pk: 1}, actor=None)
+    assert refusal(lambda: start_canary(deployment, canary, 50)) == "no_room"
+    assert refusal(lambda: start_canary(deployment, canary, 5, guard=Guard(steps=(50, 100)))) == "no_room"
+    assert routes(deployment) == {(1, "live"): 99, (2, "live"): 1}
+    start_canary(deployment, canary, 5, guard=Guard(steps=(3, 40, 100)))
+    assert routes(deployment) == {(1, "live"): 94, (2, "live"): 1, (3, "canary"): 5}
 
 
 def test_shadow_when_started_then_no_caller_meets_it_and_it_can_be_promoted() -> None:
