@@ -15,6 +15,7 @@ from inference import services
 from inference.admin.guarded import guard_words
 from inference.admin.lately import clients_lately
 from inference.models import Deployment
+from inference.services.routing import last_number
 from inference.services.traffic import NAME_LENGTH
 from registry.models import ModelVersion
 
@@ -47,9 +48,10 @@ def _deploy_form(deployment: Deployment) -> type[ReasonForm]:
     live = services.live_version(deployment)
 
     class DeployForm(ReasonForm):
-        """Which version, and why."""
+        """Which version, why, and the change that the reader saw last."""
 
         version = VersionField(help_text=_("The version that serves now goes on until the new one has loaded."))
+        revision = forms.IntegerField(widget=forms.HiddenInput, initial=last_number(deployment))
         field_order = ("version", "reason")
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,8 +77,8 @@ class NewDeploymentForm(forms.Form):
         self.fields["version"].offer(self.fields["version"].queryset)
 
 
-def _deploy(obj: Deployment, actor: User, reason: str, version: ModelVersion) -> str:
-    services.deploy(name=obj.name, version=version, actor=actor, reason=reason)
+def _deploy(obj: Deployment, actor: User, reason: str, version: ModelVersion, revision: int) -> str:
+    services.deploy(name=obj.name, version=version, actor=actor, reason=reason, revision=revision)
     told = gettext("%(version)s is loading; it answers as soon as it is ready.")
     return told % {"version": version}
 

@@ -76,6 +76,7 @@ class DeploySerializer(serializers.Serializer[Any]):
     model = serializers.CharField(max_length=100)
     version = serializers.IntegerField(min_value=1)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+    revision = serializers.IntegerField(required=False, min_value=0, help_text="the change that the caller saw last")
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
@@ -138,14 +139,17 @@ class DeploymentViewSet(
 
     @extend_schema(request=DeploySerializer, responses=DeploymentSerializer)
     def create(self, request: Request) -> Response:
-        """Let a version answer for a deployment, which is made if there is none."""
+        """Let a version answer for a deployment, which is made if there is none.
+
+        With `revision` refused with 409 and `changed_meanwhile` where its traffic has changed since.
+        """
         data = checked(DeploySerializer, request)
         request.auth.demand_model(composed(data["name"]))
         version = ModelVersion.objects.filter(model__name=composed(data["model"]), number=data["version"]).first()
         if version is None:
             raise NotFound(f"there is no version {data['version']} of a model '{data['model']}'")
-        reason = data.get("reason", "")
-        deployment = services.deploy(name=data["name"], version=version, actor=request.user, reason=reason)
+        given = {"reason": data.get("reason", ""), "revision": data.get("revision")}
+        deployment = services.deploy(name=data["name"], version=version, actor=request.user, **given)
         return Response(self.get_serializer(self.get_queryset().get(pk=deployment.pk)).data)
 
     @extend_schema(request=ReasonSerializer, responses=DeploymentSerializer)

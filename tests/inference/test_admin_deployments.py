@@ -117,7 +117,7 @@ def test_deploy_verb_says_who_called_and_deploys_through_the_service() -> None:
     page = read(browser, reverse("admin:inference_deployment_do", args=[deployment.pk, "deploy"]))
     assert "1 client has called it in the last hour" in page
     assert str(second.pk) in page
-    answer = do(browser, deployment, "deploy", version=second.pk, reason="better")
+    answer = do(browser, deployment, "deploy", version=second.pk, reason="better", revision=0)
     assert answer.status_code == 302, answer.content.decode()
     assert deployment.routes.get(weight=100).version == second
     event = AuditEvent.objects.get(action="inference.deployed")
@@ -127,7 +127,7 @@ def test_deploy_verb_says_who_called_and_deploys_through_the_service() -> None:
 def test_deploy_verb_with_a_version_that_is_not_ready_is_refused() -> None:
     deployment = make_deployment()
     pending = make_version(number=2, state="pending")
-    answer = do(make_browser(), deployment, "deploy", version=pending.pk, reason="better")
+    answer = do(make_browser(), deployment, "deploy", version=pending.pk, reason="better", revision=0)
     assert answer.status_code == 200
     assert deployment.routes.get().version.number == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -146,6 +147,18 @@ def test_verb_when_somebody_else_was_faster_is_refused_in_the_form() -> None:
     assert answer.status_code == 200
     assert "changed meanwhile" in answer.content.decode()
     assert weights(deployment)[2, "canary"] == 5
+
+
+def test_deploying_when_somebody_else_was_faster_is_refused_in_the_form() -> None:
+    deployment, second, browser = make_deployment(), make_version(2), make_browser()
+    (seen,) = re.findall(r'name="revision" value="(\d+)"', read(browser, verb(deployment, "deploy")))
+    start_canary(deployment, make_version(3))
+    answer = do(browser, deployment, "deploy", version=second.pk, revision=seen)
+    assert answer.status_code == 200
+    assert "changed meanwhile" in answer.content.decode()
+    assert weights(deployment) == {(1, "live"): 95, (3, "canary"): 5}
+    assert do(browser, deployment, "deploy", version=second.pk).status_code == 302
+    assert weights(deployment) == {(2, "live"): 100}
 
 
 def test_verb_with_a_route_of_another_deployment_is_refused() -> None:

@@ -117,6 +117,19 @@ def test_change_when_another_was_made_meanwhile_is_refused() -> None:
     assert weights(deployment)[2, "canary"] == 5
 
 
+def test_deploying_when_another_change_was_made_meanwhile_is_refused() -> None:
+    deployment, client = make_deployment(), make_client()
+    start_canary(deployment, make_version(2))
+    body = {"name": "intent", "model": "intent", "version": 2, "revision": 1}
+    refused = client.post("/api/v1/deployments", body, content_type="application/json")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "changed_meanwhile")
+    assert weights(deployment)[2, "canary"] == 5
+    for name, seen in (("intent", 2), ("other", 0)):
+        body |= {"name": name, "revision": seen}
+        assert client.post("/api/v1/deployments", body, content_type="application/json").status_code == 200
+    assert weights(deployment) == {(2, "live"): 100}
+
+
 def test_canary_when_posted_twice_under_one_key_begins_once() -> None:
     deployment, client = make_deployment(), make_client()
     make_version(2)

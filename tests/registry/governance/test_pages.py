@@ -77,7 +77,7 @@ def test_deploying_when_it_needs_an_approval_then_the_same_form():
     guard_serving(new.model)
     client = enter(operator)
     verb = reverse("admin:inference_deployment_do", args=[deployment.pk, "deploy"])
-    onward = client.post(verb, {"version": new.pk, "reason": "better"})["Location"]
+    onward = client.post(verb, {"version": new.pk, "reason": "better", "revision": 1})["Location"]
     assert f"version={new.pk}" in onward
     assert "deployment=intent" in onward
     add = reverse("admin:inference_deployment_add")
