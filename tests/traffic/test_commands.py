@@ -11,6 +11,7 @@ from django.utils import translation
 
 from audit.models import AuditEvent
 from inference.models import Deployment, RunnerState
+from registry.models import GatePolicy
 from tests.traffic.making import count_canary, make_deployment, make_version, start_canary, weights
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,23 @@ def test_commands_when_run_one_after_another_move_the_calls() -> None:
     say("rollback", "intent", "--to", 1)
     assert weights(deployment) == {(1, "live"): 100}
     assert AuditEvent.objects.get(action="inference.canary_started").reason == "smaller"
+
+
+def test_start_canary_when_no_guard_is_named_then_that_of_the_gate() -> None:
+    deployment, second = make_deployment(), make_version(2)
+    plan = {"error_rate": 0.002, "steps": [25, 100]}
+    GatePolicy.objects.create(model=second.model, canary_plan=plan, guards_serving=False)
+
+    def guard_of(*options: Any) -> tuple[float, list[int], float]:
+        say("start_canary", "intent", 2, *options)
+        guard = deployment.routes.get(kind="canary").guard or {}
+        say("end_route", "intent", 2)
+        return guard["error_rate"], guard["steps"], guard["step_minutes"]
+
+    assert guard_of() == (0.002, [25, 100], 10)
+    assert guard_of("--steps", 50, 100) == (0.01, [50, 100], 10)
+    assert guard_of("--steps") == (0.01, [], 10)
+    assert guard_of("--step-minutes", 3) == (0.01, [], 3)
 
 
 def test_commands_when_run_twice_change_nothing_the_second_time() -> None:

@@ -21,8 +21,8 @@ class Command(TrafficCommand):
         """Take the version, its share, and how it grows."""
         parser.add_argument("version", type=int, help="a version of the model that is live")
         parser.add_argument("--weight", type=int, default=5, help="percent of the calls (5)")
-        parser.add_argument("--steps", type=int, nargs="*", default=[], help="weights it grows to by itself: 25 50 100")
-        parser.add_argument("--step-minutes", type=float, default=Guard().step_minutes, help="between steps (10)")
+        parser.add_argument("--steps", type=int, nargs="*", help="weights it grows to by itself: 25 50 100")
+        parser.add_argument("--step-minutes", type=float, help="between steps (10)")
 
     def change(self, *, options: dict[str, Any], actor: Any) -> Deployment:
         """Start it."""
@@ -30,7 +30,12 @@ class Command(TrafficCommand):
         version = find_version(deployment, options["version"])
         running = route_of(deployment, version, Route.Kind.CANARY)
         if running is None or running.weight != options["weight"]:
-            guard = Guard(steps=tuple(options["steps"]), step_minutes=options["step_minutes"])
-            given = {"weight": options["weight"], "guard": guard, "reason": options["reason"]}
+            given = {"weight": options["weight"], "guard": _guard(options), "reason": options["reason"]}
             services.start_canary(deployment=deployment, version=version, actor=actor, **given)
         return deployment
+
+
+def _guard(options: dict[str, Any]) -> Guard | None:
+    """Give the guard that was asked for, `None` where that of the gate is to count."""
+    given = {name: options[name] for name in ("steps", "step_minutes") if options[name] is not None}
+    return Guard.from_dict(given) if given else None
