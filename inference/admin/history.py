@@ -81,6 +81,6 @@ _KINDS = {"canary": _("canary"), "shadow": _("shadow")}
 
 def _why(revision: Revision) -> str:
     reason = revision.data.get("reason")
-    if isinstance(reason, dict) and reason.get("code") != "not_loaded":
-        return reason_words(reason)
+    if isinstance(reason, dict):
+        return in_words(reason.get("error", "")) or reason_words(reason)
     return in_words(revision.data.get("error", "")) or revision.reason

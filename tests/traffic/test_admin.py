@@ -77,6 +77,17 @@ def test_page_with_a_canary_that_did_harm_says_why_it_was_stopped() -> None:
     assert "stopped by itself" in read(make_browser("auditor"), live(deployment))
 
 
+def test_page_with_a_canary_that_could_not_be_loaded_says_why() -> None:
+    deployment, broken = make_deployment(), make_version(2, runner="failed")
+    start_canary(deployment, broken)
+    services.note_failure(version=broken, error="weights.bin: is a pickle")
+    browser = make_browser()
+    for address in (live(deployment), home(deployment)):
+        said = read(browser, address)
+        assert "is a pickle" in said
+        assert "not_loaded" not in said
+
+
 def test_page_with_a_version_that_failed_says_why_and_who_answers() -> None:
     deployment = make_deployment()
     services.deploy(name="intent", version=make_version(2, runner="failed", error="bad <b>weights"), actor=None)
