@@ -83,7 +83,7 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         "approve": "registry.decide_approvalrequest",
         "reject": "registry.decide_approvalrequest",
         "withdraw": "registry.add_approvalrequest",
-        "carry_out": "registry.change_modelalias",
+        "carry_out": "registry.add_approvalrequest",
     }
 
     def get_queryset(self) -> QuerySet[ApprovalRequest]:

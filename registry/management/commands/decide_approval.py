@@ -15,7 +15,7 @@ PERMISSIONS = {
     "approve": DECIDE,
     "reject": DECIDE,
     "withdraw": "registry.add_approvalrequest",
-    "carry-out": "registry.change_modelalias",
+    "carry-out": "registry.add_approvalrequest",
 }
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
+from accounts.models import User
 from registry.models import AliasRule
 from registry.services import set_alias
 from tests.accounts.making import make_client, make_user
-from tests.registry.governance.making import ask, champion, make_ready, protect
+from tests.registry.governance.making import approve, ask, champion, guard_serving, make_ready, protect
 
 pytestmark = pytest.mark.django_db
 ROLES = ("administrator", "operator", "reviewer", "auditor", "client")
@@ -174,6 +177,38 @@ def test_api_when_an_approval_is_asked_given_and_used_then_told_in_full():
         assert mine.get(f"/api/v1/models/intent/history?at={odd}").status_code in (200, 400)
     assert mine.get("/api/v1/models/intent/history?at=yesterday").status_code == 400
     assert mine.get("/api/v1/models/none/history").status_code == 404
+
+
+def may(*codenames):
+    person = make_user()
+    person.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return User.objects.get(pk=person.pk)
+
+
+def carries_out(door, person, asked):
+    if door == "REST":
+        address = f"/api/v1/approval-requests/{asked.pk}/carry-out"
+        make_client(person).post(address, "{}", content_type="application/json")
+    else:
+        with suppress(CommandError):
+            who = ["--user", person.username]
+            call_command("decide_approval", str(asked.pk), "carry-out", *who, stdout=io.StringIO())
+    asked.refresh_from_db()
+    return asked.state == "used"
+
+
+@pytest.mark.parametrize("door", ["REST", "command"])
+def test_approval_when_carried_out_then_by_who_has_the_right_to_what_was_asked(door):
+    protect()
+    asker, version = make_user("operator"), make_ready(1)
+    guard_serving(version.model)
+    named, served = approve(ask(version, asker)), approve(ask(version, asker, deployment="intent"))
+    assert not carries_out(door, may("add_approvalrequest"), served)
+    assert not carries_out(door, may("add_approvalrequest", "change_modelalias"), served)
+    assert not carries_out(door, may("deploy_deployment"), served)
+    deployer = may("add_approvalrequest", "deploy_deployment")
+    assert not carries_out(door, deployer, named)
+    assert carries_out(door, deployer, served)
 
 
 def test_api_of_rules_when_made_changed_and_removed_then_by_administrators():
