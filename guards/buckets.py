@@ -67,11 +67,13 @@ class DatabaseBuckets:
             if not spent.granted and spent.full_at >= full_at:
                 return spent
         with transaction.atomic():
-            row = RateBucket.objects.select_for_update().get(name=name)
-            spent = spend(full_at=row.full_at, now=_now(), limit=limit, wanted=wanted, least=least)
-            if spent.full_at != row.full_at:
-                RateBucket.objects.filter(name=name).update(full_at=spent.full_at)
-        return spent
+            row = RateBucket.objects.select_for_update().filter(name=name).first()
+            if row is not None:
+                spent = spend(full_at=row.full_at, now=_now(), limit=limit, wanted=wanted, least=least)
+                if spent.full_at != row.full_at:
+                    RateBucket.objects.filter(name=name).update(full_at=spent.full_at)
+                return spent
+        return self._take(name, limit, wanted, least)  # another process has just forgotten it
 
 
 class RedisBuckets:

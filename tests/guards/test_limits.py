@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import TooMany
+from guards import buckets
 from guards.buckets import DatabaseBuckets
 from guards.limiter import Limiter, Taken
 from guards.limits import MAX_PER_MINUTE, Limit, Spent, spend
@@ -175,3 +177,18 @@ def test_database_bucket_when_new_ones_come_forgets_old_full_ones() -> None:
     for name in ("a", "b"):
         DatabaseBuckets().take(name, Limit(60, 2), 1)
     assert set(RateBucket.objects.values_list("name", flat=True)) == {"a", "b"}
+
+
+@pytest.mark.django_db
+def test_database_bucket_when_another_process_forgets_it_meanwhile_then_a_new_one_grants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    RateBucket.objects.create(name="a", full_at=1)
+
+    def forget_first(**given: Any) -> Spent:
+        RateBucket.objects.filter(name="a", full_at=1).delete()
+        return spend(**given)
+
+    monkeypatch.setattr(buckets, "spend", forget_first)
+    assert DatabaseBuckets().take("a", Limit(60, 2), 1).granted == 1
+    assert RateBucket.objects.get().name == "a"
