@@ -13,13 +13,16 @@ from common.asgi import Receive, Scope, Send
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = (
-    b"authorization, content-type, idempotency-key, if-match, if-none-match, if-range, range, traceparent, "
-    b"tus-resumable, upload-checksum, upload-length, upload-metadata, upload-offset, x-api-key, x-flueman-feedback, "
+    b"authorization, content-encoding, content-type, idempotency-key, if-match, if-modified-since, if-none-match, "
+    b"if-range, inference-header-content-length, range, traceparent, tus-resumable, upload-checksum, upload-length, "
+    b"upload-metadata, upload-offset, x-api-key, x-flueman-feedback, x-flueman-route-key, x-http-method-override, "
     b"x-request-id"
 )
 EXPOSED = (
-    b"content-disposition, content-range, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, "
-    b"retry-after, upload-expires, upload-length, upload-offset, x-flueman-feedback-token, x-request-id"
+    b"accept-ranges, allow, content-disposition, content-location, content-range, etag, idempotency-replayed, "
+    b"inference-header-content-length, location, ratelimit, ratelimit-policy, retry-after, server-timing, "
+    b"tus-resumable, tus-version, upload-expires, upload-length, upload-metadata, upload-offset, www-authenticate, "
+    b"x-error-code, x-flueman-feedback-token, x-request-id"
 )
 PREFLIGHT_KEPT_S = b"600"
 
@@ -34,7 +37,8 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight; to a call of a known origin add the header that lets its page read the answer."""
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
+        # `/v2` itself answers as `/v2/` does.
+        if scope["type"] != "http" or not f"{scope['path']}/".startswith(self._prefixes):
             await self._application(scope, receive, send)
             return
         headers = dict(scope["headers"])

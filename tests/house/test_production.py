@@ -104,7 +104,7 @@ def through_cors(path: str = "/api/v1/me", method: str = "GET", **headers: str) 
 
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "path": path, "method": method, "headers": given}
-    application = Cors(inner, origins=[GOOD], prefixes=("/api/",))
+    application = Cors(inner, origins=[GOOD], prefixes=("/api/", "/v2/"))
     asyncio.run(application(scope, None, send))  # type: ignore[arg-type]
     return {"status": str(told[0]["status"]), **{name.decode(): value.decode() for name, value in told[0]["headers"]}}
 
@@ -138,3 +138,14 @@ def test_origin_when_not_listed_then_told_nothing(origin: str) -> None:
 
 def test_origin_when_the_address_is_no_api_then_told_nothing() -> None:
     assert through_cors("/admin/", origin=GOOD) == {"status": "200"}
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/models/intent/infer"])
+def test_page_of_a_listed_origin_when_it_calls_v2_then_may_send_and_read_what_belongs_to_it(path: str) -> None:
+    preflight = through_cors(path, "OPTIONS", origin=GOOD, access_control_request_method="POST")
+    sent = set(preflight["access-control-allow-headers"].split(", "))
+    assert sent >= {"content-encoding", "idempotency-key", "inference-header-content-length", "x-flueman-route-key"}
+    answer = through_cors(path, origin=GOOD)
+    read = set(answer["access-control-expose-headers"].split(", "))
+    assert answer["access-control-allow-origin"] == GOOD
+    assert read >= {"inference-header-content-length", "ratelimit", "retry-after", "x-error-code", "x-request-id"}
