@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inference.batches.columns import Column, Wrong, plain_array
+from inference.bodies.payload import nested_values
 from inference.transport import Output
 from registry.numbers import array_dtype
 from registry.signature import Signature, TensorSpec
@@ -201,12 +202,9 @@ def _of_values(rows: list[Any], is_answered: np.ndarray, is_kept: np.ndarray, ki
 
 def _rows(part: Output, is_batched: bool) -> list[Any]:
     """Give one plain value a row."""
-    shape = part.shape
     if isinstance(part.values, list):
-        values: list[Any] = [text.decode("utf-8", "replace") for text in part.values]
-        for size in reversed(shape[1:] if is_batched else shape):
-            values = [values[at : at + size] for at in range(0, math.prod((len(values),)), size)]
-        return values
+        rows: list[Any] = nested_values(part if is_batched else part._replace(shape=(1, *part.shape)))
+        return rows
     return list(part.values.tolist()) if is_batched else [part.values.tolist()]
 
 

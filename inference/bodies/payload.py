@@ -5,6 +5,7 @@ Two shapes of body: that of the Open Inference Protocol v2 (`/v2`), and the frie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,8 +117,9 @@ def nested_values(output: Output) -> Any:
     if not isinstance(output.values, list):
         return output.values.tolist()
     values: list[Any] = flat_values(output)
-    for size in reversed(output.shape[1:]):
-        values = [values[at : at + size] for at in range(0, len(values), size)]
+    for axis in range(len(output.shape) - 1, 0, -1):
+        size, count = output.shape[axis], math.prod(output.shape[:axis])  # told by the shape: there may be no values
+        values = [values[at * size : (at + 1) * size] for at in range(count)]
     return values
 
 

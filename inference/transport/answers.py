@@ -73,6 +73,8 @@ def decode(tensor: Tensor, spec: TensorSpec, rows: int | None) -> Output:
     fits = datatype == spec.datatype and len(shape) == len(spec.shape)
     if not fits or any(have < 0 or want not in (-1, have) for want, have in zip(spec.shape, shape, strict=True)):
         raise ValueError(f"output `{spec.name}` is {datatype} {list(shape)}, not {spec.datatype} {list(spec.shape)}")
+    if 0 in shape and math.prod(size or 1 for size in shape) > _MOST_TEXTS:
+        raise ValueError(f"output `{spec.name}` is {list(shape)}, which holds nothing in too many places")
     if rows is not None and shape[0] != rows:
         raise ValueError(f"output `{spec.name}` has {shape[0]} rows for {rows} rows of input")
     if datatype == "BYTES":

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from common.errors import Invalid
 from common.strict_json import loads
 from inference.bodies import payload, stored
-from inference.runner.frames import unpack_strings
+from inference.runner.frames import Tensor, unpack_strings
 from inference.transport import Output
-from registry.signature import Signature, parse_signature
+from inference.transport.answers import decode
+from registry.signature import Signature, TensorSpec, parse_signature
 
 NUMBERS = parse_signature(
     {
@@ -138,6 +139,11 @@ def test_answer_when_texts_in_two_dimensions_then_flat_there_and_nested_here() -
     assert payload.nested_values(output) == [["a", "b"], ["다", "d"]]
 
 
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (2, 0, 3), (2, 3, 0)])
+def test_answer_when_a_dimension_of_texts_is_nought_then_nested_as_that_of_numbers(shape: tuple[int, ...]) -> None:
+    assert payload.nested_values(Output("BYTES", shape, [])) == np.zeros(shape).tolist()
+
+
 def test_stored_bodies_when_of_either_door_then_read_by_name() -> None:
     assert stored.inputs_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 2.5, 3, 4]}
     assert stored.shapes_of(orjson.dumps(make_v2()).decode()) == {"x": [1, 4]}
@@ -162,3 +168,10 @@ def test_v2_when_anything_then_tensor_or_invalid(name: Any, datatype: Any, shape
     except Invalid:
         return
     assert math.prod(inputs.tensors[0].shape) * 4 == len(inputs.tensors[0].payload)
+
+
+def test_output_when_it_holds_nothing_in_too_many_places_then_not_as_signed() -> None:
+    spec = TensorSpec("y", "BYTES", (-1, -1, -1))
+    assert decode(Tensor("BYTES", (2, 3, 0), b""), spec, 2).values == []
+    with pytest.raises(ValueError, match="too many places"):
+        decode(Tensor("BYTES", (1, 1 << 39, 0), b""), spec, 1)

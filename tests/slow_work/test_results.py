@@ -36,3 +36,20 @@ def test_table_when_rows_hold_nothing_then_empty_lists(boxes):
 
 def test_table_when_the_output_is_bf16_then_its_numbers():
     assert columns("BF16", [-1, 2], np.array([[0.5, 1.5]], np.float32)) == [[0.5, 1.5]]
+
+
+@pytest.mark.parametrize(("shape", "row"), [((2, 0), []), ((2, 0, 3), []), ((2, 3, 0), [[], [], []])])
+@pytest.mark.parametrize("is_batched", [True, False])
+def test_table_when_texts_have_a_dimension_of_nought_then_empty_lists(shape, row, is_batched):
+    sizes = [-1 if is_batched else 2, *[-1] * (len(shape) - 1)]
+    signature = parse_signature(
+        {
+            "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 1] if is_batched else [1]}],
+            "outputs": [{"name": "y", "datatype": "BYTES", "shape": sizes}],
+        }
+    )
+    rows = 2 if is_batched else 1
+    answered = [Answered(0, rows, [Output("BYTES", shape, [])])]
+    schema = schema_of(signature, "", None)
+    table, errors = table_of(schema, signature, None, 0, np.ones(rows, bool), answered, {})
+    assert (table.column("y").to_pylist(), errors) == ([row, row] if is_batched else [[row, row]], {})
