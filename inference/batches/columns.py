@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from common.errors import Invalid
 from inference.runner.frames import Tensor, pack_strings
-from registry.signature import DTYPES, FLOATS, Signature, TensorSpec, infer_shape, read_numbers, read_texts
+from registry.numbers import array_dtype, to_array, to_payload
+from registry.signature import FLOATS, Signature, TensorSpec, infer_shape, read_numbers, read_texts
 
 Column: TypeAlias = "pa.Array | list[Any]"
 Wrong = dict[int, str]
@@ -42,8 +43,10 @@ class Numbers:
         self._spec, self._values = spec, values
 
     def tensor(self, first: int, last: int) -> Tensor:
-        """Give rows without a copy."""
+        """Give rows without a copy; those of BF16 are float32 here, and rounded."""
         part = self._values[first:last]
+        if self._spec.datatype == "BF16":
+            return Tensor("BF16", part.shape, to_payload("BF16", part))
         return Tensor(self._spec.datatype, part.shape, part.reshape(-1).view(np.uint8).data)
 
     def take(self, rows: np.ndarray) -> Numbers:
@@ -182,7 +185,7 @@ def _numbers(spec: TensorSpec, column: pa.Array) -> np.ndarray | None:
     if flat.null_count or not _is_kind(spec.datatype, flat.type):
         return None
     values = flat.to_numpy(zero_copy_only=pa.types.is_primitive(flat.type) and not pa.types.is_boolean(flat.type))
-    wanted = DTYPES[spec.datatype]
+    wanted = array_dtype(spec.datatype)
     if values.dtype != wanted:
         if spec.datatype not in FLOATS and not _is_in_range(values, wanted):
             return None
@@ -216,7 +219,10 @@ def _is_in_range(values: np.ndarray, wanted: np.dtype) -> bool:
 def _not_finite(spec: TensorSpec, values: np.ndarray) -> Wrong:
     if spec.datatype not in FLOATS:
         return {}
-    is_finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    is_finite = np.isfinite(values)
+    if spec.datatype == "BF16":  # whose range is a little smaller than that of float32
+        is_finite &= np.isfinite(to_array("BF16", to_payload("BF16", values))).reshape(values.shape)
+    is_finite = is_finite.reshape(len(values), -1).all(axis=1)
     if is_finite.all():
         return {}
     said = f"{spec.name}: holds a number that is not finite or out of the range of {spec.datatype}"
@@ -299,4 +305,4 @@ def _read_bytes(spec: TensorSpec, shape: Sequence[int], data: Any) -> bytes:
 
 
 def _read_number_bytes(spec: TensorSpec, shape: Sequence[int], data: Any) -> bytes:
-    return read_numbers(spec, shape, data).tobytes()
+    return to_payload(spec.datatype, read_numbers(spec, shape, data))
