@@ -56,8 +56,7 @@ def claim(*, caller: str, route: str, key: str, body_hash: str, lease_s: float) 
 
     Raises Conflict while another call works on it, Unprocessable for another body, Invalid for a bad key.
     """
-    if not key or len(key) > MAX_KEY_LENGTH or not key.isprintable() or not key.isascii():
-        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters", code="bad_key")
+    _check(key)
     now = timezone.now()
     lease_until = now + timedelta(seconds=lease_s)
     record_id = uuid7()
@@ -80,6 +79,16 @@ def claim(*, caller: str, route: str, key: str, body_hash: str, lease_s: float) 
     return Claimed(record_id.hex, lease_until)
 
 
+def look(*, caller: str, route: str, key: str, body_hash: str) -> Replay | None:
+    """Give the answer that a key already has, `None` where it has none; nothing is claimed.
+
+    Raises Conflict while a call works on it, Unprocessable for another body, Invalid for a bad key.
+    """
+    _check(key)
+    record = IdempotencyRecord.objects.filter(caller=caller, route=route, key=key).first()
+    return _kept(record, body_hash, timezone.now()) if record else None
+
+
 def release(claimed: Claimed) -> None:
     """Give a claim back after a failure, so that a repeat may try at once."""
     IdempotencyRecord.objects.filter(id=claimed.id, lease_until=claimed.lease_until, status=None).delete()
@@ -98,26 +107,42 @@ def forget_old() -> int:
     return delete_in_pieces(old.order_by("created_at"))
 
 
+def _check(key: str) -> None:
+    if not key or len(key) > MAX_KEY_LENGTH or not key.isprintable() or not key.isascii():
+        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters", code="bad_key")
+
+
 def _meet(record: IdempotencyRecord, body_hash: str, now: datetime, lease_until: datetime) -> Claimed | Replay:
-    is_old = record.created_at < now - KEPT_FOR
-    if not is_old:
-        if record.fingerprint != body_hash:
-            raise Unprocessable("this Idempotency-Key was used with another body", code="idempotency_mismatch")
-        if record.status is not None:
-            return Replay(record.status, record.body, record.location)
-        if record.lease_until > now:
-            raise _under_way()
+    if kept := _kept(record, body_hash, now):
+        return kept
     taken = IdempotencyRecord.objects.filter(id=record.id, lease_until=record.lease_until, status=record.status).update(
         lease_until=lease_until,
         fingerprint=body_hash,
         status=None,
         body="",
         location="",
-        **({"created_at": now} if is_old else {}),
+        **({"created_at": now} if _is_old(record, now) else {}),
     )
     if not taken:
         raise _under_way()
     return Claimed(record.id.hex, lease_until)
+
+
+def _kept(record: IdempotencyRecord, body_hash: str, now: datetime) -> Replay | None:
+    """Give the answer of a record; `None` where its day is over, or the lease of who worked on it."""
+    if _is_old(record, now):
+        return None
+    if record.fingerprint != body_hash:
+        raise Unprocessable("this Idempotency-Key was used with another body", code="idempotency_mismatch")
+    if record.status is not None:
+        return Replay(record.status, record.body, record.location)
+    if record.lease_until > now:
+        raise _under_way()
+    return None
+
+
+def _is_old(record: IdempotencyRecord, now: datetime) -> bool:
+    return record.created_at < now - KEPT_FOR
 
 
 def _under_way() -> Conflict:

@@ -33,7 +33,7 @@ from inference.log.recorder import Claim, Record, Recorder
 from inference.log.rows import prediction_rows, request_row
 from inference.runners import Runners
 from inference.running import Running
-from inference.snapshot import Endpoint, Snapshot, refresh
+from inference.snapshot import Endpoint, Snapshot, Target, refresh
 from inference.traffic.watching import Watch
 from registry.signature import Signature
 
@@ -48,6 +48,8 @@ MAY_BE_NEW = {"unknown_key", "unknown_client", "unknown_signing_key", "ended_ses
 NOT_KEPT = {"not_recorded", "rate_limited"}  # a call over a limit should cost no write
 PREDICT = "inference.predict_deployment"
 T = TypeVar("T")
+# In place of the version where the answer of a repeat is kept and no version would take the call now.
+_NOBODY = Target("", "", 0, Signature((), ()), "", "", "", "")
 
 
 class Engine:
@@ -175,20 +177,24 @@ class Engine:
         if ask.deployment not in self.current().endpoints:
             await self.refresh()
         endpoint = self.endpoint(ask.deployment, ask.caller)
-        target = endpoint.choose(ask.version, ask.sticky)
+        try:
+            target = endpoint.choose(ask.version, ask.sticky)
+        except FluemanError as error:
+            return await self._repeat(ask, None, error)
         answer, claimed = Answer(ask.id, target), None
         if ask.caller.limit:
             answer.standings += await self.count(ask.caller)
         self._note_use(ask.caller)
         try:
-            answer.inputs = inputs = ask.read(target.signature)
+            try:
+                answer.inputs = inputs = ask.read(target.signature)
+            except FluemanError as error:
+                return await self._repeat(ask, answer, error)
             answer.parse_ms = (perf_counter() - ask.received) * 1000
             if ask.idempotency_key:
                 held = await self._claim(ask)
                 if isinstance(held, idempotency.Replay):
-                    answer.body, answer.json_length = read_answer(held.body)
-                    answer.is_replay = True
-                    return answer
+                    return _replayed(answer, held)
                 claimed = held
             if ask.caller.rows_limit:
                 answer.standings += await self.count_rows(ask.caller, inputs.rows)
@@ -200,11 +206,23 @@ class Engine:
             self._watch.copy(endpoint, ask, answer)
             return answer
         except FluemanError as error:
-            if claimed is not None:
-                await self.loop.run_in_executor(self._threads, _release, claimed)
-            if error.code not in NOT_KEPT and ask.keeps(error):
-                await self._keep_failure(ask, answer, error)
+            await self._fail(ask, answer, claimed, error)
             raise
+
+    async def _repeat(self, ask: Ask, answer: Answer | None, error: FluemanError) -> Answer:
+        """Give the kept answer of a call that no version takes any more. Raises the error where this repeats none.
+
+        `answer` is `None` where no version was chosen: then the call has not been counted either.
+        """
+        if not ask.idempotency_key:
+            raise error
+        if answer is None:
+            answer = Answer(ask.id, _NOBODY, standings=await self.count(ask.caller))
+        self._note_use(ask.caller)
+        held = await self._in_time(ask, lambda: idempotency.look(**_key_of(ask)))
+        if held is None:
+            raise error
+        return _replayed(answer, held)
 
     def _note_use(self, caller: Caller) -> None:
         if caller.key_id:
@@ -233,13 +251,7 @@ class Engine:
 
     async def _claim(self, ask: Ask) -> idempotency.Claimed | idempotency.Replay:
         def work() -> idempotency.Claimed | idempotency.Replay:
-            return idempotency.claim(
-                caller=ask.caller.identity,
-                route=f"predict {ask.door} {ask.deployment}",
-                key=ask.idempotency_key,
-                body_hash=idempotency.fingerprint(ask.body if ask.version is None else _versioned(ask)),
-                lease_s=settings.INFER_DEADLINE_S + 10,
-            )
+            return idempotency.claim(**_key_of(ask), lease_s=settings.INFER_DEADLINE_S + 10)
 
         return await self._in_time(ask, work)
 
@@ -278,15 +290,38 @@ class Engine:
             await future
         answer.commit_ms = (perf_counter() - started) * 1000
 
-    async def _keep_failure(self, ask: Ask, answer: Answer, error: FluemanError) -> None:
-        """Keep a refused or failed call as well as the database lets us; the caller gets the first error either way."""
+    async def _fail(self, ask: Ask, answer: Answer, claimed: idempotency.Claimed | None, error: FluemanError) -> None:
+        """Free the key of a refused or failed call, and keep the call as well as the database lets us.
+
+        The caller gets the first error either way.
+        """
         assert self._recorder is not None
+        if claimed is not None:
+            await self.loop.run_in_executor(self._threads, _release, claimed)
+        if error.code in NOT_KEPT or not ask.keeps(error):
+            return
         answer.total_ms = (perf_counter() - ask.received) * 1000
         row = request_row(ask, answer, status=error.status, error=error)
         try:
             await self._recorder.write(Record(row, ()))
         except FluemanError as second:
             logger.warning("a failed call could not be kept: %s", second)
+
+
+def _key_of(ask: Ask) -> dict[str, str]:
+    """Give what tells a call from others as its caller sent it, whoever answers it."""
+    return {
+        "caller": ask.caller.identity,
+        "route": f"predict {ask.door} {ask.deployment}",
+        "key": ask.idempotency_key,
+        "body_hash": idempotency.fingerprint(ask.body if ask.version is None else _versioned(ask)),
+    }
+
+
+def _replayed(answer: Answer, held: idempotency.Replay) -> Answer:
+    answer.body, answer.json_length = read_answer(held.body)
+    answer.is_replay = True
+    return answer
 
 
 def _versioned(ask: Ask) -> bytes:

@@ -13,8 +13,9 @@ from django.conf import settings
 from accounts.services import create_api_key, revoke_api_key
 from guards.models import IdempotencyRecord
 from inference.engine import get_engine
-from inference.models import Deployment, InferenceRequest, Prediction
+from inference.models import Deployment, InferenceRequest, Prediction, Route
 from inference.services import deploy, set_enabled
+from registry.models import ModelVersion
 from tests.inference.serving import Serving, serving
 from tests.runner.making import Child, child, make_folder, make_text_folder
 
@@ -260,6 +261,34 @@ def test_idempotency_when_another_version_is_called_with_the_key_then_not_the_an
     ]
     assert [reply.status for reply in replies] == [200, 200, 422]
     assert replies[1].headers["idempotency-replayed"] == "true"
+
+
+def test_idempotency_when_no_version_takes_the_call_any_more_then_the_answer_that_was_kept(small: Serving) -> None:
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": GOOD}]}
+    named, plain = "/v2/models/small/versions/1/infer", "/v2/models/small/infer"
+    firsts = [small.call(path, body, idempotency_key=f"k-{n}") for n, path in enumerate((named, plain))]
+    put_another_in_place(small)
+    for error in ("unknown_version", "not_in_service"):
+        again = [small.call(path, body, idempotency_key=f"k-{n}") for n, path in enumerate((named, plain))]
+        assert [reply.body for reply in again] == [reply.body for reply in firsts]
+        assert {reply.headers["idempotency-replayed"] for reply in again} == {"true"}
+        assert small.call(named, body).headers["x-error-code"] == error
+        assert small.call(named, body, idempotency_key="new").headers["x-error-code"] == error
+        assert small.call(plain, body, idempotency_key="k-0").headers["x-error-code"] == "idempotency_mismatch"
+        Deployment.objects.update(is_enabled=False)
+        small.refresh_routes()
+    assert small.call(plain, body, idempotency_key="x" * 300).headers["x-error-code"] == "bad_key"
+    assert IdempotencyRecord.objects.count() == 2
+
+
+def put_another_in_place(served: Serving) -> None:
+    """Let a version that takes another input answer."""
+    old = served.version
+    signature = {**old.signature, "inputs": [{**old.signature["inputs"][0], "name": "z"}]}
+    given = {"state": old.state, "format": old.format, "manifest": old.manifest, "signature": signature}
+    new = ModelVersion.objects.create(model=old.model, number=2, **given)
+    Route.objects.update(version=new)
+    served.refresh_routes()
 
 
 def test_idempotency_when_many_at_once_then_one_row(small: Serving) -> None:
