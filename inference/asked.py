@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from django.conf import settings
 
@@ -23,7 +24,9 @@ def _always(_error: FluemanError) -> bool:
 
 @dataclass(slots=True)
 class Ask:
-    """One call as a door took it. `received` is a reading of `perf_counter`; `read` parses the body by a signature.
+    """One call as a door took it, made once its body is there; `read` parses that by a signature.
+
+    `received` and `begun` are readings of `perf_counter`: latency counts from the first byte, deadlines from the last.
 
     `json_length` is set where bytes of tensors follow the JSON of the body; `render` sets the same of the answer.
     `keeps` says whether a failure is the end of the call: one that is tried again is not kept as failed.
@@ -45,6 +48,7 @@ class Ask:
     address: str = ""
     keeps: Callable[[FluemanError], bool] = _always
     id: str = field(default_factory=lambda: f"{uuid7_int():032x}")
+    begun: float = field(default_factory=perf_counter)
 
     @property
     def sticky(self) -> str:

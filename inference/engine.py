@@ -265,7 +265,7 @@ class Engine:
 
     async def _in_time(self, ask: Ask, work: Callable[[], T]) -> T:
         """Do what the database or the store may hold up, off the loop, until the deadline of the call."""
-        left_s = ask.received + settings.INFER_DEADLINE_S - perf_counter()
+        left_s = ask.begun + settings.INFER_DEADLINE_S - perf_counter()
         try:
             return await asyncio.wait_for(self.loop.run_in_executor(self._threads, _in_thread, work), max(left_s, 0))
         except TimeoutError:

@@ -35,7 +35,7 @@ class Running:
 
     async def run(self, endpoint: Endpoint, ask: Ask, answer: Answer) -> None:
         """Fill the answer with what its version, or the live one where a canary fails, makes of its inputs."""
-        deadline = ask.received + settings.INFER_DEADLINE_S
+        deadline = ask.begun + settings.INFER_DEADLINE_S
         if endpoint.canary is None or ask.version is not None:
             await self._infer(ask, answer, deadline)
         else:
@@ -56,7 +56,7 @@ class Running:
 
     async def _until_back(self, ask: Ask, answer: Answer, deadline: float, error: NotReady) -> None:
         """Wait a moment and choose again. Raises the error where waiting is in vain, or too many wait already."""
-        is_late = perf_counter() + AWAY_S > min(deadline, ask.received + MOST_AWAY_S)
+        is_late = perf_counter() + AWAY_S > min(deadline, ask.begun + MOST_AWAY_S)
         if is_late or not answer.target.has_served or self._held >= MOST_HELD:
             raise error
         self._held += 1

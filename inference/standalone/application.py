@@ -153,8 +153,9 @@ class Application:
         return self._manifest
 
     async def _infer(self, headers: Headers, receive: Receive, send: Send) -> None:
-        signature, began = self._loaded().signature, perf_counter()
+        signature = self._loaded().signature
         body = await self._intake.read(receive, headers, self._spec.most_bytes)
+        began = perf_counter()  # of a slow client the time counts once all has come
         inputs = read_v2_body(body, json_length(headers, body), signature)
         if self._runner is None or not self.is_ready:
             raise NotReady("the model is being loaded", code="not_ready", retry_after_s=1)

@@ -7,7 +7,7 @@ import gzip
 import zlib
 from collections.abc import Mapping
 
-from common.asgi import Receive
+from common.asgi import Receive, has_come
 from common.errors import FluemanError, Invalid, TooLarge, Unavailable
 from common.gathering import LEAST_PACE, PIECE_S
 
@@ -42,8 +42,8 @@ class Intake:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > most:
             raise TooLarge(f"the body has {int(length)} bytes, more than {most}")
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
+        message = await receive() if has_come(receive) else None
+        if message and message["type"] == "http.request" and not message.get("more_body"):
             body: bytes = message.get("body", b"")
             if len(body) > most:
                 raise TooLarge(f"the body has more than {most} bytes")
@@ -52,12 +52,14 @@ class Intake:
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         return body if encoding == b"identity" else await inflate(body, encoding, most)
 
-    async def _gather(self, receive: Receive, message: Mapping[str, object], most: int) -> bytes:
+    async def _gather(self, receive: Receive, first: Mapping[str, object] | None, most: int) -> bytes:
+        """Wait for a body, of which the first message may be there."""
         parts: list[bytes] = []
         size, now = 0, asyncio.get_running_loop().time
         begun = now()
         try:
             async with asyncio.timeout(PIECE_S) as patience:
+                message = first or await receive()
                 while True:
                     if message["type"] == "http.disconnect":
                         raise Gone
@@ -68,7 +70,8 @@ class Intake:
                     self._held += len(part)
                     if size > most:
                         raise TooLarge(f"the body has more than {most} bytes")
-                    if self._held > HELD_BYTES:
+                    is_piece = message.get("more_body") or len(parts) > 1  # one that is whole is refused to nobody
+                    if is_piece and self._held > HELD_BYTES:
                         raise Unavailable("too many bodies are on their way", retry_after_s=1)
                     if not message.get("more_body"):
                         return b"".join(parts)

@@ -13,10 +13,12 @@ import orjson
 import pytest
 from django.test import Client
 from django.urls import reverse
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from accounts.models import User
 from accounts.services import create_api_key, create_user
 from audit.models import AuditEvent
+from common.asgi import has_come
 from files.models import Blob
 from files.services import open_blob
 from guards.limits import Limit
@@ -178,13 +180,15 @@ def raw_call(
     parts: list[bytes],
     *,
     is_whole: bool = True,
+    pause_s: float = 0.0,
 ) -> Reply:
-    """Call the gateway with a body in parts, of which more may never come."""
+    """Call the gateway with a body in parts, each after a pause, of which more may never come."""
     reply, waiting = Reply(), list(parts)
 
     async def receive() -> dict[str, Any]:
         if not waiting:
             await asyncio.sleep(3600)
+        await asyncio.sleep(pause_s)
         part = waiting.pop(0)
         return {"type": "http.request", "body": part, "more_body": bool(waiting) or not is_whole}
 
@@ -207,10 +211,37 @@ def test_body_when_it_stops_coming_then_408(small: Serving, monkeypatch: pytest.
     assert (reply.status, reply.headers["connection"], list(reply.data)) == (408, "close", ["error"])
 
 
+def test_body_when_not_one_byte_comes_then_408(small: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PIECE_S", 0.2)
+    reply = raw_call(small, "POST", INFER, [], [], is_whole=False)
+    assert (reply.status, reply.headers["connection"], list(reply.data)) == (408, "close", ["error"])
+
+
+def test_body_when_it_comes_for_longer_than_the_deadline_then_answered(small: Serving, settings: Any) -> None:
+    settings.INFER_DEADLINE_S = 1.0
+    entry = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+    parts = [orjson.dumps({"inputs": [entry]}), b" " * stored.HEAD_BYTES]
+    reply = raw_call(small, "POST", INFER, [], parts, pause_s=0.7)
+    assert (reply.status, len(InferenceRequest.objects.get().input_blob)) == (200, 64)
+
+
+def test_message_when_uvicorn_has_it_then_known_to_be_there() -> None:
+    async def told() -> list[bool]:
+        come = asyncio.Event()
+        cycle: Any = RequestResponseCycle.__new__(RequestResponseCycle)
+        cycle.message_event = come
+        before = has_come(cycle.receive)
+        come.set()
+        return [before, has_come(cycle.receive)]
+
+    assert asyncio.run(told()) == [False, True]
+
+
 def test_bodies_when_too_many_are_on_their_way_then_503(small: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "HELD_BYTES", 10)
     reply = raw_call(small, "POST", INFER, [], [b'{"inputs"', b": []}"])
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert raw_call(small, "POST", INFER, [], [b'{"inputs": []}']).status == 400
     monkeypatch.undo()
     assert raw_call(small, "POST", INFER, [], [b'{"inputs"', b": []}"]).status == 400
 
