@@ -21,7 +21,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from common.durable import sync_folder
-from common.errors import NotFound, StorageFull, TooLarge, Unavailable
+from common.errors import FluemanError, NotFound, StorageFull, TooLarge, Unavailable
 from files.content import HEAD_BYTES, sniff
 
 CHUNK_BYTES = 1024 * 1024
@@ -240,6 +240,17 @@ def told_when_full() -> Iterator[None]:
             raise StorageFull("no room is left in the file store") from error
         raise _away(error) from error
     except _trouble() as error:
+        raise _away(error) from error
+
+
+@contextmanager
+def told_when_away() -> Iterator[None]:
+    """Turn what a bucket raises that says no, or does not answer, into Unavailable."""
+    try:
+        yield
+    except (OSError, FluemanError):
+        raise
+    except (s3_refusal(), *_trouble()) as error:
         raise _away(error) from error
 
 

@@ -68,9 +68,10 @@ def keep_for_a_while(*, blob: Blob) -> Blob:
 
 
 def open_blob(blob: Blob) -> BinaryIO:
-    """Open the bytes of a blob for reading. Raises NotFound if the store lacks them."""
+    """Open the bytes of a blob for reading. Raises NotFound if the store lacks them, Unavailable if it is away."""
     try:
-        return cast(BinaryIO, default_storage.open(blob.storage_key, "rb"))
+        with storage.told_when_away():
+            return cast(BinaryIO, default_storage.open(blob.storage_key, "rb"))
     except FileNotFoundError:
         raise NotFound(f"the file store lacks the bytes of {blob.sha256}", code="blob_missing") from None
 

@@ -72,14 +72,16 @@ class Database:
         self.changed.set()
 
     async def flush(self) -> None:
-        """Write what was noted. Raises DatabaseAwayError, and keeps it, if the database does not answer."""
+        """Write what was noted, and keep what cannot be written. Raises DatabaseAwayError where that is why."""
         for version_id in list(self._unwritten):
             fields = self._unwritten.pop(version_id)
             try:
                 await self.call(states.write, self.host, version_id, fields)
-            except DatabaseAwayError:
+            except Exception as error:
                 self._unwritten[version_id] = fields | self._unwritten.get(version_id, {})
-                raise
+                if isinstance(error, DatabaseAwayError):
+                    raise
+                logger.exception("the state of version %s is not written yet", version_id)
 
     async def beat(self, served: Mapping[UUID, Sequence[str]]) -> None:
         """Write a sign of life of the host and of the versions it serves, with their addresses."""

@@ -83,6 +83,9 @@ class Host:
                 await asyncio.to_thread(clear_unused, {*self.runners, *self._ending}, UNUSED_S)
         except DatabaseAwayError:
             await asyncio.sleep(TICK_S)
+        except Exception:  # whatever it was, the models that are loaded go on
+            logger.exception("the model host goes on after an error of its own")
+            await asyncio.sleep(TICK_S)
 
     async def _read_wanted(self) -> dict[UUID, states.Wanted]:
         """Give what is wanted. Between two readings only the stamp is asked for: it costs a tenth."""

@@ -67,9 +67,10 @@ class Instance:
                 pause_s = FIRST_PAUSE_S if is_steady else min(2 * pause_s, LONGEST_PAUSE_S)
             except DatabaseAwayError:
                 pause_s = LONGEST_PAUSE_S
-            except (FluemanError, OSError) as error:
-                logger.error("%s cannot be served: %s", self._label, error)
-                self._become(State.FAILED, str(error))
+            except Exception as error:  # whatever it was, the version is tried again
+                is_known = isinstance(error, FluemanError | OSError)
+                logger.error("%s cannot be served: %s", self._label, error, exc_info=not is_known)
+                self._become(State.FAILED, str(error) if is_known else f"{type(error).__name__}: {error}")
                 pause_s = REFUSED_PAUSE_S
             await asyncio.sleep(pause_s)
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 
-from inference.host import client, places
+from inference.host import client, places, states
 from inference.host.database import Database, DatabaseAwayError
 from inference.host.states import Identity
 from inference.models import Deployment, Route, RunnerState
@@ -196,8 +196,6 @@ def test_database_when_it_is_away_keeps_what_was_noted_and_writes_it_later(tmp_p
         with pytest.raises(DatabaseAwayError):
             await database.call(fails)
         database.note(version.pk, state="starting", restarts=3)
-        from inference.host import states
-
         keep, states.write = states.write, lambda *_: fails()
         try:
             with pytest.raises(DatabaseAwayError):
@@ -212,3 +210,47 @@ def test_database_when_it_is_away_keeps_what_was_noted_and_writes_it_later(tmp_p
     asyncio.run(work())
     row = RunnerState.objects.get(version=version)
     assert (row.state, row.restarts) == ("failed", 3)
+
+
+def test_host_when_the_file_store_is_away_then_the_version_has_failed_and_is_tried_again(tmp_path):
+    version = make_version(make_folder(tmp_path / "m"))
+    make_route(version)
+    with running_host(program=("-m", "tests.host.unlucky_host"), UNLUCKY="store"):
+        assert until_state(version, "failed").error.startswith("EndpointConnectionError: ")
+        runner = until_state(version, "ready")
+        assert numbers_of(ask(runner.socket_path, ROW)) == [[10, 20]]
+        assert runner.error == ""
+
+
+def test_host_when_each_of_its_rounds_ends_in_an_error_then_it_serves_all_the_same(tmp_path):
+    first, second = (make_version(make_folder(tmp_path / name), name=name) for name in ("first", "second"))
+    make_route(first, name="first")
+    with running_host(program=("-m", "tests.host.unlucky_host"), UNLUCKY="folder") as host:
+        until_state(first, "ready")
+        make_route(second, name="second")
+        assert numbers_of(ask(until_state(second, "ready").socket_path, ROW)) == [[10, 20]]
+        assert host.poll() is None
+
+
+def test_database_when_one_row_cannot_be_written_then_the_others_are_and_it_is_kept(tmp_path, monkeypatch):
+    bad, good = (make_version(make_folder(tmp_path / name), name=name) for name in ("bad", "good"))
+    write, is_bad = states.write, True
+
+    def unlucky(host, version_id, fields):
+        if version_id == bad.pk and is_bad:
+            raise ValueError("no such thing")
+        write(host, version_id, fields)
+
+    async def work():
+        nonlocal is_bad
+        database = Database(Identity("here"))
+        for version in (bad, good):
+            database.note(version.pk, state="failed")
+        await database.flush()
+        assert await database.call(list, RunnerState.objects.values_list("version", flat=True)) == [good.pk]
+        is_bad = False
+        await database.flush()
+
+    monkeypatch.setattr(states, "write", unlucky)
+    asyncio.run(work())
+    assert RunnerState.objects.filter(state="failed").count() == 2
