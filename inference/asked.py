@@ -66,7 +66,10 @@ class Ask:
 
 @dataclass(slots=True)
 class Answer:
-    """What a call got: the rendered body, and what it was made of. A replay has a body only."""
+    """What a call got: the rendered body, and what it was made of. A replay has a body only.
+
+    `waits`: how often it waited for a version that was away.
+    """
 
     request_id: str
     target: Target
@@ -78,6 +81,7 @@ class Answer:
     queue_ms: float = 0.0
     run_ms: float = 0.0
     executions: float | None = None
+    waits: int = 0
     commit_ms: float = 0.0
     total_ms: float = 0.0
     is_replay: bool = False

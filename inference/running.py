@@ -60,6 +60,7 @@ class Running:
         if is_late or not answer.target.has_served or self._held >= MOST_HELD:
             raise error
         self._held += 1
+        answer.waits += 1
         try:
             await asyncio.sleep(AWAY_S)
         finally:

@@ -137,7 +137,8 @@ def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
     The first is the heaviest live version that is ready, else one that has served and comes back: calls wait for it.
     """
     by_route = [(route, target_of(route.version)) for route in routes]
-    ranked = sorted(by_route, key=_rank)
+    has_live = any(route.kind == Route.Kind.LIVE and _serves(target) for route, target in by_route)
+    ranked = sorted(by_route, key=lambda pair: _rank(*pair, has_live=has_live))
     targets = tuple(dict.fromkeys(target for _, target in ranked))
     answering = tuple(dict.fromkeys(target for route, target in ranked if route.kind != Route.Kind.SHADOW))
     taking = [(route, target) for route, target in by_route if route.kind != Route.Kind.SHADOW and route.weight]
@@ -151,9 +152,15 @@ def _endpoint(deployment: Deployment, routes: list[Route]) -> Endpoint:
     return Endpoint(deployment.name, deployment.is_enabled, targets, answering, slots, canary, tuple(tried["shadow"]))
 
 
-def _rank(pair: tuple[Route, Target]) -> tuple[bool, bool, bool, bool]:
-    route, target = pair
-    return route.kind == Route.Kind.SHADOW, target.state != READY, not target.has_served, route.kind != Route.Kind.LIVE
+def _rank(route: Route, target: Target, *, has_live: bool) -> tuple[bool, ...]:
+    """Give the place of a version, lowest first: a canary stands in for live ones only where none of them serves."""
+    kind = route.kind
+    is_behind = kind == Route.Kind.CANARY and has_live
+    return kind == Route.Kind.SHADOW, is_behind, target.state != READY, not target.has_served, kind != Route.Kind.LIVE
+
+
+def _serves(target: Target) -> bool:
+    return target.state == READY or target.has_served
 
 
 def _tried(route: Route, target: Target) -> Tried:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from common.errors import FluemanError
@@ -60,9 +61,11 @@ class Watch:
     ) -> None:
         """Have the chosen version answer, and count what it did; what a canary fails the live version answers.
 
-        A canary has half the time that is left, so that there is time for the live version.
+        A canary has half the time that is left, so that there is time for the live version. A version that was away
+        while another one answered has answered nothing.
         """
-        is_canary = answer.target is canary.target
+        chosen = answer.target
+        is_canary = chosen is canary.target
         began = perf_counter()
         counts = self._sides.setdefault(canary.route_id, Sides()).of(is_canary=is_canary)
         self._dirty.add(canary.route_id)
@@ -76,7 +79,10 @@ class Watch:
                     await infer(ask, answer, deadline)
                     return
             raise
-        counts.answered((perf_counter() - began) * 1000, answer.outputs)
+        if answer.target.version_id == chosen.version_id:
+            counts.answered((perf_counter() - began) * 1000, answer.outputs)
+        elif is_canary and answer.waits == 1:  # only the canary was away: not the host with all its versions
+            counts.failed((perf_counter() - began) * 1000)
 
     # -- shadows -------------------------------------------------------------------------------------------------------
     def copy(self, endpoint: Endpoint, ask: Ask, answer: Answer) -> None:
@@ -119,7 +125,10 @@ class Watch:
         """Write what was counted, about once a second, for ever."""
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.write()
+            try:
+                await self.write()
+            except Exception:  # the next second is counted all the same
+                logger.exception("what canaries and shadows did was not written")
 
     async def write(self) -> None:
         """Write what was counted since the last time, if anything was."""
@@ -138,7 +147,7 @@ class Watch:
                 if (counts := self._sides.get(route_id) or self._shadows.get(route_id))
             }
             ended = await loop.run_in_executor(self._threads, self._write, [row for _, row, _ in results], tallies)
-        except (DatabaseError, InterfaceError, FluemanError) as error:
+        except (DatabaseError, InterfaceError, FluemanError, ObjectDoesNotExist) as error:  # a deployment that has gone
             logger.warning("what canaries and shadows did was not written: %s", error)
             self._dirty |= dirty
             return

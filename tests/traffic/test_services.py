@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -416,6 +417,51 @@ def test_changes_when_made_at_once_then_one_after_the_other_and_never_mixed() ->
     assert sorted(told) == ["changed_meanwhile"] * 3 + ["done"]
     assert sorted(routes(deployment).values()) == [10, 90]
     assert [one.number for one in deployment.revisions.order_by("number")] == [1, 2]
+
+
+@contextmanager
+def deleted_once_found(deployment: Deployment) -> Iterator[None]:
+    """Have somebody else delete a deployment right after it has been looked up."""
+    is_there = True
+
+    def follow(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        nonlocal is_there
+        found = execute(sql, *rest)
+        if is_there and sql.startswith("SELECT") and "inference_deployment" in sql:
+            is_there = False
+            Deployment.objects.filter(pk=deployment.pk).delete()
+        return found
+
+    with connection.execute_wrapper(follow):
+        yield
+    assert not is_there
+
+
+def test_version_when_its_deployment_is_deleted_meanwhile_then_nothing_follows() -> None:
+    for n, runner in enumerate(("ready", "failed")):
+        first, second = make_version(), make_version(runner="starting")
+        deployment = services.deploy(name=f"d{n}", version=first, actor=None)
+        services.deploy(name=f"d{n}", version=second, actor=None)
+        with deleted_once_found(deployment):
+            if runner == "ready":
+                services.settle_routes(version=second)
+            else:
+                services.note_failure(version=second, error="no such file")
+    assert not Deployment.objects.exists()
+
+
+def test_calls_when_the_live_version_is_away_then_the_canary_gets_no_more_than_its_share() -> None:
+    live, canary = make_version(), make_version()
+    start_canary(make_deployment(live), canary, 1)
+    RunnerState.objects.filter(version=live).update(state="stopped", socket_path="", load_ms=5)
+    endpoint = load_endpoints()["d"]
+    assert [target.version for target in endpoint.answering] == [1, 2]
+    assert shares_of_calls() == {1: 99, 2: 1}
+    RunnerState.objects.filter(version=live).update(state="failed")
+    assert shares_of_calls() == {2: 100}
+    RunnerState.objects.filter(version=live).update(state="ready")
+    RunnerState.objects.filter(version=canary).update(state="stopped", load_ms=5)
+    assert shares_of_calls() == {1: 100}
 
 
 def test_shadow_answers_when_older_than_they_are_kept_then_only_these_go(settings: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from safetensors.torch import save_file
 from guards.services import bump
 from inference import services
 from inference.engine import get_engine
-from inference.models import Deployment, InferenceRequest, Revision, RouteTally, RunnerState, ShadowResult
+from inference.models import Deployment, InferenceRequest, Revision, Route, RouteTally, RunnerState, ShadowResult
+from inference.runners import Runners
 from inference.services.deployments import STAMP
+from inference.traffic import watching
 from inference.traffic.difference import difference
-from inference.traffic.judging import Guard
+from inference.traffic.judging import Guard, Verdict
 from inference.transport import Output
 from registry.models import ModelVersion
 from tests.inference.serving import Serving
@@ -89,10 +92,11 @@ def body(row: list[float]) -> dict[str, object]:
     return {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": row}]}
 
 
+@pytest.mark.parametrize("load_ms", [None, 5])
 def test_calls_when_the_canary_dies_then_the_live_version_answers_and_the_canary_is_stopped(
-    small: Serving, other: ModelVersion
+    small: Serving, other: ModelVersion, load_ms: int | None
 ) -> None:
-    RunnerState.objects.filter(version=other).update(socket_path="/nowhere/m.sock", load_ms=None)
+    RunnerState.objects.filter(version=other).update(socket_path="/nowhere/m.sock", load_ms=load_ms)
     services.start_canary(deployment=small.deployment, version=other, weight=50, actor=None)
     small.refresh()
     replies = [small.predict(GOOD) for _ in range(60)]
@@ -106,6 +110,62 @@ def test_calls_when_the_canary_dies_then_the_live_version_answers_and_the_canary
     small.refresh()
     small.predict(GOOD)
     write_counts()
+
+
+def test_calls_when_all_versions_are_away_for_a_moment_then_nothing_is_said_of_the_canary(
+    small: Serving, other: ModelVersion
+) -> None:
+    path = RunnerState.objects.get(version=small.version).socket_path
+    route = services.start_canary(deployment=small.deployment, version=other, weight=99, actor=None)
+    RunnerState.objects.update(socket_path="/nowhere/m.sock", load_ms=5)
+    small.refresh_routes()
+    loop = get_engine().loop
+    loop.call_soon_threadsafe(loop.call_later, 0.3, come_back, path, small.version)
+    assert versions(small, ["user"]) == ["1"]
+    write_counts()
+    assert services.canary_standing(route).canary.requests == 0
+
+
+def test_counts_when_the_deployment_is_deleted_while_its_canary_is_judged_then_they_are_forgotten(
+    small: Serving, other: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunnerState.objects.filter(version=other).update(socket_path="/nowhere/m.sock", load_ms=None)
+    services.start_canary(deployment=small.deployment, version=other, weight=99, actor=None)
+    small.refresh_routes()
+
+    def judged(route: Route) -> Verdict:
+        verdict = services.canary_standing(route)
+        if verdict.state == "stopped":
+            Deployment.objects.all().delete()
+        return verdict
+
+    monkeypatch.setattr(watching, "canary_standing", judged)
+    for _ in range(100):
+        small.predict(GOOD)
+        write_counts()
+        if not get_engine()._watch._sides:
+            break
+    assert not Route.objects.exists()
+    assert not get_engine()._watch._sides
+
+
+def test_counts_when_a_round_of_writing_fails_then_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unlucky(watching.Watch):
+        rounds = 0
+
+        async def write(self) -> None:
+            self.rounds += 1
+            raise ValueError("no such thing")
+
+    async def work() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            watch = Unlucky(Runners(), threads)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(watch.keep_writing(), 0.5)
+            assert watch.rounds > 1
+
+    monkeypatch.setattr(watching, "EVERY_S", 0.01)
+    asyncio.run(work())
 
 
 def test_calls_when_there_is_a_shadow_then_its_answers_are_compared_and_kept(
@@ -169,15 +229,15 @@ def test_calls_when_the_version_is_away_for_a_moment_then_they_wait_for_it(small
     small.refresh()
     engine = get_engine()
     timer = engine.loop.call_later  # the host comes back while the call waits
-    engine.loop.call_soon_threadsafe(timer, 0.3, come_back, path)
+    engine.loop.call_soon_threadsafe(timer, 0.3, come_back, path, small.version)
     reply = small.predict(GOOD)
     assert reply.status == 200, reply.body
     assert Deployment.objects.count() == 1
 
 
-def come_back(path: str) -> None:
+def come_back(path: str, version: ModelVersion) -> None:
     def write() -> None:
-        RunnerState.objects.update(state="ready", socket_path=path)
+        RunnerState.objects.filter(version=version).update(state="ready", socket_path=path)
         bump(STAMP)
 
     get_engine()._threads.submit(write)
