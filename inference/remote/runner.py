@@ -12,9 +12,17 @@ from common.errors import DeadlineExceeded, FluemanError, Invalid, TooLarge, Too
 from inference.remote.breaker import Breaker
 from inference.remote.client import Body, Client, Reply
 from inference.remote.places import Place, Tell
-from inference.remote.wire import HEADER_LENGTH, model_path, most_answer_bytes, read_answer, write_call
+from inference.remote.wire import (
+    HEAD_BYTES,
+    HEADER_LENGTH,
+    NUMBER_BYTES,
+    model_path,
+    most_answer_bytes,
+    read_answer,
+    write_call,
+)
 from inference.runner.frames import Tensor
-from inference.transport.answers import Result
+from inference.transport.answers import Result, most_rows
 from inference.transport.calls import MOST_ANSWER_BYTES, Call, Runner, fail, joined, travelling
 from registry.signature import Signature
 
@@ -28,7 +36,8 @@ class RemoteRunner(Runner):
 
     def __init__(self, place: Place, *, signature: Signature, queue_rows: int, tell: Tell | None = None) -> None:
         super().__init__(signature=signature, queue_rows=queue_rows)
-        self.most_joined_rows = place.most_rows
+        most_bytes = MOST_ANSWER_BYTES - HEAD_BYTES
+        self.most_joined_rows = min(place.most_rows, most_rows(signature, most_bytes, number_bytes=NUMBER_BYTES))
         self._place = place
         self._client = Client(place)
         self._path = model_path(place.model, place.version, verb="infer")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.errors import FluemanError, Invalid, Unavailable
-from inference.runner.frames import RESULT, Frame, Tensor, join_rows, pack, pack_error, split_rows
+from inference.runner.frames import RESULT, Frame, Tensor, TooLongError, join_rows, pack, pack_error, split_rows
 from registry.numbers import ITEM_BYTES
 from registry.signature import Signature, TensorSpec
 
@@ -144,9 +144,12 @@ class Batcher:
         runs = math.ceil(rows / self._max_batch) if self._signature.is_batched else 1
         for item, tensors in zip(batch, parts, strict=True):
             queue_us = min((started - item.arrived_ns) // 1000, 0xFFFFFFFF)
-            item.peer.send(
-                pack(id=item.frame.id, kind=RESULT, a=queue_us, b=model_us, tensors=tensors, share=runs / rows)
-            )
+            try:
+                pieces = pack(id=item.frame.id, kind=RESULT, a=queue_us, b=model_us, tensors=tensors, share=runs / rows)
+            except TooLongError as error:  # also of calls joined by web, which sends them one by one then
+                _refuse(item, "model_failed", f"the model gave {error}")
+            else:
+                item.peer.send(pieces)
 
     def _outputs(self, inputs: list[list[Tensor]], rows: int) -> list[Tensor]:
         joined = inputs[0] if len(inputs) == 1 else [join_rows(column) for column in zip(*inputs, strict=True)]

@@ -22,6 +22,7 @@ from typing import NamedTuple
 INFER, RESULT, ERROR = 1, 2, 3
 CLOSING = "closing"  # the code of an ERROR to call 0: no more is taken, what was sent will be answered
 MAX_FRAME_BYTES = 1 << 28
+MAX_RESULT_BYTES = 64 << 20  # of what answers one frame; more is not read
 MAX_ERROR_BYTES = 4096
 
 _HEAD = struct.Struct("<IQBBII")
@@ -37,6 +38,10 @@ CODES = {
     )
 }
 NAMES = {code: name for name, code in CODES.items()}
+
+
+class TooLongError(ValueError):
+    """A result has more bytes than the peer reads."""
 
 
 class FrameError(ValueError):
@@ -67,7 +72,10 @@ class Frame:
 def pack(
     *, id: int, kind: int, a: int = 0, b: int = 0, tensors: Sequence[Tensor] = (), share: float = 0.0
 ) -> list[bytes | memoryview]:
-    """Give the pieces of a frame, for one `writelines`; payloads are not copied."""
+    """Give the pieces of a frame, for one `writelines`; payloads are not copied.
+
+    Raises TooLongError for a result of more than `MAX_RESULT_BYTES`.
+    """
     pieces: list[bytes | memoryview] = [b""]
     size = _AFTER_LENGTH
     for datatype, shape, payload in tensors:
@@ -77,6 +85,8 @@ def pack(
     if share:
         pieces.append(_SHARE.pack(share))
         size += _SHARE.size
+    if kind == RESULT and size > MAX_RESULT_BYTES:
+        raise TooLongError(f"an answer of {size:,} bytes, more than {MAX_RESULT_BYTES:,}")
     pieces[0] = _HEAD.pack(size, id, kind, len(tensors), a, b)
     return pieces
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from inference.runner import frames
 from inference.runner.frames import Tensor
-from registry.numbers import FLOATS, to_array
+from registry.numbers import FLOATS, ITEM_BYTES, to_array
 from registry.signature import Signature, TensorSpec
 
 Values = np.ndarray | list[bytes]
 
 _MOST_TEXTS = 1 << 20  # in one output
+_MOST_ROWS = 1 << 20  # of calls that travel together
+_HEAD_BYTES = 1 << 14  # of what is in an answer besides its values
 
 
 class Output(NamedTuple):
@@ -89,6 +91,18 @@ def _texts(payload: bytes | memoryview, wanted: int, name: str) -> list[bytes]:
     if len(values) != wanted or any(b"\0" in value for value in values):
         raise ValueError(f"output `{name}` holds other texts than its shape says, or NUL")
     return values
+
+
+def most_rows(signature: Signature, most_bytes: int, number_bytes: int = 0) -> int:
+    """Give how many rows fit into an answer, by the outputs whose size the signature fixes.
+
+    `number_bytes`: of one number where it travels in another form than the tensor's own.
+    """
+    row_bytes = 0
+    for spec in signature.outputs if signature.is_batched else ():
+        if spec.datatype != "BYTES" and -1 not in spec.row_shape:
+            row_bytes += math.prod(spec.row_shape) * (number_bytes or ITEM_BYTES[spec.datatype])
+    return min(_MOST_ROWS, (most_bytes - _HEAD_BYTES) // max(1, row_bytes))
 
 
 def is_finite(output: Output) -> bool:

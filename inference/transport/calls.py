@@ -13,12 +13,12 @@ from time import perf_counter
 from common.errors import DeadlineExceeded, FluemanError, Unavailable
 from inference.runner import frames
 from inference.runner.frames import Tensor
-from inference.transport.answers import Result, split
+from inference.transport.answers import Result, most_rows, split
 from registry.signature import Signature
 
 SWEEP_S = 0.05
 MOST_JOINED_BYTES = 4 << 20  # calls larger than this travel alone
-MOST_ANSWER_BYTES = 64 << 20  # of what answers one joined call
+MOST_ANSWER_BYTES = frames.MAX_RESULT_BYTES  # of what answers one joined call
 
 # Ids of request and trace of the call that is being submitted, for those who pass them on.
 travelling: ContextVar[tuple[str, str]] = ContextVar("travelling", default=("", ""))
@@ -47,12 +47,12 @@ class Runner(ABC):
     Calls of one loop turn travel together; no timer delays a lone call. At most `queue_rows` rows wait at once.
     """
 
-    most_joined_rows = 1 << 20
     is_down = False  # it could not be reached, and has not been since
 
     def __init__(self, *, signature: Signature, queue_rows: int) -> None:
         self._signature = signature
         self._queue_rows = queue_rows
+        self.most_joined_rows = most_rows(signature, MOST_ANSWER_BYTES)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Call] = []
         self._under_way: dict[int, list[Call]] = {}
@@ -126,7 +126,7 @@ class Runner(ABC):
                 self._begin(group, now)
 
     def _join(self, calls: Sequence[Call]) -> Iterator[list[Call]]:
-        """Give the calls in groups that travel together: of one shape of row, and not too large."""
+        """Give the calls in groups that travel together: of one shape of row, neither calls nor answer too large."""
         groups: dict[object, list[Call]] = {}
         sizes: dict[object, tuple[int, int]] = {}
         for call in calls:
