@@ -106,6 +106,18 @@ def test_check_when_rows_mix_refuses(tmp_path):
     assert "changes when other rows run beside it" in message
 
 
+def test_check_when_a_program_changes_its_input_in_place_then_it_passes(tmp_path):
+    class InPlace(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x -= 1.0
+            return x[:, :2]
+
+    folder = make_program(tmp_path / "m", InPlace(), sample={"x": [[1, 2, 3, 4]]})
+    _, report = run_check(folder, tmp_path / "out", "--trusted")
+    assert report["ok"] is True, report
+    assert report["sample"] == {"inputs": {"x": [1, 2, 3, 4]}, "outputs": {"y": [0, 1]}}
+
+
 def test_check_when_a_program_is_not_trusted_refuses(tmp_path):
     class Same(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
