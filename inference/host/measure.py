@@ -37,7 +37,6 @@ SECONDS = 0.3  # of one point
 BATCHES = (1, 8, 32, 128)
 MOST_PROCESSES = 4
 _LEAST_CALLS = 5
-_ANSWER_BYTES = 64 << 20
 
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -146,14 +145,16 @@ async def _point(sockets: list[Path], manifest: Manifest, way: RunSettings, batc
 
 
 def _inputs(manifest: Manifest, rows: int) -> list[Tensor]:
-    made = make_inputs(manifest.signature, rows=rows, kind="random")
-    return with_rows(sample_inputs(manifest), rows, []) if manifest.sample and rows > 1 else made
+    """Give rows of the sample, which alone may say how wide an open dimension is; without one made-up values."""
+    if sample := sample_inputs(manifest):
+        return with_rows(sample, rows, []) if manifest.signature.is_batched else sample
+    return make_inputs(manifest.signature, rows=rows, kind="random")
 
 
 async def _drive(socket: Path, inputs: list[Tensor]) -> list[float]:
     """Give the milliseconds of each call. Raises Unprocessable where the model refuses, TimeoutError."""
     reader, writer = await asyncio.open_unix_connection(socket)
-    answers = frames.Reader(_ANSWER_BYTES)
+    answers = frames.Reader(frames.MAX_RESULT_BYTES)
     times: list[float] = []
     until = perf_counter() + SECONDS
     try:

@@ -7,15 +7,18 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from django.core.management import call_command
 
 from common.errors import Unavailable
 from inference.host import client
+from inference.host.measure import _inputs
 from inference.measuring import Point, percentiles, propose, read_points
 from inference.models import VersionSettings
 from inference.services.settings import FIELDS
+from registry.manifest import read_manifest
 from tests.host.hosting import make_version, running_host
-from tests.runner.making import make_folder
+from tests.runner.making import SIGNATURE, make_folder, make_program
 
 
 def point(rows_s: float, *, batch: int = 1, p50: float = 1.0, **way: object) -> Point:
@@ -72,3 +75,27 @@ def test_version_when_measured_gives_figures_and_a_proposal_that_it_can_be_set_t
     assert [line["point"] for line in lines] == found["points"]
     own = VersionSettings.objects.get(version=version)
     assert own.measured["proposal"].items() <= {name: getattr(own, name) for name in FIELDS}.items()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_version_when_its_width_is_open_then_its_sample_is_measured(tmp_path: Path) -> None:
+    signature = {**SIGNATURE, "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, -1]}]}
+    folder = make_program(tmp_path / "m", torch.nn.Linear(4, 2), signature=signature, sample={"x": [[1, 2, 3, 4]]})
+    version = make_version(folder, is_trusted=True)
+    with running_host(RUNNER_MAX_BATCH="8"):
+        found = client.measure(version.pk, lambda line: None)
+    assert found["refusals"] == []
+    assert {p.batch for p in read_points(found["points"])} == {1, 8}
+
+
+def test_inputs_when_there_is_a_sample_then_its_rows_and_without_a_batch_the_sample_as_it_is(tmp_path: Path) -> None:
+    alone = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, -1]}],
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [2]}],
+    }
+    sample = {"x": [[1, 2, 3], [4, 5, 6]]}
+    rows = [_inputs(read_manifest(make_folder(tmp_path / "a", signature=alone, sample=sample)), 1)[0].shape]
+    sample = {"x": [[1, 2, 3, 4], [5, 6, 7, 8]]}
+    batched = read_manifest(make_folder(tmp_path / "b", sample=sample))
+    rows += [_inputs(batched, count)[0].shape for count in (1, 2, 5)]
+    assert rows == [(2, 3), (1, 4), (2, 4), (5, 4)]
