@@ -35,6 +35,7 @@ class Wanted:
     is_trusted: bool = False
     max_batch: int = 128
     threads: int = 1
+    most_bytes: int = 6 << 30  # of memory that the process of the model may have
     share: int | None = None
     storage_uri: str = ""
 
@@ -74,38 +75,53 @@ def inference_service(wanted: Wanted) -> dict[str, Any]:
 
 def to_yaml(wanted: Wanted) -> str:
     """Give the manifest as YAML, headed by what has to be there first."""
-    name, lines = secret_name(wanted), ["# Written by Flueman. Before it is applied once:"]
-    lines.append(f"#   kubectl create secret generic {name} --from-literal=token=TOKEN{_source_hint(wanted)}")
+    lines = ["# Written by Flueman. Before it is applied, once for the service and all its versions:"]
+    lines.append(f"#   kubectl create secret generic {token_name(wanted)} --from-literal=token=TOKEN")
     lines.append("# TOKEN is what callers send as a Bearer token: any long random text.")
+    lines += [] if wanted.storage_uri else _source_hint(wanted)
     if wanted.share is not None:
         lines.append("# A canary: the service must be there already with the version that serves now.")
     body = yaml.safe_dump(inference_service(wanted), sort_keys=False, allow_unicode=True, width=120)
     return "\n".join([*lines, body])
 
 
-def secret_name(wanted: Wanted) -> str:
-    """Give the name of the Kubernetes secret that the container reads."""
+def token_name(wanted: Wanted) -> str:
+    """Give the name of the Kubernetes secret with the token: one, for a caller does not know which version answers."""
+    return f"{service_name(wanted.deployment)}-token"
+
+
+def source_name(wanted: Wanted) -> str:
+    """Give the name of the Kubernetes secret with the address of the version's files."""
     return f"{service_name(wanted.deployment)}-v{wanted.version}"
 
 
-def _source_hint(wanted: Wanted) -> str:
-    if wanted.storage_uri:
-        return ""
+def _source_hint(wanted: Wanted) -> list[str]:
     sign = f"manage.py sign_version {quote(wanted.model)} {wanted.version}"
-    return f" --from-literal=source=ADDRESS\n# ADDRESS is what `{sign}` prints, for as long as pods may start."
+    return [
+        "# And once for this version:",
+        f"#   kubectl create secret generic {source_name(wanted)} --from-literal=source=ADDRESS",
+        f"# ADDRESS is what `{sign}` prints, for as long as pods may start.",
+    ]
 
 
 def _container(wanted: Wanted, name: str) -> dict[str, Any]:
     memory = wanted.memory_bytes + OVERHEAD_BYTES
-    arguments = ["--name", wanted.deployment, "--version", str(wanted.version), "--host", "0.0.0.0"]  # noqa: S104
-    arguments += ["--port", str(PORT), "--max-batch", str(wanted.max_batch), "--threads", str(wanted.threads)]
+    arguments = [
+        f"--name={wanted.deployment}",  # in one word: a name may begin with a dash
+        f"--version={wanted.version}",
+        "--host=0.0.0.0",
+        f"--port={PORT}",
+        f"--max-batch={wanted.max_batch}",
+        f"--threads={wanted.threads}",
+        f"--memory-bytes={wanted.most_bytes}",
+    ]
     arguments += ["--trusted"] if wanted.is_trusted else []
-    environment = [_secret("FLUEMAN_TOKEN", secret_name(wanted), "token")]
+    environment = [_secret("FLUEMAN_TOKEN", token_name(wanted), "token")]
     if wanted.storage_uri:
-        arguments += ["--folder", MOUNTED]
+        arguments += [f"--folder={MOUNTED}"]
         environment.append({"name": "STORAGE_URI", "value": wanted.storage_uri})
     else:
-        environment.append(_secret("FLUEMAN_SOURCE", secret_name(wanted), "source"))
+        environment.append(_secret("FLUEMAN_SOURCE", source_name(wanted), "source"))
     return {
         "name": "kserve-container",
         "image": wanted.image,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from common.errors import Conflict, Invalid, NotFound
 from inference.elsewhere.kserve import Wanted, service_name, to_yaml
 from inference.models import Deployment, Route
+from inference.models.settings import run_of
 from registry.models import ModelVersion
 
 UNKNOWN_BYTES = 1 << 30  # where nobody has measured
@@ -39,7 +40,8 @@ def as_file(name: str, text: str) -> HttpResponse:
 def _taking(deployment: Deployment) -> list[Route]:
     """Give the routes that take calls, the heaviest first."""
     routes = Route.objects.filter(deployment=deployment, weight__gt=0).exclude(kind=Route.Kind.SHADOW)
-    found = list(routes.select_related("version__model", "version__runner").order_by("-weight", "-id"))
+    known = ("version__model", "version__runner", "version__run_settings")
+    found = list(routes.select_related(*known).order_by("-weight", "-id"))
     if not found:
         raise Conflict(_("%(name)s serves no version yet.") % {"name": deployment})
     if len({route.version_id for route in found}) > MOST_PARTS:
@@ -62,7 +64,7 @@ def _share(routes: list[Route], chosen: Route) -> int | None:
 
 
 def _wanted(version: ModelVersion, deployment: Deployment, share: int | None, storage_uri: str) -> Wanted:
-    runner = getattr(version, "runner", None)
+    runner, run = getattr(version, "runner", None), run_of(version)
     measured = (runner.memory_bytes if runner else None) or version.check_report.get("memory_bytes")
     return Wanted(
         deployment=deployment.name,
@@ -72,8 +74,9 @@ def _wanted(version: ModelVersion, deployment: Deployment, share: int | None, st
         image=settings.IMAGE,
         memory_bytes=measured or UNKNOWN_BYTES,
         is_trusted=version.is_trusted,
-        max_batch=version.manifest.get("limits", {}).get("max_batch", settings.RUNNER["MAX_BATCH"]),
-        threads=int(settings.RUNNER["THREADS"]),
+        max_batch=run.max_batch or version.manifest.get("limits", {}).get("max_batch", settings.RUNNER["MAX_BATCH"]),
+        threads=run.threads or int(settings.RUNNER["THREADS"]),
+        most_bytes=int(settings.RUNNER["MEMORY_BYTES"]),
         share=share,
         storage_uri=storage_uri,
     )

@@ -10,10 +10,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
+from common.sealing import unseal
 from inference.elsewhere import ray_serve
 from inference.elsewhere.artefacts import issue_address
 from inference.management.waiting import wait_for_check
 from inference.models import RemoteServer
+from inference.models.settings import run_of
 from inference.services import remote
 from inference.standalone.spec import Spec
 from registry.models import ModelVersion
@@ -57,7 +59,9 @@ class Command(BaseCommand):
 
 
 def _deploy(version: ModelVersion, options: dict[str, Any]) -> ModelVersion:
-    token = secrets.token_urlsafe(32)
+    name = f"ray-{ray_serve.application_name(version.model.name, version.number)}"
+    known = RemoteServer.objects.filter(name=name).first()
+    token = _token(known)
     least, most = options["autoscale"] or (options["replicas"], options["replicas"])
     at = (options["http_host"], options["http_port"])
     path = ray_serve.deploy(
@@ -68,16 +72,20 @@ def _deploy(version: ModelVersion, options: dict[str, Any]) -> ModelVersion:
         port=at[1],
     )
     base_url = (options["url"] or f"http://{at[0]}:{at[1]}").rstrip("/") + path
-    name = f"ray{path.replace('/', '-')}"
     given: dict[str, Any] = {"base_url": base_url, "credential": token, "actor": ACTOR}
-    known = RemoteServer.objects.filter(name=name).first()
     server = remote.change_server(server=known, **given) if known else remote.add_server(name=name, **given)
     kept = remote.look_at_remote(name=version.model.name, server=server, remote_model=version.model.name)
     said = f"version {version.number} on Ray"
     return remote.register_remote(model=version.model.name, kept=kept, actor=ACTOR, description=said, is_reused=True)
 
 
+def _token(known: RemoteServer | None) -> str:
+    """Give the token that runs there already: while replicas are replaced, old and new ones get the same calls."""
+    return unseal(known.credential) if known and known.credential else secrets.token_urlsafe(32)
+
+
 def _spec(version: ModelVersion, token: str, flueman: str) -> Spec:
+    run = run_of(version)
     return Spec(
         name=version.model.name,
         version=version.number,
@@ -85,8 +93,8 @@ def _spec(version: ModelVersion, token: str, flueman: str) -> Spec:
         source=flueman.rstrip("/") + issue_address(version=version, actor=ACTOR, reason="deployed on Ray"),
         files={file.path: file.blob_id for file in version.files.all()},
         is_trusted=version.is_trusted,
-        threads=int(settings.RUNNER["THREADS"]),
-        max_batch=int(settings.RUNNER["MAX_BATCH"]),
+        threads=run.threads or int(settings.RUNNER["THREADS"]),
+        max_batch=run.max_batch or int(settings.RUNNER["MAX_BATCH"]),
         memory_bytes=int(settings.RUNNER["MEMORY_BYTES"]),
         batch_deadline_s=settings.RUNNER["BATCH_DEADLINE_S"],
         load_deadline_s=settings.RUNNER["CHECK_DEADLINE_S"],

@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 from jsonschema import Draft202012Validator
 
 from accounts.services import create_api_key
-from inference.elsewhere.kserve import Wanted, inference_service, secret_name, service_name, to_yaml
+from inference.elsewhere.kserve import Wanted, inference_service, service_name, to_yaml
 from inference.elsewhere.ray_serve import application_name
-from inference.models import Deployment, Route, RunnerState
+from inference.models import Deployment, Route, RunnerState, VersionSettings
 from tests.admin.making import make_deployment, make_person, make_version
 
 SCHEMA = json.loads((Path(__file__).parent / "inferenceservice.schema.json").read_text())
@@ -29,6 +29,11 @@ def check(manifest: Any) -> None:
         f"{list(error.absolute_path)}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(manifest)
     ]
     assert errors == []
+
+
+def secrets(container: Any) -> dict[str, str]:
+    """Give the names of the secrets by variable."""
+    return {one["name"]: one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"]}
 
 
 def with_(**changes: Any) -> Wanted:
@@ -63,27 +68,39 @@ def test_manifest_when_read_says_what_runs_and_holds_no_secret() -> None:
     container = predictor["containers"][0]
     assert predictor["canaryTrafficPercent"] == 10
     assert container["command"] == ["python", "-m", "inference.standalone"]
-    assert container["args"][:4] == ["--name", "intent", "--version", "3"]
+    assert container["args"][:2] == ["--name=intent", "--version=3"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/v2/health/ready"
     assert container["resources"]["requests"]["memory"] == "484Mi"
-    for variable in container["env"]:
-        assert variable["valueFrom"]["secretKeyRef"]["name"] == secret_name(WANTED) == "intent-v3"
+    assert secrets(container) == {"FLUEMAN_TOKEN": "intent-token", "FLUEMAN_SOURCE": "intent-v3"}
+
+
+def test_token_when_a_canary_runs_beside_the_version_that_serves_is_one_for_both() -> None:
+    names = []
+    for wanted in (WANTED, with_(version=4, share=10)):
+        container = inference_service(wanted)["spec"]["predictor"]["containers"][0]
+        names.append(secrets(container))
+        for name in secrets(container).values():
+            assert f"create secret generic {name} " in to_yaml(wanted)
+    assert names[0]["FLUEMAN_TOKEN"] == names[1]["FLUEMAN_TOKEN"]
+    assert names[0]["FLUEMAN_SOURCE"] != names[1]["FLUEMAN_SOURCE"]
 
 
 def test_manifest_when_files_lie_where_the_cluster_reads_takes_them_from_there() -> None:
     container = inference_service(with_(storage_uri="s3://models/intent"))["spec"]["predictor"]["containers"][0]
     assert {"name": "STORAGE_URI", "value": "s3://models/intent"} in container["env"]
-    assert container["args"][-2:] == ["--folder", "/mnt/models"]
+    assert container["args"][-1] == "--folder=/mnt/models"
+    assert "sign_version" not in to_yaml(with_(storage_uri="s3://models/intent"))
 
 
-def test_arguments_when_in_a_manifest_are_taken_by_the_server_that_they_start() -> None:
+@pytest.mark.parametrize("name", ["intent", "-x-", "--help", "의도 분류", "a=b"])
+def test_arguments_when_in_a_manifest_are_taken_by_the_server_that_they_start(name: str) -> None:
     from inference.standalone.__main__ import _options
 
-    container = inference_service(with_(storage_uri="s3://models/intent", is_trusted=True))["spec"]["predictor"]
+    container = inference_service(with_(deployment=name, storage_uri="s3://models/intent", is_trusted=True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["standalone", *container["containers"][0]["args"]])
+        patch.setattr("sys.argv", ["standalone", *container["spec"]["predictor"]["containers"][0]["args"]])
         options = _options()
-    assert (options.name, options.version, options.port, options.trusted) == ("intent", 3, 8080, True)
+    assert (options.name, options.version, options.port, options.trusted) == (name, 3, 8080, True)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +131,17 @@ def test_command_when_a_canary_takes_calls_writes_it_with_its_share(share: int) 
     Route.objects.create(deployment=deployment, version=make_version("intent"), weight=10)
     with pytest.raises(CommandError, match="KServe"):
         written("intent")
+
+
+@pytest.mark.django_db
+def test_command_when_a_version_has_settings_of_its_own_gives_them_along(settings: Any) -> None:
+    settings.RUNNER = {**settings.RUNNER, "MEMORY_BYTES": 3 << 30, "THREADS": 7, "MAX_BATCH": 9}
+    deployment = make_deployment("intent")
+    plain = written("intent")["spec"]["predictor"]["containers"][0]["args"]
+    assert {"--memory-bytes=3221225472", "--threads=7", "--max-batch=9"} <= set(plain)
+    VersionSettings.objects.create(version=deployment.routes.get().version, threads=2, max_batch=4)
+    own = written("intent")["spec"]["predictor"]["containers"][0]["args"]
+    assert {"--memory-bytes=3221225472", "--threads=2", "--max-batch=4"} <= set(own)
 
 
 @pytest.mark.django_db
