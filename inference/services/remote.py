@@ -90,7 +90,7 @@ def change_server(
     fresh = RemoteServer.objects.select_for_update().get(pk=server.pk)
     before = _facts(fresh)
     wanted = _checked({name: value for name, value in fields.items() if name in CHANGEABLE})
-    changes = {name: value for name, value in wanted.items() if getattr(fresh, name) != value}
+    changes = {name: value for name, value in wanted.items() if _kept(fresh, name) != value}
     if fresh.credential and credential is None and any(name in changes for name in LEADS_ELSEWHERE):
         why = _("It would go to another place than it was given for: give the credential again.")
         raise Invalid(str(why), code="credential_needed", fields={"credential": str(why)})
@@ -255,7 +255,7 @@ def _header(header: str) -> str:
 
 
 def _ca(pem: str) -> str:
-    text = pem.strip()
+    text = _lines(pem)
     if text:
         try:
             ssl.create_default_context(cadata=text)
@@ -264,6 +264,16 @@ def _ca(pem: str) -> str:
         if "PRIVATE KEY" in text:
             raise _bad("ca_pem", _("This holds a private key, which must stay where it is."))
     return text
+
+
+def _lines(pem: str) -> str:
+    """Give a text with the ends of lines that we keep: browsers send others."""
+    return "\n".join(pem.strip().splitlines())
+
+
+def _kept(server: RemoteServer, name: str) -> Any:
+    """Give a field of a server as it would be kept today."""
+    return _lines(server.ca_pem) if name == "ca_pem" else getattr(server, name)
 
 
 def _timeout(seconds: float) -> float:

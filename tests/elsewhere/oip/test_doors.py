@@ -14,9 +14,12 @@ from django.urls import reverse
 from accounts.services import create_api_key
 from common.sealing import seal, unseal
 from inference.models import RemoteModel, RemoteServer
+from inference.services.remote import add_server
 from registry.models import ModelVersion, RegisteredModel
 from tests.admin.making import make_person
 from tests.elsewhere.oip.server import running
+from tests.elsewhere.oip.test_runner import certificate_of
+from tests.notify.certificates import make_certificate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,6 +135,23 @@ def test_pages_when_followed_lead_from_a_server_to_a_version() -> None:
     for shown in (looked, page, detail):
         assert TOKEN not in shown
         assert "sealed1" not in shown
+
+
+def test_pages_when_a_server_with_its_own_authority_is_changed_need_no_credential(tmp_path: Path) -> None:
+    client = Client()
+    client.force_login(make_person("administrator"))
+    pem = certificate_of(make_certificate(tmp_path, "there"))
+    row = add_server(name="there", base_url="https://127.0.0.1:9", actor="test", credential=TOKEN, ca_pem=pem)
+    url = reverse("admin:inference_remoteserver_do", args=[row.pk, "edit"])
+    fields = {"base_url": row.base_url, "header": row.header, "ca_pem": pem.replace("\n", "\r\n"), "reason": "slow"}
+    for kept in (pem.strip(), pem.strip().replace("\n", "\r\n")):
+        RemoteServer.objects.update(ca_pem=kept, timeout_s=10)
+        reply = client.post(url, {**fields, "timeout_s": "5"})
+        assert reply.status_code == 302, reply.content.decode()[-3000:]
+        assert RemoteServer.objects.get().timeout_s == 5
+    assert (
+        b"\r" not in add_server(name="b", base_url=row.base_url, actor="test", ca_pem=fields["ca_pem"]).ca_pem.encode()
+    )
 
 
 def test_pages_when_the_server_is_down_or_lies_stay_readable() -> None:
