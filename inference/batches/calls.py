@@ -24,7 +24,7 @@ LOADS = frozenset({"not_ready"})
 # A server elsewhere, or the way there, is away or does not let us in: that says nothing of these rows.
 AWAY = frozenset(
     (
-        *("unreachable", "breaker_open", "remote_not_ready", "remote_too_many"),
+        *("unreachable", "breaker_open", "remote_lost", "remote_not_ready", "remote_too_many"),
         *("remote_refused", "remote_unknown", "address_refused", "bad_certificate"),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from inference.host.measure import measure
 
 if TYPE_CHECKING:
     from inference.host.host import Host
+
+logger = logging.getLogger(__name__)
 
 CHECKS_AT_ONCE = 2
 MAX_LINE_BYTES = 64 * 1024
@@ -57,7 +60,7 @@ async def _talk(
 ) -> None:
     """Answer one question. The work ends when the one who asked has gone."""
     try:
-        question = _read(await reader.readline())
+        question = await _asked(reader)
         work = asyncio.create_task(_answer(host, room, question, writer))
         gone = asyncio.create_task(reader.read(1))
         try:
@@ -73,15 +76,20 @@ async def _talk(
     except DatabaseAwayError:
         message = "the database does not answer"
         await _write(writer, {"error": {"status": 503, "code": "unavailable", "message": message}})
-    except (ConnectionError, ValueError):
-        return  # the one who asked has gone, or sent no line at all
+    except ConnectionError:
+        return  # the one who asked has gone
+    except Exception:
+        logger.exception("what was asked at the control socket failed unexpectedly")
+        message = "something went wrong in the model host; it has been logged"
+        await _write(writer, {"error": {"status": 503, "code": "unexpected", "message": message}})
     finally:
         writer.close()
 
 
-def _read(line: bytes) -> dict[str, Any]:
+async def _asked(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Give the question. Raises Invalid for all that is none."""
     try:
-        question = json.loads(line)
+        question = json.loads(await reader.readline())
         if not isinstance(question, dict):
             raise ValueError("not an object")
         if "version_id" in question:

@@ -97,9 +97,7 @@ class Examination:
         each = zip(*(split_rows(tensor, [1] * rows) for tensor in inputs), strict=True)
         alone = [await _call(runner, self.place, list(row)) for row in each]
         for number, spec in enumerate(self.manifest.signature.outputs):
-            parts = [result.outputs[number].values for result in alone]
-            apart = [text for part in parts for text in part] if spec.datatype == "BYTES" else np.concatenate(parts)
-            if not is_alike(spec.datatype, together.outputs[number].values, apart):
+            if not _is_same(together.outputs[number], [result.outputs[number] for result in alone]):
                 raise Unprocessable(
                     f"output `{spec.name}` of a row changes when other rows are in the same call: calls must not "
                     "travel together; register it with max_batch 1"
@@ -128,6 +126,15 @@ async def check_signature(client: Client, place: Place, signature: Signature) ->
     if wrong := differences(signature, found.signature):
         raise Unprocessable("; ".join(wrong)[:1000], code="signature_changed")
     return "the server says the same"
+
+
+def _is_same(together: Output, alone: list[Output]) -> bool:
+    """Whether rows gave the same in one call as each by itself; one that was filled up to others' length did not."""
+    if any(one.shape[1:] != together.shape[1:] for one in alone):
+        return False
+    parts: list[Any] = [one.values for one in alone]
+    apart = [text for part in parts for text in part] if together.datatype == "BYTES" else np.concatenate(parts)
+    return is_alike(together.datatype, together.values, apart)
 
 
 async def _call(runner: RemoteRunner, place: Place, inputs: list[Tensor]) -> Result:

@@ -38,6 +38,7 @@ _REFUSALS: dict[int, tuple[type[FluemanError], str, str]] = {
     413: (TooLarge, "too_large", "takes no call of this size"),
     422: (Invalid, "invalid", "refused the call"),
     429: (TooMany, "remote_too_many", "takes no more calls now"),
+    502: (Unavailable, "remote_lost", "cannot be reached behind its gateway"),
     503: (Unavailable, "remote_not_ready", "is not ready"),
     504: (DeadlineExceeded, "deadline_exceeded", "did not answer in time"),
 }

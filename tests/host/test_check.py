@@ -1,8 +1,10 @@
 """Checks through the host: what is told, what is kept, what a hostile version cannot do."""
 
+import asyncio
 import json
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from common.errors import NotFound, Unavailable
 from common.ids import uuid7
 from files.models import Blob
 from files.services import open_blob
-from inference.host import client, places
+from inference.host import client, control, places
 from registry.models import ModelVersion
 from registry.services import add_version, register_model
 from tests.host.hosting import make_version, running_host, until
@@ -116,6 +118,30 @@ def test_control_socket_when_it_gets_nonsense_answers_an_error_and_goes_on(line)
             connection.sendall(line)
             answer = json.loads(connection.makefile().readline())
         assert answer["error"]["code"] == "invalid"
+        assert client.status()["pid"] > 0
+
+
+def test_control_socket_when_the_work_fails_unexpectedly_says_so_and_logs_it(caplog):
+    class Broken:
+        async def call(self, *_):
+            raise ValueError("a fault of ours")
+
+    async def ask():
+        async with control.listening(SimpleNamespace(database=Broken())):
+            await asyncio.to_thread(client.check, uuid7(), lambda step: None)
+
+    with pytest.raises(Unavailable) as refused:
+        asyncio.run(ask())
+    assert refused.value.code == "unexpected"
+    assert "a fault of ours" in caplog.text
+
+
+def test_control_socket_when_a_line_is_too_long_refuses_it():
+    with running_host():
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(places.control_socket()))
+            connection.sendall(b"[" * (control.MAX_LINE_BYTES + 1) + b"\n")
+            assert json.loads(connection.makefile().readline())["error"]["code"] == "invalid"
         assert client.status()["pid"] > 0
 
 

@@ -39,7 +39,7 @@ class OipServer:
 
     mode: str = "good"
     is_ready: bool = True
-    extensions: list[str] = field(default_factory=lambda: ["binary_tensor_data"])
+    extensions: list[str] | None = field(default_factory=lambda: ["binary_tensor_data"])
     metadata: dict[str, Any] = field(default_factory=lambda: dict(METADATA))
     config: dict[str, Any] | None = None  # of Triton's extension
     token: str = ""
@@ -82,7 +82,8 @@ class OipServer:
     def _tell(self, parts: list[str]) -> tuple[int, Any]:
         """Give status and body for a question about the server or a model."""
         if parts == ["v2"]:
-            return 200, {"name": "test", "version": "1", "extensions": self.extensions}
+            told = {"name": "test", "version": "1", "extensions": self.extensions}
+            return (503, {"error": "later"}) if self.extensions is None else (200, told)
         if parts == ["v2", "repository", "index"]:
             return 200, [{"name": "sum", "version": "1", "state": "READY", "reason": ""}]
         if parts[-1] == "ready":
@@ -129,15 +130,8 @@ class OipServer:
         return await self._good(seen, writer, lambda answer: _with(answer, shape=[1 << 62, 1 << 62]))
 
     async def _nan(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
-        sums = np.full((_rows(seen)[0].shape[0], 2), np.nan, "<f4")
-        output = {"name": "y", "datatype": "FP32", "shape": list(sums.shape)}
-        if not _rows(seen)[1]:
-            text = json.dumps({"outputs": [{**output, "data": sums.ravel().tolist()}]}).encode()
-            return await _send(writer, 200, text)
-        output["parameters"] = {"binary_data_size": sums.nbytes}
-        head = json.dumps({"outputs": [output]}).encode()
-        length = {"Inference-Header-Content-Length": str(len(head))}
-        return await _send(writer, 200, head + sums.tobytes(), length)
+        rows, is_binary = _rows(seen)
+        return await _numbers(writer, np.full((len(rows), 2), np.nan, "<f4"), is_binary)
 
     async def _too_few_bytes(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         head = json.dumps(
@@ -222,11 +216,35 @@ class OipServer:
             return await _send(writer, 500, {"error": "a nine"})
         return await self._good(seen, writer)
 
+    async def _behind_a_gateway(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        return await _send(writer, 502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
+
+    async def _too_slow_for_a_gateway(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        return await _send(writer, 504, b"upstream request timeout", {"Content-Type": "text/plain"})
+
+    async def _behind_a_gateway_at_first(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        return await (self._behind_a_gateway if len(self.calls()) <= 4 else self._good)(seen, writer)
+
+    async def _fills_up(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        """Answer as many numbers for each row as the longest of the call has, as models of texts do."""
+        rows, is_binary = _rows(seen)
+        lengths = 1 + (np.abs(rows).sum(1) * 1000).astype(int) % 97
+        return await _numbers(writer, np.ones((len(rows), lengths.max()), "<f4"), is_binary)
+
     async def _busy(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         return await _send(writer, 429, {"error": "slow down"}, {"Retry-After": "7"})
 
     async def _unready(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         return await _send(writer, 503, {"error": "later"}, {"Retry-After": "99999999"})
+
+
+async def _numbers(writer: asyncio.StreamWriter, values: np.ndarray, is_binary: bool) -> bool:
+    output: dict[str, Any] = {"name": "y", "datatype": "FP32", "shape": list(values.shape)}
+    if not is_binary:
+        return await _send(writer, 200, {"outputs": [{**output, "data": values.ravel().tolist()}]})
+    output["parameters"] = {"binary_data_size": values.nbytes}
+    head = json.dumps({"outputs": [output]}).encode()
+    return await _send(writer, 200, head + values.tobytes(), {"Inference-Header-Content-Length": str(len(head))})
 
 
 def _with(answer: dict[str, Any], **changes: Any) -> dict[str, Any]:

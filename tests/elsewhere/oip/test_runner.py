@@ -8,10 +8,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from common.errors import FluemanError
 from common.sealing import seal
+from inference.batches.calls import Calls
+from inference.batches.columns import Numbers
+from inference.batches.results import Answered
 from inference.remote.places import Place
 from inference.remote.runner import RemoteRunner
 from inference.remote.wire import read_signature
@@ -92,6 +96,29 @@ def test_call_when_a_neighbour_is_refused_is_answered_alone(mode: str, status: i
     assert (bad.status, said in bad.message) == (status, True)
 
 
+@pytest.mark.parametrize("mode", ["behind_a_gateway", "too_slow_for_a_gateway"])
+def test_calls_of_one_turn_when_a_gateway_answers_are_not_sent_again(mode: str) -> None:
+    async def work(runner: RemoteRunner) -> list[Any]:
+        return await asyncio.gather(outcome(runner, [1, 0, 0, 0]), outcome(runner, [2, 0, 0, 0]))
+
+    with running(mode=mode) as server:
+        assert [error.code for error in run(make_place(server), work)] == [WRONG[mode][1]] * 2
+        assert len(server.calls()) == 1
+
+
+def test_rows_of_a_batch_when_a_gateway_answers_for_a_moment_are_not_blamed() -> None:
+    async def work(runner: RemoteRunner) -> list[Answered]:
+        async def locate() -> RemoteRunner:
+            return runner
+
+        given = Numbers(SIGNATURE.inputs[0], np.ones((5, 4), "<f4"))
+        return await Calls(locate, 5.0, 5.0, most_rows=1).run([given], 5)
+
+    with running(mode="behind_a_gateway_at_first") as server:
+        answered = run(make_place(server), work)
+    assert [one.error for one in answered] == [""] * 5
+
+
 def test_plain_when_a_failure_is_told_at_length_keeps_its_beginning_and_its_end() -> None:
     said = plain("Traceback\n" + "at line 7\n" * 100 + "ValueError: the reason", 60)
     assert len(said) <= 60
@@ -124,6 +151,8 @@ WRONG = {
     "refuses": (400, "invalid"),
     "busy": (429, "remote_too_many"),
     "unready": (503, "remote_not_ready"),
+    "behind_a_gateway": (503, "remote_lost"),
+    "too_slow_for_a_gateway": (504, "deadline_exceeded"),
 }
 
 
@@ -131,7 +160,7 @@ WRONG = {
 def test_call_when_the_server_misbehaves_gets_a_typed_error(mode: str) -> None:
     with running(mode=mode) as server:
         began = perf_counter()
-        within_s = 0.6 if WRONG[mode][0] == 504 else 5.0
+        within_s = 0.6 if mode in ("drip", "slow") else 5.0
         error = run(make_place(server, timeout_s=5.0), lambda runner: outcome(runner, within_s=within_s))
         took_s = perf_counter() - began
         assert isinstance(error, FluemanError)
