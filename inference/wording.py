@@ -73,6 +73,8 @@ learn(
         _("%(server)s takes no call of this size (%(status)s): %(said)s"),
         _("%(server)s takes no call of this size (%(status)s)"),
         _("%(server)s takes no more calls now (%(status)s)"),
+        _("%(server)s cannot be reached behind its gateway (%(status)s): %(said)s"),
+        _("%(server)s cannot be reached behind its gateway (%(status)s)"),
         _("%(server)s did not answer in time (%(status)s): %(said)s"),
         _("%(server)s did not answer in time (%(status)s)"),
         _("%(server)s failed several times and is left alone for a moment"),
@@ -97,6 +99,7 @@ learn(
             "output `%(name)s` of a row changes when other rows are in the same call: calls must not travel together; "
             "register it with max_batch 1"
         ),
+        _("the server takes no binary tensors any more: register the model again"),
         _("the answer is not JSON"),
         _("the answer is no object"),
         _("`%(name)s` is no list of tensors"),

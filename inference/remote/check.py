@@ -121,6 +121,8 @@ class Examination:
 async def check_signature(client: Client, place: Place, signature: Signature) -> str:
     """Compare what a server says of a model with what was registered. Raises Unprocessable where they differ."""
     found = await ask_metadata(client, place)
+    if place.is_binary and not found.is_binary:
+        raise Unprocessable("the server takes no binary tensors any more: register the model again", code="no_binary")
     if found.signature is None:
         return "the server does not say what the model takes and gives; the given signature holds"
     if wrong := differences(signature, found.signature):

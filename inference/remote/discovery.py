@@ -77,6 +77,8 @@ async def _most_rows(client: Client, place: Place) -> int | None:
 
 async def _is_binary(client: Client, place: Place) -> bool:
     reply = await client.get("v2", timeout_s=ASK_S)
+    if reply.status == 429 or reply.status >= 500:
+        raise client.refusal(reply)  # it is away: that says nothing of what it takes
     extensions = _object(reply, place).get("extensions") if reply.status == 200 else None
     return isinstance(extensions, list) and BINARY in extensions
 

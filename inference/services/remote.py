@@ -139,13 +139,16 @@ def find_remote(*, server: RemoteServer, remote_model: str, remote_version: str 
 def register_remote(
     *, model: RegisteredModel | str, kept: Kept, actor: Actor, description: str = "", is_reused: bool = False
 ) -> ModelVersion:
-    """Make a model elsewhere a version here and have it checked; with `is_reused` the one that there is, if any."""
+    """Make a model elsewhere a version here and have it checked; with `is_reused` the one that there is, if any.
+
+    That one is called from now on as the server says today: with binary tensors, or without.
+    """
     with transaction.atomic():
         version = insert_version(
             model=model, kept=kept.files, actor=actor, description=description, is_reused=is_reused
         )
         place = kept.place
-        RemoteModel.objects.get_or_create(
+        known, is_new = RemoteModel.objects.get_or_create(
             version=version,
             defaults={
                 "server": kept.server,
@@ -154,6 +157,9 @@ def register_remote(
                 "is_binary": place.is_binary,
             },
         )
+        if not is_new and known.is_binary != place.is_binary:
+            RemoteModel.objects.filter(pk=known.pk).update(is_binary=place.is_binary)
+            bump(STAMP)
     return version
 
 

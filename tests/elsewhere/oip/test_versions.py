@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,18 +10,21 @@ import pytest
 
 from accounts.models import User
 from audit.models import AuditEvent
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, Unavailable, Unprocessable
 from common.sealing import is_sealed, unseal
+from guards.services import read_stamps
 from inference.batches.predicting import most_rows
 from inference.host import client
 from inference.models import Deployment, RemoteModel, RemoteServer, RunnerState
+from inference.remote.check import check_signature
+from inference.remote.discovery import talking
 from inference.remote.places import place_of
-from inference.services import deploy
+from inference.services import STAMP, deploy
 from inference.services import remote as services
 from jobs.models import Job
 from registry.models import ModelVersion
 from registry.services import pass_check, start_check
-from tests.elsewhere.oip.server import OipServer, running
+from tests.elsewhere.oip.server import METADATA, OipServer, running
 from tests.host.hosting import running_host, until, until_state
 from tests.inference.serving import Serving, end_engine
 
@@ -255,6 +259,44 @@ def test_job_when_the_server_is_not_what_it_said_refuses_the_version() -> None:
         alone = make_version(server, max_batch=1)
         start_check(version=alone)
         assert client.check(alone.pk, lambda _step: None)["ok"]
+
+
+def test_check_when_a_row_alone_gets_another_length_says_that_calls_must_travel_alone() -> None:
+    metadata = {**METADATA, "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, -1]}]}
+    with running(mode="fills_up", metadata=metadata) as server, running_host(OUTGOING_ALLOW="127.0.0.1"):
+        steps = checked(make_version(server)).report["steps"]  # type: ignore[attr-defined]
+        alone = checked(make_version(server, max_batch=1))
+    assert (steps[-1]["step"], steps[-1]["state"]) == ("batch", "failed")
+    assert "max_batch 1" in steps[-1]["message"]
+    assert alone.report["ok"]  # type: ignore[attr-defined]
+
+
+def test_version_when_the_server_takes_binary_tensors_no_more_is_told_and_then_called_with_json() -> None:
+    async def look(version: ModelVersion) -> str:
+        place = place_of(version)
+        assert place is not None
+        async with talking(place) as there:
+            return await check_signature(there, place, version.parsed_signature())
+
+    with running() as server:
+        version = make_version(server)
+        assert RemoteModel.objects.get().is_binary
+        server.extensions = []
+        with pytest.raises(Unprocessable, match="binary"):
+            asyncio.run(look(ModelVersion.objects.select_related("remote__server").get()))
+        before = read_stamps().get(STAMP, 0)
+        assert make_version(server) == version
+        assert not RemoteModel.objects.get().is_binary
+        assert read_stamps().get(STAMP, 0) > before
+        assert asyncio.run(look(ModelVersion.objects.select_related("remote__server").get()))
+
+
+def test_version_when_the_server_is_away_while_it_is_asked_what_it_takes_is_not_registered() -> None:
+    with running() as server:
+        row = make_server(server)
+        server.extensions = None
+        with pytest.raises(Unavailable):
+            services.look_at_remote(name="sums", server=row, remote_model="sum")
 
 
 def make_serving(deployment: Deployment, version: ModelVersion) -> Serving:
