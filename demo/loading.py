@@ -26,6 +26,7 @@ from demo.history import send_history
 from demo.intents import FOLDER
 from files.models import StoredFile
 from files.services import add_file, shelf
+from files.services.shelf import SHELF
 from inference.models import Deployment, RunnerState
 from inference.services import live_version, runner_of
 from registry.services import register_model
@@ -50,6 +51,20 @@ SERVING_TIMEOUT_S = 60
 Say = Callable[[str], object]
 
 
+def load_if_new(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
+    """Do as `load`, but only where the installation is new: what was restored from a backup stays as it is."""
+    if is_new():
+        return load(url=url, say=say, before_exec=before_exec)
+    _remember()
+    return "demo not loaded: there are people here already (manage.py load_demo would load it all the same)"
+
+
+def is_new() -> bool:
+    """Tell whether nobody is here yet, or those who are may be of a first load that was cut short."""
+    is_begun = (settings.FLUEMAN_HOME / "demo.json").exists()
+    return is_begun or not User.objects.exclude(username=SHELF).exists()
+
+
 def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
     """Load what is missing and give a summary; safe to call again.
 
@@ -70,10 +85,16 @@ def load(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
         say(f"{name} is served")
     shown = put_on_shelf()
     sent = send_history(url=url, key=kept["api_key"])
+    _remember()
     return (
         f"demo loaded: {len(PEOPLE)} users, {len(MODELS)} models deployed, {sent} predictions sent, "
         f"{shown} public files, dataset {data}, log-in in demo.json"
     )
+
+
+def _remember() -> None:
+    """Note that no start need load the demo; not in `run`, which may be deleted."""
+    (settings.FLUEMAN_HOME / "demo.loaded").touch()
 
 
 def import_sentences() -> str:
@@ -99,6 +120,8 @@ def train_models(say: Say, before_exec: Callable[[], None]) -> dict[str, Path]:
     children = {
         name: _start_training(name, folder, before_exec) for name, folder in folders.items() if not folder.exists()
     }
+    if children:
+        say("Loading the demo: two models are trained now, this takes a minute or two.")
     for name, child in children.items():
         for line in child.stdout or ():
             say(line.rstrip())

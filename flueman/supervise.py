@@ -152,9 +152,10 @@ def collect_static(home: Path) -> None:
 
 def mark_demo(home: Path) -> None:
     """Note that the demo is still to be loaded; `/readyz` stays red until flueman/welcome.py has removed the note."""
-    note = home / "demo.pending"
-    wanted = env.flag("FLUEMAN_DEMO", True) and not (home / "run" / "demo.loaded").exists()
-    if wanted:
+    note, loaded = home / "demo.pending", home / "demo.loaded"
+    if not loaded.exists() and (home / "run" / "demo.loaded").exists():  # where older versions kept it
+        loaded.touch()
+    if env.flag("FLUEMAN_DEMO", True) and not loaded.exists():
         note.touch()
     else:
         note.unlink(missing_ok=True)

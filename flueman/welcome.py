@@ -25,9 +25,7 @@ def main() -> None:
     wait_for(f"{url}/livez")
     note = home / "demo.pending"
     if note.exists():
-        loaded = load_demo()
-        if loaded:
-            (home / "run" / "demo.loaded").touch()
+        load_demo()
         note.unlink()
     wait_for(f"{url}/readyz")
     print(welcome(url, home / "demo.json"), flush=True)
@@ -61,15 +59,13 @@ def answer_problem(address: str) -> str:
         return str(error)
 
 
-def load_demo() -> bool:
-    """Run `manage.py load_demo`, again if it fails, and say whether it worked."""
-    print("Loading the demo: two models are trained now, this takes a minute or two.", flush=True)
+def load_demo() -> None:
+    """Run `manage.py load_demo --if-new`, again if it fails, which it says at last."""
     for _ in range(ATTEMPTS):
-        command = [sys.executable, "manage.py", "load_demo"]
+        command = [sys.executable, "manage.py", "load_demo", "--if-new"]
         if subprocess.run(command, check=False, preexec_fn=partial(die_with_parent, os.getpid())).returncode == 0:
-            return True
+            return
     print("The demo could not be loaded; Flueman runs without it, and the next start tries again.", flush=True)
-    return False
 
 
 def welcome(url: str, demo: Path) -> str:

@@ -6,10 +6,10 @@ import os
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.errors import FluemanError
-from demo.loading import load
+from demo.loading import load, load_if_new
 from flueman.launch import die_with_parent
 from flueman.welcome import base_url
 
@@ -19,11 +19,15 @@ class Command(BaseCommand):
 
     help = "Load the demo: users, an API key, and two trained models that are served. Log-ins go to demo.json."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take what a first start asks."""
+        parser.add_argument("--if-new", action="store_true", help="only where nobody is yet: restored people stay")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, say what happens, end with a summary."""
         parent = partial(die_with_parent, os.getpid())
         try:
-            summary = load(url=base_url(), say=self._say, before_exec=parent)
+            summary = (load_if_new if options["if_new"] else load)(url=base_url(), say=self._say, before_exec=parent)
         except FluemanError as error:
             raise CommandError(error.message) from error
         self.stdout.write(self.style.SUCCESS(summary))
