@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # One image for all parts; the command chooses the part:
-#   web (default)   collectstatic, then gunicorn -c flueman/gunicorn.py flueman.asgi:application
+#   web (default)   collectstatic, then python -m flueman.web
 #   models          python manage.py run_model_host
 #   worker          python manage.py run_jobs
 #   before each     python manage.py migrate --no-input   (once, before the rollout)
@@ -40,4 +40,4 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/livez', timeout=4)"]
 ENTRYPOINT ["tini", "--"]
 # Static files are collected at each start: /data may be a volume that an older image has filled.
-CMD ["sh", "-c", "python manage.py collectstatic --no-input --verbosity 0 '--ignore=*.map' --ignore=rest_framework && exec gunicorn -c flueman/gunicorn.py flueman.asgi:application"]
+CMD ["sh", "-c", "python manage.py collectstatic --no-input --verbosity 0 '--ignore=*.map' --ignore=rest_framework && exec python -m flueman.web"]

@@ -30,15 +30,15 @@ def text(name: str, default: str = "") -> str:
     Raises ImproperlyConfigured if it is set in two places, or its file cannot be read.
     """
     value = os.environ.get(name, "")
-    value, place = value if name in TO_THE_LETTER else _unquoted(value), _unquoted(os.environ.get(f"{name}_FILE", ""))
+    value, place = value if name in TO_THE_LETTER else unquoted(value), unquoted(os.environ.get(f"{name}_FILE", ""))
     if value and place:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
     if place:
         value = _read(name, Path(place))
-    return value or _stored(_unquoted(os.environ.get("SECRETS_URL", ""))).get(name) or default
+    return value or _stored(unquoted(os.environ.get("SECRETS_URL", ""))).get(name) or default
 
 
-def _unquoted(value: str) -> str:
+def unquoted(value: str) -> str:
     """Give a value without the quotes that a shell and systemd take off, and `docker run --env-file` leaves."""
     is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]
     return value[1:-1] if is_quoted else value

@@ -1,4 +1,4 @@
-"""Settings of gunicorn, the process manager of web: `gunicorn -c flueman/gunicorn.py flueman.asgi:application`."""
+"""Settings of gunicorn, the process manager of web, which flueman/web.py starts."""
 
 from __future__ import annotations
 

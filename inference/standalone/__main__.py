@@ -33,6 +33,7 @@ def main() -> int:
             lifespan="on",
             access_log=False,
             server_header=False,
+            workers=1,  # not what WEB_CONCURRENCY says: it may be empty
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,

@@ -22,7 +22,7 @@ from tests.runner.making import make_folder
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    with running(make_folder(tmp_path_factory.mktemp("alone") / "m")) as server:
+    with running(make_folder(tmp_path_factory.mktemp("alone") / "m"), WEB_CONCURRENCY="") as server:
         yield server
 
 
