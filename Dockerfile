@@ -37,7 +37,7 @@ VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/livez', timeout=4)"]
+    CMD ["python", "-m", "flueman.alive"]
 ENTRYPOINT ["tini", "--"]
 # Static files are collected at each start: /data may be a volume that an older image has filled.
 CMD ["sh", "-c", "python manage.py collectstatic --no-input --verbosity 0 '--ignore=*.map' --ignore=rest_framework && exec python -m flueman.web"]
