@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -67,3 +68,28 @@ def test_guides_when_they_link_to_files_link_to_files_that_are_there() -> None:
 def test_make_when_asked_what_it_would_do_knows_the_target(target: str) -> None:
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "is_needed"),
+    [
+        ({}, False),
+        ({"DATABASE_URL": "mysql://flueman@db/flueman"}, True),
+        ({"DATABASE_URL_FILE": "/not/to/be/read/here"}, True),
+        ({"QUEUE_URL_FILE": "{folder}/redis"}, True),
+        ({"STORAGE_URL_FILE": "{folder}/s3"}, False),
+        ({"SECRETS_URL": "aws://flueman?region_name=ap-northeast-2"}, True),
+    ],
+)
+def test_make_run_when_addresses_need_drivers_then_they_are_installed(
+    given: dict[str, str], is_needed: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "redis").write_text("redis://:pass%word$@cache:6379/1\n")
+    (tmp_path / "s3").write_text("s3://bucket/prefix?region_name=ap-northeast-2\n")
+    environment = {name: value.format(folder=tmp_path) for name, value in given.items()}
+    done = subprocess.run(
+        ["make", "-n", "-W", "requirements-production.txt", "run"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("-r requirements-production.txt" in done.stdout) is is_needed
