@@ -81,5 +81,7 @@ def variable(node: ast.AST) -> str | None:
 def is_reader(function: str) -> bool:
     """Say whether a function reads environment variables."""
     return function in ("os.environ.get", "os.getenv") or bool(
-        re.fullmatch(r"env\.(text|flag|integer|number|integers|items|choice|path|limit|rows_limit|address|addresses)", function)
+        re.fullmatch(
+            r"env\.(text|flag|integer|number|integers|items|choice|path|limit|rows_limit|address|addresses)", function
+        )
     )
