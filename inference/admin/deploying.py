@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common.admin import Consequence, Verb
 from common.confirm import ReasonForm
+from common.names import composed
 from inference import services
 from inference.admin.guarded import guard_words
 from inference.admin.lately import clients_lately
@@ -76,6 +77,34 @@ class NewDeploymentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["version"].offer(self.fields["version"].queryset)
 
+    def clean_name(self) -> str:
+        """Refuse a name that is taken: what serves there is changed on its own page."""
+        name = composed(self.cleaned_data["name"])
+        if Deployment.objects.filter(name=name).exists():
+            raise forms.ValidationError(gettext("%(name)s is there already: deploy on its page.") % {"name": name})
+        return name
+
+
+def _describe_form(deployment: Deployment) -> type[ReasonForm]:
+    class DescribeForm(ReasonForm):
+        """What the deployment is for."""
+
+        description = forms.CharField(
+            label=_("Description"),
+            required=False,
+            max_length=2000,
+            initial=deployment.description,
+            widget=forms.Textarea(attrs={"rows": 4}),
+        )
+        field_order = ("description", "reason")
+
+    return DescribeForm
+
+
+def _describe(obj: Deployment, actor: User, reason: str, description: str) -> str:
+    services.update_deployment(deployment=obj, description=description, actor=actor, reason=reason)
+    return gettext("Saved.")
+
 
 def _deploy(obj: Deployment, actor: User, reason: str, version: ModelVersion, revision: int) -> str:
     services.deploy(name=obj.name, version=version, actor=actor, reason=reason, revision=revision)
@@ -129,7 +158,9 @@ VERBS = (
         title=lambda obj: gettext("Which version shall %(name)s serve?") % {"name": obj.name},
         consequence=_before_deploy,
         form=_deploy_form,
+        from_query=("version",),
     ),
+    Verb("describe", _("Describe"), "inference.deploy_deployment", _describe, form=_describe_form),
     Verb(
         "disable",
         _("Take out of service"),

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -96,6 +97,9 @@ class DeploymentAdmin(ModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         initial = {"version": request.GET.get("version", ""), "name": request.GET.get("name", "")}
+        if request.method == "GET" and (known := Deployment.objects.filter(name=initial["name"]).first()):
+            page = reverse("admin:inference_deployment_do", args=[known.pk, "deploy"])
+            return HttpResponseRedirect(f"{page}?{urlencode({'version': initial['version']})}")
         form = NewDeploymentForm(request.POST or None, initial=initial)
         if request.method == "POST" and form.is_valid():
             try:

@@ -85,6 +85,12 @@ class ReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
 
+class DescribeSerializer(ReasonSerializer):
+    """What a deployment is for."""
+
+    description = serializers.CharField(allow_blank=True, max_length=2000)
+
+
 class PredictSerializer(serializers.Serializer[Any]):
     """Values by input name; nesting gives the shape."""
 
@@ -122,6 +128,7 @@ class DeploymentViewSet(
     lookup_value_regex = "[^/]+"
     permission_map = {
         "create": "inference.deploy_deployment",
+        "partial_update": "inference.deploy_deployment",
         "enable": "inference.disable_deployment",
         "disable": "inference.disable_deployment",
         "destroy": "inference.disable_deployment",
@@ -163,6 +170,13 @@ class DeploymentViewSet(
     def disable(self, request: Request, name: str) -> Response:
         """Take a deployment out of service."""
         return self._switch(request, False)
+
+    @extend_schema(request=DescribeSerializer, responses=DeploymentSerializer)
+    def partial_update(self, request: Request, name: str) -> Response:
+        """Change what is said of a deployment."""
+        data = checked(DescribeSerializer, request)
+        changed = services.update_deployment(deployment=self.get_object(), actor=request.user, **data)
+        return Response(self.get_serializer(self.get_queryset().get(pk=changed.pk)).data)
 
     def destroy(self, request: Request, name: str) -> Response:
         """Remove a deployment that is out of service; its requests stay."""

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from common.errors import Conflict
+from common.strict_json import check_text
 from common.transactions import transactional
 from guards.services import bump
 from inference.models import Deployment, Route, RunnerState
@@ -17,11 +18,11 @@ Actor = User | str | None
 
 
 @transactional
-def update_deployment(*, deployment: Deployment, description: str, actor: Actor) -> Deployment:
-    """Change what is said of a deployment."""
-    before = deployment.description
+def update_deployment(*, deployment: Deployment, description: str, actor: Actor, reason: str = "") -> Deployment:
+    """Change what is said of a deployment. Raises Invalid for a text with characters that no database keeps."""
+    before = Deployment.objects.values_list("description", flat=True).get(pk=deployment.pk)
     if before != description:
-        deployment.description = description
+        deployment.description = check_text(description, field="description")
         deployment.save(update_fields=["description", "updated_at"])
         record(
             action="inference.deployment_described",
@@ -29,6 +30,7 @@ def update_deployment(*, deployment: Deployment, description: str, actor: Actor)
             target=deployment,
             before={"description": before},
             after={"description": description},
+            reason=reason,
         )
     return deployment
 
