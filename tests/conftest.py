@@ -18,6 +18,7 @@ from tests.databases.selection import belongs_here
 
 if TYPE_CHECKING:  # they bring torch, which most tests do without
     from tests.inference.serving import Serving
+    from tests.jobs.cluster import Cluster
     from tests.runner.making import Child
 
 
@@ -52,6 +53,16 @@ def _flush_past_the_triggers() -> Iterator[None]:
 def _own_anchor(settings: Any) -> None:
     """Give each test an anchor of its own: it outlives the emptying of tables, as it should."""
     settings.AUDIT_ANCHOR_URL = f"file://{settings.FLUEMAN_HOME}/anchors/{uuid7().hex}"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Give a job cluster that is not running yet, and leave none behind."""
+    from tests.jobs.cluster import Cluster
+
+    made = Cluster(tmp_path)
+    yield made
+    made.kill()
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,12 @@ class Cluster:
         (os.killpg if is_group else os.kill)(self.process.pid, number)
         return self.process.wait(60)  # how long it takes is for the tests of the orderly end
 
+    def kill(self) -> None:
+        """End what runs of it, at once."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
 
 def children(pid: int) -> list[int]:
     """Give the children of a process, oldest first."""

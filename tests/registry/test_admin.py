@@ -2,34 +2,19 @@ import io
 import json
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from inference.services import deploy
 from jobs.models import Job
 from registry.models import ModelVersion, RegisteredModel
 from registry.services import note_step, refuse, register_model, set_alias, start_check
-from tests.accounts.making import make_user
 from tests.registry.make import SIGNATURE, files_of, make_folder, make_ready, make_version, make_weights
+from tests.registry.pages import log_in, page_of, verb_of
 from tests.registry.test_versions import make_torchscript
 
 pytestmark = pytest.mark.django_db
 UPLOAD = reverse("admin:registry_registeredmodel_upload")
 LIST = reverse("admin:registry_registeredmodel_changelist")
-
-
-def log_in(role="operator"):
-    client = Client(headers={"Accept-Language": "en"})
-    client.force_login(make_user(role))
-    return client
-
-
-def page_of(row):
-    return reverse(f"admin:registry_{row._meta.model_name}_change", args=[row.pk])
-
-
-def verb_of(version, verb):
-    return reverse("admin:registry_modelversion_do", args=[version.pk, verb])
 
 
 def live_of(version):
@@ -164,7 +149,7 @@ def test_trust_when_an_operator_then_refused_and_when_an_administrator_then_done
 
 def test_words_when_edited_then_kept():
     model = register_model(name="m", actor=None)
-    url = reverse("admin:registry_registeredmodel_do", args=[model.pk, "describe"])
+    url = verb_of(model, "describe")
     assert log_in().post(url, {"description": "문장의 의도", "task": "tensor"}).status_code == 302
     model.refresh_from_db()
     assert model.description == "문장의 의도"

@@ -49,11 +49,6 @@ def make_version(server: OipServer, **fields: Any) -> ModelVersion:
     return services.register_remote(model="sums", kept=kept, actor="test", is_reused=True)
 
 
-def make_ready(version: ModelVersion) -> ModelVersion:
-    start_check(version=version)
-    return pass_check(version=version, report={}, converted=None, manifest=version.manifest)
-
-
 def checked(version: ModelVersion) -> ModelVersion:
     """Have the host check it as the job would."""
     start_check(version=version)

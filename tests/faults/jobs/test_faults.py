@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ from tests.faults.jobs.storm import Storm
 from tests.jobs.cluster import Cluster, children, wait_for, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Give a cluster that is not running yet, and leave none behind."""
-    made = Cluster(tmp_path)
-    yield made
-    if made.process and made.process.poll() is None:
-        made.process.kill()
-        made.process.wait()
 
 
 def effects(job: Job) -> int:

@@ -1,6 +1,5 @@
 import polars as pl
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,14 +10,9 @@ from registry.services import delete_version, update_version
 from tests.accounts.making import make_client, make_user
 from tests.datasets.making import make_version as make_data
 from tests.registry.make import make_ready, make_version
+from tests.registry.pages import log_in
 
 pytestmark = pytest.mark.django_db
-
-
-def log_in(role="operator", language="en"):
-    client = Client(headers={"Accept-Language": language})
-    client.force_login(make_user(role))
-    return client
 
 
 def page_of(model):

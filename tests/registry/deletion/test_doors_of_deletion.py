@@ -1,5 +1,4 @@
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Job
@@ -7,23 +6,10 @@ from registry.models import ModelVersion, RegisteredModel
 from registry.services import delete_model, delete_version, set_alias, set_tag
 from tests.accounts.making import make_client, make_user, post
 from tests.registry.make import make_ready, make_version
+from tests.registry.pages import log_in, page_of, verb_of
 
 pytestmark = pytest.mark.django_db
 DELETED = reverse("admin:registry_registeredmodel_deleted")
-
-
-def log_in(role="administrator"):
-    client = Client(headers={"Accept-Language": "en"})
-    client.force_login(make_user(role))
-    return client
-
-
-def verb_of(row, verb):
-    return reverse(f"admin:registry_{row._meta.model_name}_do", args=[row.pk, verb])
-
-
-def page_of(row):
-    return reverse(f"admin:registry_{row._meta.model_name}_change", args=[row.pk])
 
 
 def test_rest_when_a_version_is_deleted_then_found_only_among_deleted_and_restored(tmp_path):
@@ -78,7 +64,7 @@ def test_rest_when_purged_then_the_name_is_demanded_and_a_job_does_it(tmp_path):
 
 
 def test_pages_when_deleted_then_listed_in_the_bin_only_and_restored_from_there(tmp_path):
-    client = log_in()
+    client = log_in("administrator")
     version = make_ready(make_version(tmp_path, "의도"))
     other = make_version(tmp_path, "의도", 0.1)
     set_alias(model=version.model, name="champion", version=version, actor=None)
@@ -98,7 +84,7 @@ def test_pages_when_deleted_then_listed_in_the_bin_only_and_restored_from_there(
 
 
 def test_pages_when_a_model_is_purged_then_its_name_is_typed(tmp_path):
-    client = log_in()
+    client = log_in("administrator")
     model = make_version(tmp_path).model
     assert client.post(verb_of(model, "delete"), {"reason": "old"}).status_code == 302
     listing = reverse("admin:registry_registeredmodel_changelist")
@@ -126,7 +112,7 @@ def test_pages_when_an_operator_then_may_restore_and_not_purge(tmp_path):
 
 
 def test_deleted_when_more_lie_there_then_few_more_queries(tmp_path, django_assert_max_num_queries):
-    client = log_in()
+    client = log_in("administrator")
     for n in range(6):
         delete_version(version=make_version(tmp_path, f"m{n}"), actor=None)
     client.get(DELETED)

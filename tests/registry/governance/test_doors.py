@@ -9,8 +9,6 @@ from contextlib import suppress
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.test import Client
-from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import User
@@ -18,34 +16,25 @@ from registry.models import AliasRule
 from registry.services import set_alias
 from tests.accounts.making import make_client, make_user
 from tests.registry.governance.making import approve, ask, champion, guard_serving, make_ready, protect
+from tests.registry.pages import enter, verb_of
 
 pytestmark = pytest.mark.django_db
 ROLES = ("administrator", "operator", "reviewer", "auditor", "client")
 MLFLOW = "/api/2.0/mlflow/registered-models/alias"
 
 
-def admin_of(person):
-    client = Client(headers={"accept-language": "en"})
-    client.force_login(person)
-    return client
-
-
-def do(model, verb):
-    return reverse("admin:registry_registeredmodel_do", args=[model.pk, verb])
-
-
 def by_admin(person, action, version):
-    model, client = version.model, admin_of(person)
+    model, client = version.model, enter(person)
     if action == "set":
-        client.post(do(model, "move-alias"), {"name": "champion", "version": version.pk, "reason": "why"})
-        client.post(reverse("admin:registry_modelversion_do", args=[version.pk, "alias"]), {"name": "champion"})
+        client.post(verb_of(model, "move-alias"), {"name": "champion", "version": version.pk, "reason": "why"})
+        client.post(verb_of(version, "alias"), {"name": "champion"})
     elif action == "delete":
-        client.post(do(model, "remove-alias"), {"name": "champion", "reason": "why"})
+        client.post(verb_of(model, "remove-alias"), {"name": "champion", "reason": "why"})
     elif action == "rollback":
-        client.post(do(model, "rollback-alias"), {"name": "champion", "reason": "why"})
+        client.post(verb_of(model, "rollback-alias"), {"name": "champion", "reason": "why"})
     else:
         rule = AliasRule.objects.get()
-        page = reverse("admin:registry_aliasrule_do", args=[rule.pk, "remove"])
+        page = verb_of(rule, "remove")
         client.post(page, {"typed_name": "champion", "reason": "why"})
 
 
@@ -129,8 +118,8 @@ def test_request_when_decided_by_each_role_at_each_door_then_only_by_those_who_m
             version = make_ready(number * 10 + (person is asker))
             asked = ask(version, asker)
             if door == "admin":
-                page = reverse("admin:registry_approvalrequest_do", args=[asked.pk, "approve"])
-                admin_of(person).post(page, {"comment": "yes"})
+                page = verb_of(asked, "approve")
+                enter(person).post(page, {"comment": "yes"})
             elif door == "REST":
                 address = f"/api/v1/approval-requests/{asked.pk}/approve"
                 make_client(person).post(address, "{}", content_type="application/json")

@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,23 +12,10 @@ from registry.models import AliasHistory, AliasRule, ApprovalRequest
 from registry.services import set_alias
 from tests.accounts.making import make_user
 from tests.registry.governance.making import approve, ask, champion, guard_serving, make_admin, make_ready, protect
+from tests.registry.pages import enter, page_of, verb_of
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:registry_approvalrequest_changelist")
-
-
-def enter(person):
-    client = Client(headers={"accept-language": "en"})
-    client.force_login(person)
-    return client
-
-
-def page_of(row):
-    return reverse(f"admin:registry_{row._meta.model_name}_change", args=[row.pk])
-
-
-def do(row, verb):
-    return reverse(f"admin:registry_{row._meta.model_name}_do", args=[row.pk, verb])
 
 
 def text_of(client, address):
@@ -46,7 +32,7 @@ def test_alias_when_it_needs_an_approval_then_the_verb_leads_to_the_filled_form_
     assert "Move (needs approval)" in text_of(mine, page_of(new.model))
     assert "Ask for approval: champion" in text_of(mine, page_of(new))
     sent = {"name": "champion", "version": new.pk, "reason": "better"}
-    onward = mine.post(do(new.model, "move-alias"), sent)
+    onward = mine.post(verb_of(new.model, "move-alias"), sent)
     assert onward.status_code == 302
     form = text_of(mine, onward["Location"])
     assert "better" in form
@@ -54,7 +40,7 @@ def test_alias_when_it_needs_an_approval_then_the_verb_leads_to_the_filled_form_
     made = mine.post(onward["Location"], {"alias": "champion", "comment": "better", "old_alias": "previous"})
     asked = ApprovalRequest.objects.get()
     assert made["Location"] == page_of(asked)
-    assert mine.post(do(new.model, "move-alias"), sent)["Location"] == page_of(asked)
+    assert mine.post(verb_of(new.model, "move-alias"), sent)["Location"] == page_of(asked)
     mine_now, theirs_now = text_of(mine, page_of(asked)), text_of(theirs, page_of(asked))
     assert f"{asker.username} asks: intent v2 as champion. 1 more approval is needed." in theirs_now
     assert "approve-and-do" in theirs_now
@@ -63,11 +49,11 @@ def test_alias_when_it_needs_an_approval_then_the_verb_leads_to_the_filled_form_
     assert "1 request waits for you" in text_of(theirs, LIST)
     assert "No request waits for you" in text_of(mine, LIST)
     assert "intent v2 as champion" in text_of(theirs, reverse("admin:index"))
-    theirs.post(do(asked, "approve-and-do"), {"comment": "yes"})
+    theirs.post(verb_of(asked, "approve-and-do"), {"comment": "yes"})
     assert (champion(new.model), champion(new.model, "previous")) == (2, 1)
     assert "carried out" in text_of(theirs, page_of(asked))
     assert "No request waits for you" in text_of(theirs, LIST)
-    mine.post(do(new.model, "rollback-alias"), {"name": "champion", "reason": "bad"})
+    mine.post(verb_of(new.model, "rollback-alias"), {"name": "champion", "reason": "bad"})
     assert champion(new.model) == 1
 
 
@@ -92,12 +78,12 @@ def test_request_when_rejected_or_withdrawn_then_with_a_word_and_shown():
     protect()
     asked, other = ask(make_ready(1), asker), ask(make_ready(2), asker)
     theirs = enter(judge)
-    theirs.post(do(asked, "reject"), {"comment": ""})
+    theirs.post(verb_of(asked, "reject"), {"comment": ""})
     asked.refresh_from_db()
     assert asked.state == "waiting"
-    theirs.post(do(asked, "reject"), {"comment": "<b>no</b>"})
+    theirs.post(verb_of(asked, "reject"), {"comment": "<b>no</b>"})
     assert "&lt;b&gt;no&lt;/b&gt;" in text_of(theirs, page_of(asked))
-    enter(asker).post(do(other, "withdraw"), {"comment": "later"})
+    enter(asker).post(verb_of(other, "withdraw"), {"comment": "later"})
     other.refresh_from_db()
     assert other.state == "withdrawn"
 
@@ -134,11 +120,11 @@ def test_rules_when_made_by_form_then_protected_and_twice_is_refused():
     assert client.post(add, {**sent, "name": "v7"}).status_code == 200
     rule = AliasRule.objects.get()
     assert "only operator may move it, 1 other person agrees first" in text_of(client, page_of(rule))
-    client.post(do(rule, "edit"), {"roles": ["administrator"], "approvals": 0, "reason": "why"})
+    client.post(verb_of(rule, "edit"), {"roles": ["administrator"], "approvals": 0, "reason": "why"})
     rule.refresh_from_db()
     assert (rule.roles, rule.approvals, rule.is_gated) == (["administrator"], 0, False)
     assert enter(make_user("operator")).get(add).status_code == 403
-    client.post(do(rule, "remove"), {"typed_name": "champion", "reason": "why"})
+    client.post(verb_of(rule, "remove"), {"typed_name": "champion", "reason": "why"})
     assert not AliasRule.objects.exists()
 
 
@@ -182,8 +168,7 @@ def test_form_when_the_address_is_odd_then_not_found_or_said():
 def test_gate_when_opened_says_in_its_headline_what_is_required(demanded, said):
     model = make_ready(1).model
     guard_serving(model, **demanded)
-    client = Client(headers={"accept-language": "ko"})
-    client.force_login(make_admin())
+    client = enter(make_admin(), "ko")
     assert f'<h2 class="fm-headline">{said}</h2>' in text_of(
         client, reverse("admin:registry_gatepolicy_edit", args=[model.pk])
     )
