@@ -16,7 +16,7 @@ from inference.engine import get_engine
 from inference.models import Deployment, InferenceRequest, Prediction, Route
 from inference.services import deploy, set_enabled
 from registry.models import ModelVersion
-from tests.inference.serving import Serving, serving
+from tests.inference.serving import Reply, Serving, serving
 from tests.runner.making import Child, child, make_folder, make_text_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -180,17 +180,23 @@ def test_deployment_when_just_made_then_found_at_once(small: Serving) -> None:
     assert small.call("/v2/models/another/infer", tensor_with()).status == 200
 
 
+def reply_when(served: Serving, status: int) -> Reply:
+    """Call until the status is this, for a second and what a busy machine adds; give the last answer."""
+    end = time.monotonic() + 2
+    while (reply := served.predict(GOOD)).status != status and time.monotonic() < end:
+        time.sleep(0.05)
+    return reply
+
+
 def test_key_when_revoked_then_refused_within_a_second(small: Serving) -> None:
     assert good_still_works(small)
     revoke_api_key(key=small.user.api_keys.get(), actor=None, reason="test")
-    time.sleep(1.0)
-    assert small.predict(GOOD).status == 401
+    assert reply_when(small, 401).status == 401
 
 
 def test_deployment_when_disabled_then_503_within_a_second(small: Serving) -> None:
     set_enabled(deployment=Deployment.objects.get(), enabled=False, actor=None)
-    time.sleep(1.0)
-    reply = small.predict(GOOD)
+    reply = reply_when(small, 503)
     assert (reply.status, reply.headers["x-error-code"]) == (503, "not_in_service")
 
 
