@@ -1,4 +1,4 @@
-"""Translated texts: `make messages` adds new ones to the catalogues, to be translated there, and compiles them."""
+"""Translated texts: `make messages` adds new ones to the catalogues, compiles them, and names what nobody uses."""
 
 from __future__ import annotations
 
@@ -45,11 +45,26 @@ def known_texts() -> set[Text]:
     for po in catalogues():
         with po.open("rb") as file:
             found |= translated(read_po(file))
+    return found.union(*map(translated, catalogues_of_packages()))
+
+
+def unused_texts() -> dict[Text, str]:
+    """Give the texts of our catalogues that nothing uses, with their catalogue; ours may say Django's otherwise."""
+    known = set(used_texts()).union(*map(strings, catalogues_of_packages()))
+    found: dict[Text, str] = {}
+    for po in catalogues():
+        with po.open("rb") as file:
+            texts = [as_text(message.id) for message in read_po(file) if message.id]
+        found |= {text: str(po.relative_to(ROOT)) for text in texts if text not in known}
+    return found
+
+
+def catalogues_of_packages() -> Iterator[Catalog]:
+    """Give the Korean catalogues of Django and the theme."""
     for package in (django, unfold):
         for mo in Path(package.__file__).parent.rglob("locale/ko/LC_MESSAGES/django.mo"):
             with mo.open("rb") as file:
-                found |= translated(read_mo(file))
-    return found
+                yield read_mo(file)
 
 
 def translated(catalogue: Catalog) -> set[Text]:
@@ -85,7 +100,7 @@ def stale(po: Path) -> bool:
         return True
     with po.open("rb") as edited, mo.open("rb") as compiled:
         wanted, kept = read_po(edited), read_mo(compiled)
-    return not strings(wanted).items() <= strings(kept).items()
+    return strings(wanted) != strings(kept)
 
 
 def strings(catalogue: Catalog) -> dict[Text, str]:
@@ -124,7 +139,7 @@ def app_of(place: str) -> str:
 
 
 def main() -> int:
-    """Compile what is stale, add what is new, and name what is not translated."""
+    """Compile what is stale, add what is new, and name what is not translated or not used."""
     for po in filter(stale, catalogues()):
         with po.open("rb") as edited, po.with_suffix(".mo").open("wb") as compiled:
             write_mo(compiled, read_po(edited))
@@ -132,8 +147,12 @@ def main() -> int:
     known = known_texts()
     missing = {text: place for text, place in used_texts().items() if text not in known}
     add(missing)
-    print("\n".join(f"{place}: {text!r} is not translated" for text, place in missing.items()))
-    return 1 if missing else 0
+    for text, place in missing.items():
+        print(f"{place}: {text!r} is not translated")
+    unused = unused_texts()
+    for text, place in unused.items():
+        print(f"{place}: {text!r} is not used")
+    return 1 if missing or unused else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every text marked for translation has a Korean translation, and the compiled catalogues are current."""
+"""Every text marked for translation has a Korean translation and no other has, and what is compiled is current."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from babel.messages.pofile import read_po
 from django.utils.translation import gettext, override
 
-from tools.messages import ROOT, catalogues, known_texts, stale, strings, used_texts
+from tools.messages import ROOT, catalogues, known_texts, stale, strings, unused_texts, used_texts
 
 BOTH_FORMS = re.compile(r"을\(를\)|이\(가\)|은\(는\)|과\(와\)|\(으\)로|[가-힣]\((을|를|이|가|은|는|와|과)\)")
 # Code that puts its sentences through `common/korean.py`, or shares them with code that does.
@@ -17,6 +17,10 @@ SETTLED = re.compile(r"audit/|registry/admin/approvals\.py|inference/admin/histo
 def test_texts_when_marked_for_translation_are_translated() -> None:
     known = known_texts()
     assert {place: text for text, place in used_texts().items() if text not in known} == {}
+
+
+def test_translations_when_nothing_uses_their_texts_any_more_are_gone() -> None:
+    assert unused_texts() == {}
 
 
 def test_catalogues_when_compiled_say_what_the_edited_ones_say() -> None:
