@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_WORDS = 2000
+_FEW_WORDS = 400  # matched one by one, in cubic time; where more differ, words that are everywhere do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,24 @@ def _compare(name: str, before: str, after: str) -> Change:
     if before == after:
         return Change(name, _pieces([(before, False)]), _pieces([(after, False)]))
     old, new = _WORDS.findall(before), _WORDS.findall(after)
-    # Word matching is quadratic: long texts are shown whole, as changed.
     if not before or not after or len(old) > _MOST_WORDS or len(new) > _MOST_WORDS:
         return Change(name, _pieces([(before, True)]), _pieces([(after, True)]))
-    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return Change(
-        name,
-        _pieces([("".join(old[i:j]), tag != "equal") for tag, i, j, _, _ in codes]),
-        _pieces([("".join(new[i:j]), tag != "equal") for tag, _, _, i, j in codes]),
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    ends = "".join(old[:head]), "".join(old[len(old) - tail :])
+    left, right = old[head : len(old) - tail], new[head : len(new) - tail]
+    is_long = max(len(left), len(right)) > _FEW_WORDS
+    codes = SequenceMatcher(None, left, right, autojunk=is_long).get_opcodes()
+    sides = (
+        [("".join(left[i:j]), tag != "equal") for tag, i, j, _, _ in codes],
+        [("".join(right[i:j]), tag != "equal") for tag, _, _, i, j in codes],
     )
+    return Change(name, *(_pieces([(ends[0], False), *side, (ends[1], False)]) for side in sides))
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """Give how many words both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def _pieces(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:

@@ -181,11 +181,20 @@ def test_difference_when_two_sides_are_compared_names_what_changed(
     assert [line.name for line in difference(before, after) if line.is_changed] == changed
 
 
-def test_difference_when_texts_are_huge_stays_quick() -> None:
+@pytest.mark.parametrize("times", [499, 50_000])
+def test_difference_when_texts_are_huge_stays_quick(times: int) -> None:
     begun = time.process_time()
-    lines = difference({"text": "가 나 " * 50_000}, {"text": "다 라 " * 50_000})
-    assert lines[0].before[0][1]
+    lines = difference({"text": "가 나 " * times}, {"text": "다 라 " * times})
+    assert any(is_changed for _piece, is_changed in lines[0].before)
     assert time.process_time() - begun < 10
+
+
+def test_difference_when_a_word_of_a_long_text_changed_then_that_word_alone() -> None:
+    words = ["가", "나"] * 400
+    line = difference({"text": " ".join(words)}, {"text": " ".join([*words[:300], "다", *words[301:]])})[0]
+    assert [piece for piece, is_changed in line.before if is_changed] == ["가"]
+    assert [piece for piece, is_changed in line.after if is_changed] == ["다"]
+    assert "".join(piece for piece, _is_changed in line.after) == " ".join([*words[:300], "다", *words[301:]])
 
 
 @pytest.mark.django_db
