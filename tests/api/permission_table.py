@@ -152,6 +152,7 @@ TABLE: dict[str, frozenset[str]] = {
     "GET deployments": KNOWN,
     "POST deployments": OPERATORS,
     "GET deployments/{name}": KNOWN,
+    "PATCH deployments/{name}": OPERATORS,
     "DELETE deployments/{name}": OPERATORS,
     "GET deployments/{name}/manifest": STAFF,
     "POST deployments/{name}/disable": OPERATORS,

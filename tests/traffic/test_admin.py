@@ -172,6 +172,25 @@ def test_deploying_when_somebody_else_was_faster_is_refused_in_the_form() -> Non
     assert weights(deployment) == {(2, "live"): 100}
 
 
+def test_new_deployment_when_its_name_is_there_leads_to_its_page_and_is_refused() -> None:
+    deployment, second, browser = make_deployment(), make_version(2), make_browser()
+    add = reverse("admin:inference_deployment_add")
+    led = browser.get(add, {"name": deployment.name, "version": second.pk})
+    assert led["Location"] == f"{verb(deployment, 'deploy')}?version={second.pk}"
+    assert f'value="{second.pk}" selected' in read(browser, led["Location"])
+    assert "is there already" in browser.post(add, {"name": deployment.name, "version": second.pk}).content.decode()
+    assert weights(deployment) == {(1, "live"): 100}
+
+
+def test_description_when_written_is_shown_and_in_the_audit() -> None:
+    deployment, browser = make_deployment(), make_browser()
+    assert do(browser, deployment, "describe", description="상담 <b>첫</b> 화면").status_code == 302
+    page = read(browser, reverse("admin:inference_deployment_change", args=[deployment.pk]))
+    assert "상담 &lt;b&gt;첫&lt;/b&gt; 화면" in page
+    event = AuditEvent.objects.get(action="inference.deployment_described")
+    assert event.after == {"description": "상담 <b>첫</b> 화면"}
+
+
 def test_verb_with_a_route_of_another_deployment_is_refused() -> None:
     deployment = make_deployment()
     start_canary(deployment, make_version(2))

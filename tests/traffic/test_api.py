@@ -130,6 +130,18 @@ def test_deploying_when_another_change_was_made_meanwhile_is_refused() -> None:
     assert weights(deployment) == {(2, "live"): 100}
 
 
+def test_description_when_changed_by_who_may_deploy_is_told() -> None:
+    deployment, client = make_deployment(), make_client()
+    send = {"content_type": "application/json"}
+    told = client.patch(HOME, {"description": "상담 첫 화면"}, **send)
+    assert (told.status_code, told.json()["description"]) == (200, "상담 첫 화면")
+    assert client.get(HOME).json()["description"] == "상담 첫 화면"
+    assert client.patch(HOME, {"description": "\ud800"}, **send).status_code == 400
+    assert make_client("client").patch(HOME, {"description": "x"}, **send).status_code == 403
+    deployment.refresh_from_db()
+    assert deployment.description == "상담 첫 화면"
+
+
 def test_canary_when_posted_twice_under_one_key_begins_once() -> None:
     deployment, client = make_deployment(), make_client()
     make_version(2)
