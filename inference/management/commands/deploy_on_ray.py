@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
+from common.names import composed
 from common.sealing import unseal
 from inference.elsewhere import ray_serve
 from inference.elsewhere.artefacts import issue_address
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Deploy, make the server known, register, wait for the check; the last line says what there is now."""
-        version = ModelVersion.objects.filter(model__name=options["model"], number=options["version"]).first()
+        version = ModelVersion.objects.filter(model__name=composed(options["model"]), number=options["version"]).first()
         if version is None or (version.state != ModelVersion.State.READY and not options["remove"]):
             raise CommandError(f"{options['model']} has no version {options['version']} that is ready")
         with told_as_command_errors():

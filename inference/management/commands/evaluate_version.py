@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from common.commands import acting, told_as_command_errors
-from datasets.models import DatasetVersion
+from common.names import composed
+from datasets.services import find_version
 from inference.evaluating import services
 from inference.evaluating.wording import headline
 from jobs.models import Job
@@ -76,7 +77,7 @@ def _begin(options: dict[str, Any], user: User) -> list[Evaluation]:
     against = options["baseline"]
     return services.start_evaluations(
         versions=[_version(options["model"], number) for number in options["version_number"]],
-        data=_data(options["data"]),
+        data=find_version(options["data"]),
         actor=user,
         given=given,
         baseline=_version(options["model"], against) if against else None,
@@ -88,7 +89,7 @@ def _known(options: dict[str, Any]) -> list[Evaluation]:
     """Give what was found before for the same, so that the command may be run twice; none unless for all versions."""
     if options["again"]:
         return []
-    data, found = _data(options["data"]), []
+    data, found = find_version(options["data"]), []
     for number in options["version_number"]:
         version = _version(options["model"], number)
         own = _rows().filter(version=version, dataset_version=data).order_by("-id")[: services.LOOKED_AT]
@@ -121,16 +122,12 @@ def _is_beside_the_wanted(one: Evaluation, options: dict[str, Any]) -> bool:
 
 
 def _version(model: str, number: int) -> ModelVersion:
-    found = ModelVersion.objects.present().select_related("model").filter(model__name=model, number=number).first()
+    found = (
+        ModelVersion.objects.present()
+        .select_related("model")
+        .filter(model__name=composed(model), number=number)
+        .first()
+    )
     if found is None:
         raise CommandError(f"there is no version {number} of a model '{model}'")
-    return found
-
-
-def _data(name: str) -> DatasetVersion:
-    dataset, _, number = name.partition(":")
-    own = DatasetVersion.objects.sealed().select_related("dataset").filter(dataset__name=dataset)
-    found = own.filter(number=number).first() if number.isdigit() else own.order_by("-number").first()
-    if found is None:
-        raise CommandError(f"there is no sealed version of a dataset '{name}'")
     return found

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from common.commands import acting, demand_writable, told_as_command_errors
+from common.names import composed
 from files.models import StoredFile
 from files.services import name_blob, open_blob, store
 from inference.batches import services
@@ -75,7 +76,7 @@ class Command(BaseCommand):
 
 def _begin(options: dict[str, Any], user: User) -> BatchRun:
     found = ModelVersion.objects.select_related("model")
-    version = found.filter(model__name=options["model"], number=options["version_number"]).first()
+    version = found.filter(model__name=composed(options["model"]), number=options["version_number"]).first()
     if version is None:
         raise CommandError(f"there is no version {options['version_number']} of a model '{options['model']}'")
     file = _file(options["path"], user)

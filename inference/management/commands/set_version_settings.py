@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.errors import FluemanError, NotFound
+from common.names import composed
 from inference.services import set_version_settings
 from inference.services.settings import FIELDS
 from registry.models import ModelVersion
@@ -23,7 +24,7 @@ def add_version(parser: CommandParser) -> None:
 def find_version(options: dict[str, Any]) -> ModelVersion:
     """Give the version that was named. Raises NotFound."""
     found = ModelVersion.objects.present().select_related("model")
-    version = found.filter(model__name=options["model"], number=options["number"]).first()
+    version = found.filter(model__name=composed(options["model"]), number=options["number"]).first()
     if version is None:
         raise NotFound(f"there is no version {options['number']} of {options['model']}")
     return version

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from common.commands import ACTOR, told_as_command_errors
+from common.names import composed
 from inference.elsewhere.artefacts import issue_address
 from registry.models import ModelVersion
 
@@ -24,7 +25,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
-        found = ModelVersion.objects.ready().filter(model__name=options["model"], number=options["version"]).first()
+        found = (
+            ModelVersion.objects.ready()
+            .filter(model__name=composed(options["model"]), number=options["version"])
+            .first()
+        )
         if found is None:
             raise CommandError(f"{options['model']} has no version {options['version']} that is ready")
         with told_as_command_errors():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -144,7 +145,14 @@ def test_command_when_called_twice_then_begun_once(capsys):
     Job.objects.update(state="succeeded")
     call_command(*wanted)
     assert "nothing that can be judged" in capsys.readouterr().out
-    for wrong in (["-n", "7"], ["--data", "nothing"], ["--data", "문장:9"], ["--user", "nobody", "--again"]):
+    call_command(*[unicodedata.normalize("NFD", one) for one in wanted])  # as a Mac completes file names
+    for wrong in (
+        ["-n", "7"],
+        ["--data", "nothing"],
+        ["--data", "문장:9"],
+        ["--data", "문장:x"],
+        ["--user", "nobody", "--again"],
+    ):
         with pytest.raises(CommandError):
             call_command(*wanted, *wrong)
     assert version.evaluations.count() == 2
