@@ -15,10 +15,10 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --con
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-# What the addresses of servers say, also in files; a secret store, or a file that cannot be read here, may name any of them.
+# What the addresses of servers say, also in files; for those in a secret store: docs/operations.md.
 ADDRESSES := DATABASE_URL REDIS_URL QUEUE_URL STORAGE_URL
-NAMED = $(foreach name,$(ADDRESSES),$($(name)) $(if $($(name)_FILE),$(shell cat "$($(name)_FILE)" 2>/dev/null || echo mysql)))
-IS_PRODUCTION = $(filter mysql% postgres% redis% gs%,$(NAMED))$(SECRETS_URL)
+NAMED = $(foreach name,$(ADDRESSES),$($(name)) $(if $($(name)_FILE),$(shell cat $($(name)_FILE) 2>/dev/null)))
+IS_PRODUCTION = $(filter mysql% postgres% redis% gs%,$(NAMED))
 
 run: $(VENV)/.run $(if $(IS_PRODUCTION),$(VENV)/.production)
 	@exec $(PY) -m flueman.supervise

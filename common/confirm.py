@@ -100,6 +100,8 @@ def confirm_action(request: HttpRequest, *, model_admin: Any, verb: Verb, obj: M
             if onward := way_on(request, error, str(fields.get("reason", ""))):
                 return onward
             show_refusal(form, error)
+            if isinstance(error, FluemanError) and error.code == "changed_meanwhile":
+                _renew(form)
         else:
             if isinstance(told, Shown):
                 return _show_once(request, model_admin, told, obj)
@@ -124,6 +126,13 @@ def _show_once(request: HttpRequest, model_admin: Any, shown: Shown, obj: Model)
     )
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _renew(form: forms.Form) -> None:
+    """Let a form carry the number of the last change as it is now: its page is shown anew, with what is so now."""
+    renewed: Any = form.data.copy()  # type: ignore[attr-defined]
+    renewed["revision"] = str(form["revision"].initial)
+    form.data = renewed
 
 
 def _make_form(request: HttpRequest, model_admin: Any, verb: Verb, obj: Model, consequence: Consequence) -> forms.Form:

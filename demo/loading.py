@@ -61,7 +61,8 @@ def load_if_new(*, url: str, say: Say, before_exec: Callable[[], None]) -> str:
 
 def is_new() -> bool:
     """Tell whether nobody is here yet, or those who are may be of a first load that was cut short."""
-    is_begun = (settings.FLUEMAN_HOME / "demo.json").exists()
+    served = Deployment.objects.filter(name__in=MODELS).count()
+    is_begun = (settings.FLUEMAN_HOME / "demo.json").exists() and served < len(MODELS)
     return is_begun or not User.objects.exclude(username=SHELF).exists()
 
 

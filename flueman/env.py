@@ -21,6 +21,7 @@ from guards.limits import Limit
 MAX_FILE_BYTES = 64 * 1024
 # Hashed as they are, also with the quotes that they may have had since they were first used.
 TO_THE_LETTER = {"SECRET_KEY", "API_KEY_PEPPER", "AUDIT_SALT", "SEALING_KEYS"}
+MEMORY = "sqlite://:memory:"  # as dj_database_url takes it, and no address otherwise
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -87,7 +88,7 @@ def addresses(name: str) -> dict[str, str]:
 
 def _readable(name: str, given: str) -> str:
     try:
-        urlsplit(given).port  # noqa: B018 - a port that is no number is refused only when it is read
+        urlsplit(given.removeprefix(MEMORY)).port  # noqa: B018 - a port that is no number is refused only when it is read
     except ValueError:
         raise ImproperlyConfigured(f"{name} cannot be read: write brackets and the like in passwords as %5B") from None
     return given

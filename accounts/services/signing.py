@@ -44,6 +44,7 @@ def rotate_signing_keys(*, actor: User | str | None, reason: str = "") -> Signin
         )
     bump("accounts")  # first: its row is the lock under which keys change
     old = _retire_active()
+    _end_waiting()
     new = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
     _activate(new)
     _make(State.NEXT)
@@ -90,12 +91,17 @@ def _begin() -> SigningKey:
     if found := SigningKey.objects.filter(state=State.ACTIVE).exclude(private_key="").first():
         return found
     _retire_active()  # one that came from the environment, which brings none any more
-    SigningKey.objects.in_waiting().update(retire_at=timezone.now() + OVERLAP)
+    _end_waiting()
     key = SigningKey.objects.filter(state=State.NEXT).first() or _make(State.NEXT)
     _activate(key)
     _make(State.NEXT)
     record(action="accounts.signing_key_rotated", actor=None, target=key, after={"kid": key.kid})
     return key
+
+
+def _end_waiting() -> None:
+    """Let keys that wait for their turn run out: the environment brings none any more."""
+    SigningKey.objects.in_waiting().update(retire_at=timezone.now() + OVERLAP)
 
 
 @lru_cache(maxsize=4)

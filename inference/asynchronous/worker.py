@@ -39,7 +39,7 @@ STOP_S = 5.0
 # What is not better at the next attempt although it is an error of the server.
 FINAL = frozenset({"model_failed", "output_not_finite", "runner_broken"})
 # The process died, or was silent: it may have been this call that did it, so that counts as an attempt.
-LOST = frozenset({"runner_lost", "deadline_exceeded"})
+LOST = frozenset({"runner_lost", "remote_lost", "deadline_exceeded"})
 NOT_YET = frozenset({"idempotency_in_flight", "idempotency_lost"})
 GIVEN_UP = f"the process that ran it died, or did not answer, at {services.MOST_ATTEMPTS} attempts"
 

@@ -28,8 +28,10 @@ AWAY = frozenset(
         *("remote_refused", "remote_unknown", "address_refused", "bad_certificate"),
     )
 )
+KNOWN_AWAY = LOADS | {"unreachable", "remote_not_ready"}
 # The process died, or did not answer: it may have been this call, or one beside it, or somebody who killed it.
-LOST = frozenset({"runner_lost", "runner_closed", "runner_broken", "deadline_exceeded"})
+LOST = frozenset({"runner_lost", "runner_closed", "runner_broken", "remote_lost", "deadline_exceeded"})
+LOST_S = 20.0  # that a gateway loses a call though the server is not known to be away: the call itself may end it
 
 Locate = Callable[[], Awaitable[Runner]]
 
@@ -123,7 +125,7 @@ class Calls:
     async def _call(self, blocks: Sequence[Block], first: int, last: int) -> Answered:
         """Run some rows as one call, waiting while the process loads or is busy. Raises a FluemanError."""
         tensors = [block.tensor(first, last) for block in blocks]
-        began = perf_counter()
+        began, lost_since = perf_counter(), None
         while True:
             try:
                 runner = await self.locate()
@@ -131,8 +133,15 @@ class Calls:
             except FluemanError as error:
                 if error.code not in WAITS | LOADS | AWAY:
                     raise
-                if perf_counter() - began > self.patience_s:
+                now = perf_counter()
+                if now - began > self.patience_s:
                     raise AwayError(error.message) from error
+                if error.code == "remote_lost":
+                    lost_since = lost_since or now
+                    if now - lost_since > LOST_S:
+                        raise
+                elif error.code in KNOWN_AWAY:
+                    lost_since = None
                 await asyncio.sleep(PAUSE_S)
                 continue
             self._adapt(tensors, last - first, result)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from common.errors import FluemanError, Unprocessable
+from common.errors import FluemanError, Unavailable, Unprocessable
 from inference.remote.client import Client
 from inference.remote.discovery import ask_metadata, ask_ready, talking
 from inference.remote.places import Place
@@ -121,6 +121,8 @@ class Examination:
 async def check_signature(client: Client, place: Place, signature: Signature) -> str:
     """Compare what a server says of a model with what was registered. Raises Unprocessable where they differ."""
     found = await ask_metadata(client, place)
+    if place.is_binary and found.is_binary is None:
+        raise Unavailable(f"{place.server} does not say what it takes", code="remote_not_ready", retry_after_s=1)
     if place.is_binary and not found.is_binary:
         raise Unprocessable("the server takes no binary tensors any more: register the model again", code="no_binary")
     if found.signature is None:

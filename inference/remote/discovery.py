@@ -75,10 +75,11 @@ async def _most_rows(client: Client, place: Place) -> int | None:
     return max(1, most) if type(most) is int else None
 
 
-async def _is_binary(client: Client, place: Place) -> bool:
+async def _is_binary(client: Client, place: Place) -> bool | None:
+    """Tell whether it says that it takes binary tensors; `None` where it, or its gateway, has no answer."""
     reply = await client.get("v2", timeout_s=ASK_S)
     if reply.status == 429 or reply.status >= 500:
-        raise client.refusal(reply)  # it is away: that says nothing of what it takes
+        return None
     extensions = _object(reply, place).get("extensions") if reply.status == 200 else None
     return isinstance(extensions, list) and BINARY in extensions
 

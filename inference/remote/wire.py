@@ -41,7 +41,7 @@ class Found:
 
     signature: Signature | None
     platform: str
-    is_binary: bool
+    is_binary: bool | None  # `None`: it did not say
     most_rows: int | None = None  # of one call, where the server says it
 
 

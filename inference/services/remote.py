@@ -181,7 +181,9 @@ def look_at_remote(
     model_name(name)
     found = find_remote(server=server, remote_model=remote_model, remote_version=remote_version)
     most_rows = _batch(max_batch, found.most_rows)
-    place = place_on(server, model=remote_model, version=remote_version, is_binary=found.is_binary, most_rows=most_rows)
+    place = place_on(
+        server, model=remote_model, version=remote_version, is_binary=bool(found.is_binary), most_rows=most_rows
+    )
     signed = parse_signature(signature) if signature else found.signature
     if signed is None:
         raise Invalid(

@@ -43,12 +43,18 @@ class Share:
 
 
 def locked(deployment: Deployment, revision: int | None = None) -> Deployment:
-    """Give the deployment with its row locked. Raises Conflict if it has changed since `revision`."""
+    """Give the deployment with its row locked. Raises Conflict if its routes have changed since `revision`."""
     found = Deployment.objects.select_for_update().get(pk=deployment.pk)
-    if revision is not None and revision != last_number(found):
+    if revision is not None and _has_changed(found, revision):
         said = _("the traffic of %(name)s has changed meanwhile; look again") % {"name": found.name}
         raise Conflict(said, code="changed_meanwhile")
     return found
+
+
+def _has_changed(deployment: Deployment, revision: int) -> bool:
+    """Tell whether another change than that is the last; that a version could not be loaded changes no route."""
+    later = deployment.revisions.filter(number__gt=revision).exclude(what=Revision.What.NOT_LOADED)
+    return revision > last_number(deployment) or later.exists()
 
 
 def servable(version: ModelVersion) -> ModelVersion:

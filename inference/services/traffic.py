@@ -72,8 +72,7 @@ def start_canary(
         raise Conflict(said, code="has_canary")
     _check_same_signature(live, version)
     guard = (guard or planned_guard(version.model) or Guard()).checked()
-    for share in (weight, *(step for step in guard.steps if weight < step < SLOTS)):
-        _check_room(live, share)
+    _check_room(live, [weight, *(step for step in guard.steps if weight < step < SLOTS)])
     permit = permitted(deployment, version, shares, actor)
     lighter = reweighed(live, scaled(_weights(live), SLOTS - weight))
     canary = Share(version, Kind.CANARY, weight, guard)
@@ -326,13 +325,15 @@ def _check_same_signature(live: Sequence[Share], version: ModelVersion, *, is_sh
         raise Conflict(_("%(version)s has another signature than %(other)s") % told, code="other_signature")
 
 
-def _check_room(live: Sequence[Share], share: int) -> None:
-    """Raise Conflict where a live version would get nothing, and so end, beside a canary of that share."""
-    left = scaled(_weights(live), SLOTS - share)
-    without_any = next((one.version for one in live if not left[one.version.pk]), None)
-    if without_any is not None:
-        told = {"share": share, "version": without_any}
-        raise Conflict(_("a canary of %(share)s %% leaves nothing for %(version)s") % told, code="no_room")
+def _check_room(live: Sequence[Share], shares: Sequence[int]) -> None:
+    """Raise Conflict where a live version would get nothing, and so end, beside a canary that grows by these shares."""
+    left = _weights(live)
+    for share in shares:
+        left = scaled(left, SLOTS - share)  # of what the step before has left, as the canary will do it
+        without_any = next((one.version for one in live if not left[one.version.pk]), None)
+        if without_any is not None:
+            told = {"share": share, "version": without_any}
+            raise Conflict(_("a canary of %(share)s %% leaves nothing for %(version)s") % told, code="no_room")
 
 
 def _checked_percent(percent: int, *, least: int = 1, most: int = SLOTS) -> int:

@@ -79,6 +79,8 @@ def test_address_when_no_program_can_read_it_then_its_setting_is_named_and_not_w
         with pytest.raises(ImproperlyConfigured, match=f"^{name} cannot be read") as refused:
             read(name)
         assert given not in str(refused.value)
+    monkeypatch.setenv("SOME_URL", "sqlite://:memory:")
+    assert env.address("SOME_URL") == "sqlite://:memory:"
 
 
 @pytest.mark.parametrize("name", ["STORAGE_URL", "AUDIT_ANCHOR_URL"])

@@ -75,16 +75,18 @@ def test_make_when_asked_what_it_would_do_knows_the_target(target: str) -> None:
     [
         ({}, False),
         ({"DATABASE_URL": "mysql://flueman@db/flueman"}, True),
-        ({"DATABASE_URL_FILE": "/not/to/be/read/here"}, True),
+        ({"DATABASE_URL_FILE": "/not/to/be/read/here"}, False),
+        ({"DATABASE_URL_FILE": "'{folder}/mysql'"}, True),
         ({"QUEUE_URL_FILE": "{folder}/redis"}, True),
         ({"STORAGE_URL_FILE": "{folder}/s3"}, False),
-        ({"SECRETS_URL": "aws://flueman?region_name=ap-northeast-2"}, True),
+        ({"SECRETS_URL": "aws://flueman?region_name=ap-northeast-2"}, False),  # most hold secrets only
     ],
 )
 def test_make_run_when_addresses_need_drivers_then_they_are_installed(
     given: dict[str, str], is_needed: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "redis").write_text("redis://:pass%word$@cache:6379/1\n")
+    (tmp_path / "mysql").write_text("mysql://flueman@db/flueman\n")
     (tmp_path / "s3").write_text("s3://bucket/prefix?region_name=ap-northeast-2\n")
     environment = {name: value.format(folder=tmp_path) for name, value in given.items()}
     done = subprocess.run(

@@ -134,7 +134,8 @@ def test_async_when_its_process_dies_at_every_attempt_is_given_up(small):
 
 
 @pytest.mark.parametrize(
-    ("code", "is_lost"), [("runner_lost", True), ("deadline_exceeded", True), ("not_ready", False)]
+    ("code", "is_lost"),
+    [("runner_lost", True), ("remote_lost", True), ("deadline_exceeded", True), ("not_ready", False)],
 )
 def test_async_when_its_call_ends_the_process_again_and_again_then_given_up_after_few_attempts(
     small, monkeypatch, code, is_lost

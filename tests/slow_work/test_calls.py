@@ -130,3 +130,13 @@ def test_calls_when_there_is_no_process_for_too_long_blame_no_row():
 
     with pytest.raises(AwayError):
         run(Process(lambda values: None), 10, patience_s=0.1, locate=nowhere)
+
+
+def test_row_when_it_ends_a_server_behind_a_gateway_each_time_is_found_and_the_others_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calls, "LOST_S", 0.2)
+    process = Process(lambda values: Unavailable("behind its gateway", code="remote_lost") if 7 in values else None)
+    found = run(process, 16)
+    assert [row for row, got in found.items() if isinstance(got, str)] == [7]
+    assert [found[row] for row in (0, 6, 8, 15)] == [0, 12, 16, 30]

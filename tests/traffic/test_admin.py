@@ -168,7 +168,9 @@ def test_deploying_when_somebody_else_was_faster_is_refused_in_the_form() -> Non
     assert answer.status_code == 200
     assert "changed meanwhile" in answer.content.decode()
     assert weights(deployment) == {(1, "live"): 95, (3, "canary"): 5}
-    assert do(browser, deployment, "deploy", version=second.pk).status_code == 302
+    (now,) = re.findall(r'name="revision" value="(\d+)"', answer.content.decode())
+    services.note_failure(version=deployment.routes.get(kind="live").version, error="no file")
+    assert do(browser, deployment, "deploy", version=second.pk, revision=now).status_code == 302
     assert weights(deployment) == {(2, "live"): 100}
 
 

@@ -199,10 +199,17 @@ def test_canary_when_it_or_a_step_would_leave_a_live_version_nothing_then_no_roo
     deployment = make_deployment(one)
     services.set_weights(deployment=deployment, weights={one.pk: 99, two.pk: 1}, actor=None)
     assert refusal(lambda: start_canary(deployment, canary, 50)) == "no_room"
-    assert refusal(lambda: start_canary(deployment, canary, 5, guard=Guard(steps=(50, 100)))) == "no_room"
+    assert refusal(lambda: start_canary(deployment, canary, 5, guard=Guard(steps=(80, 100)))) == "no_room"
     assert routes(deployment) == {(1, "live"): 99, (2, "live"): 1}
     start_canary(deployment, canary, 5, guard=Guard(steps=(3, 40, 100)))
     assert routes(deployment) == {(1, "live"): 94, (2, "live"): 1, (3, "canary"): 5}
+
+
+def test_canary_when_two_steps_round_a_live_version_away_then_no_room() -> None:
+    one, two, canary = make_version(), make_version(), make_version()
+    deployment = make_deployment(one)
+    services.set_weights(deployment=deployment, weights={one.pk: 98, two.pk: 2}, actor=None)
+    assert refusal(lambda: start_canary(deployment, canary, 30, guard=Guard(steps=(70,)))) == "no_room"
 
 
 def test_shadow_when_started_then_no_caller_meets_it_and_it_can_be_promoted() -> None:

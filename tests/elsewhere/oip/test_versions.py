@@ -17,8 +17,8 @@ from inference.batches.predicting import most_rows
 from inference.host import client
 from inference.models import Deployment, RemoteModel, RemoteServer, RunnerState
 from inference.remote.check import check_signature
-from inference.remote.discovery import talking
-from inference.remote.places import place_of
+from inference.remote.discovery import ask_metadata, talking
+from inference.remote.places import Place, place_of
 from inference.services import STAMP, deploy
 from inference.services import remote as services
 from jobs.models import Job
@@ -286,12 +286,22 @@ def test_version_when_the_server_takes_binary_tensors_no_more_is_told_and_then_c
         assert asyncio.run(look(ModelVersion.objects.select_related("remote__server").get()))
 
 
-def test_version_when_the_server_is_away_while_it_is_asked_what_it_takes_is_not_registered() -> None:
+def test_version_when_the_server_does_not_say_what_it_takes_is_sent_json_and_one_that_is_binary_waits() -> None:
     with running() as server:
         row = make_server(server)
+        place = services.look_at_remote(name="sums", server=row, remote_model="sum").place
+        assert place.is_binary
         server.extensions = None
+        kept = services.look_at_remote(name="sums", server=row, remote_model="sum")
+        assert not kept.place.is_binary
+        assert "the same" in asyncio.run(_checked(kept.place))
         with pytest.raises(Unavailable):
-            services.look_at_remote(name="sums", server=row, remote_model="sum")
+            asyncio.run(_checked(place))
+
+
+async def _checked(place: Place) -> str:
+    async with talking(place) as client:
+        return await check_signature(client, place, (await ask_metadata(client, place)).signature)
 
 
 def make_serving(deployment: Deployment, version: ModelVersion) -> Serving:
