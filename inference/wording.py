@@ -52,6 +52,7 @@ learn(
         _("shared memory is not supported here; send the data"),
         _("must be printable text of at most %(most)s characters"),
         _("the model answered nonsense: %(why)s"),
+        _("the model gave an answer of %(bytes)s bytes, more than %(most)s"),
         _("the model did not answer in time"),
         _("the model failed"),
         _("the model could not be loaded: %(why)s"),
@@ -100,6 +101,7 @@ learn(
             "register it with max_batch 1"
         ),
         _("the server takes no binary tensors any more: register the model again"),
+        _("%(server)s does not say what it takes"),
         _("the answer is not JSON"),
         _("the answer is no object"),
         _("`%(name)s` is no list of tensors"),

@@ -147,7 +147,7 @@ class Batcher:
             try:
                 pieces = pack(id=item.frame.id, kind=RESULT, a=queue_us, b=model_us, tensors=tensors, share=runs / rows)
             except TooLongError as error:  # also of calls joined by web, which sends them one by one then
-                _refuse(item, "model_failed", f"the model gave {error}")
+                _refuse(item, "model_failed", str(error))
             else:
                 item.peer.send(pieces)
 

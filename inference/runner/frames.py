@@ -86,7 +86,7 @@ def pack(
         pieces.append(_SHARE.pack(share))
         size += _SHARE.size
     if kind == RESULT and size > MAX_RESULT_BYTES:
-        raise TooLongError(f"an answer of {size:,} bytes, more than {MAX_RESULT_BYTES:,}")
+        raise TooLongError(f"the model gave an answer of {size:,} bytes, more than {MAX_RESULT_BYTES:,}")
     pieces[0] = _HEAD.pack(size, id, kind, len(tensors), a, b)
     return pieces
 

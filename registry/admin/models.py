@@ -238,7 +238,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
             format_html("v{} {}{}", one.number, shown.chips(alias.name for alias in one.aliases.all()), _names(uses))
             for one, uses in obj.named
         ]
-        return format_html_join(format_html("<br>"), "{}", ((part,) for part in parts)) or SafeString("–")
+        return format_html_join(SafeString("<br>"), "{}", ((part,) for part in parts)) or SafeString("–")
 
     @admin.display(description=_("newest"))
     def newest(self, obj: Any) -> SafeString | str:

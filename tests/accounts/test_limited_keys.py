@@ -20,7 +20,8 @@ OPEN = {
     "AsynchronousPredictionViewSet": ({"cancel"}, "the queryset"),
     "AuthViewSet": ({"logout"}, "its own session"),
     "DeploymentViewSet": (
-        {"create", "destroy", "disable", "enable", "predict", "predict_async"}, "OfOneDeployment, and `create` itself"
+        {"create", "partial_update", "destroy", "disable", "enable", "predict", "predict_async"},
+        "OfOneDeployment, and `create` itself",
     ),
     "FeedbackViewSet": ({"create"}, "the answer that is spoken of"),
     "FileViewSet": ({"create"}, "files of the person"),

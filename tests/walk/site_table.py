@@ -384,6 +384,7 @@ VERBS: dict[str, str] = {
     "inference.BatchRun.retry": "yynnl",
     "inference.Deployment.delete": "yynnl",
     "inference.Deployment.deploy": "yynnl",
+    "inference.Deployment.describe": "yynnl",
     "inference.Deployment.disable": "yynnl",
     "inference.Deployment.enable": "yynnl",
     "inference.Deployment.end": "yynnl",
